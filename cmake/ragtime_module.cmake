@@ -1,0 +1,56 @@
+# ragtime_library(NAME base SRCS a.cc DEPS ragtime::x PRIVATE_DEPS third::party): the static library of one folder.
+# ragtime_test(NAME x_test SRCS x_test.cc DEPS ragtime::x LABELS fast): one gtest program, each case a ctest.
+# ragtime_bench(...), ragtime_fuzz(...): programs that tests build and run with tiny input.
+include_guard()
+
+set(RAGTIME_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
+
+function(ragtime_compile_options target)
+  target_compile_options(${target} PRIVATE ${RAGTIME_WARNINGS})
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
+  if(RAGTIME_SANITIZE)
+    list(JOIN RAGTIME_SANITIZE "," sanitize)
+    target_compile_options(${target} PUBLIC -fsanitize=${sanitize} -fno-omit-frame-pointer -g1)
+    target_link_options(${target} PUBLIC -fsanitize=${sanitize})
+  endif()
+endfunction()
+
+function(ragtime_library)
+  cmake_parse_arguments(L "" "NAME" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(ragtime_${L_NAME} STATIC ${L_SRCS})
+  add_library(ragtime::${L_NAME} ALIAS ragtime_${L_NAME})
+  ragtime_compile_options(ragtime_${L_NAME})
+  target_link_libraries(ragtime_${L_NAME} PUBLIC ${L_DEPS} PRIVATE ${L_PRIVATE_DEPS})
+  set_property(GLOBAL APPEND PROPERTY RAGTIME_LIBRARIES ragtime_${L_NAME})
+endfunction()
+
+function(ragtime_test)
+  cmake_parse_arguments(T "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  if(NOT RAGTIME_DEVELOPER_MODE)
+    return()
+  endif()
+  if(NOT T_LABELS)
+    set(T_LABELS fast)
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  add_executable(${T_NAME} ${T_SRCS})
+  ragtime_compile_options(${T_NAME})
+  target_link_libraries(${T_NAME} PRIVATE ${T_DEPS} GTest::gmock GTest::gtest_main)
+  target_include_directories(${T_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${T_NAME} PRIVATE
+    RAGTIME_SOURCE_DIR="${PROJECT_SOURCE_DIR}" RAGTIME_BINARY_DIR="${PROJECT_BINARY_DIR}" RAGTIME_TEST_MODELS="${RAGTIME_MODELS}")
+  gtest_discover_tests(${T_NAME} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+function(ragtime_bench)
+  cmake_parse_arguments(B "" "NAME" "SRCS;DEPS" ${ARGN})
+  if(NOT RAGTIME_DEVELOPER_MODE)
+    return()
+  endif()
+  add_executable(${B_NAME} ${B_SRCS})
+  ragtime_compile_options(${B_NAME})
+  target_link_libraries(${B_NAME} PRIVATE ${B_DEPS})
+endfunction()

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Generator continues a conversation: a language model in this process or behind an OpenAI-compatible server.
+//
+// Threads: every method may be called concurrently; calls may wait for each other. `on_token` is called on the calling thread.
+// Errors: kUnavailable (no server, no model), kResourceExhausted (the prompt does not fit), kCancelled, kDeadlineExceeded.
+#ifndef RAGTIME_GENERATOR_H_
+#define RAGTIME_GENERATOR_H_
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ragtime/context.h"
+#include "ragtime/status.h"
+
+namespace ragtime {
+
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant"
+  std::string content;
+};
+
+// What a reasoning model thinks is a stream of its own: it is shown apart, and never quoted or cited.
+enum class Channel { kAnswer, kReasoning };
+
+struct GenerationRequest {
+  std::vector<ChatMessage> messages;
+  size_t max_tokens = 256;
+  float temperature = 0.0f;  // 0: greedy.
+  // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the caller checks.
+  size_t passage_count = 0;
+};
+
+struct GenerationResult {
+  std::string text;       // The answer channel, whole.
+  std::string reasoning;  // The reasoning channel, whole.
+  size_t prompt_tokens = 0;
+  size_t cached_tokens = 0;  // Of the prompt, not computed again.
+  size_t completion_tokens = 0;
+  double ttft_ms = 0;  // From the call to the first token of either channel.
+  double tpot_ms = 0;  // Mean time of each token after the first.
+  bool truncated = false;  // max_tokens or the context ended it.
+};
+
+struct GeneratorInfo {
+  std::string model;
+  std::vector<std::string> languages;  // ISO 639-1 codes the model declares; empty: any.
+  size_t context_tokens = 0;
+};
+
+class Generator {
+ public:
+  // Gets each piece of text as it comes (whole UTF-8 characters). Returning false stops the generation early, which is no error.
+  using OnToken = std::function<bool(Channel channel, std::string_view text)>;
+
+  virtual ~Generator() = default;
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
+
+  virtual const GeneratorInfo& info() const = 0;
+  // Exact for a model in process, an upper estimate for a remote one.
+  virtual size_t CountTokens(std::string_view text) const = 0;
+  virtual Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
+                                            const OnToken& on_token) = 0;
+
+ protected:
+  Generator() = default;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_GENERATOR_H_

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An Index finds rows: VectorIndex those whose vectors are nearest, KeywordIndex those that hold a query's words.
+// A type of index builds its bytes once from all rows of a segment and opens them again without any per-row work, from
+// a mapped file as well as from memory. An index knows rows (0, 1, 2 ... of its segment), never node ids or texts.
+//
+// Threads: types and open indexes are immutable; every method may be called concurrently.
+// Errors: Open answers kDataLoss on bytes that it cannot have written, and never reads outside of them.
+#ifndef RAGTIME_INDEX_H_
+#define RAGTIME_INDEX_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ragtime/context.h"
+#include "ragtime/status.h"
+
+namespace ragtime {
+
+struct RowHit {
+  uint32_t row = 0;
+  float score = 0;  // Higher is better.
+  friend bool operator==(const RowHit&, const RowHit&) = default;
+};
+
+// A set of rows as bits: row r is in the set if bit r % 64 of words[r / 64] is 1; rows past the end are not.
+struct RowBitmap {
+  std::span<const uint64_t> words;
+  bool Contains(uint32_t row) const {
+    return row / 64 < words.size() && (words[row / 64] >> (row % 64) & 1) != 0;
+  }
+};
+
+// n x dimension floats, row by row, not owned.
+struct VectorMatrix {
+  const float* data = nullptr;
+  size_t rows = 0;
+  size_t dimension = 0;
+  std::span<const float> row(size_t r) const { return {data + r * dimension, dimension}; }
+};
+
+enum class Metric { kCosine, kInnerProduct, kL2 };
+
+class VectorIndex {
+ public:
+  virtual ~VectorIndex() = default;
+  VectorIndex(const VectorIndex&) = delete;
+  VectorIndex& operator=(const VectorIndex&) = delete;
+
+  // At most `limit` rows that are not in `excluded`, best first, equal scores by ascending row.
+  // Scores are exact: inner product for kCosine (vectors have length 1) and kInnerProduct, negated squared distance for kL2.
+  virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
+                                             RowBitmap excluded) const = 0;
+
+ protected:
+  VectorIndex() = default;
+};
+
+class VectorIndexType {
+ public:
+  virtual ~VectorIndexType() = default;
+  VectorIndexType(const VectorIndexType&) = delete;
+  VectorIndexType& operator=(const VectorIndexType&) = delete;
+
+  virtual std::string_view name() const = 0;   // "FLAT"
+  virtual uint32_t version() const = 0;        // Of its bytes.
+  virtual Result<std::vector<std::byte>> Build(VectorMatrix vectors, Metric metric) const = 0;
+  // `bytes` and `vectors` (the same rows as at Build, exact) must outlive the index; `bytes` is aligned to 64.
+  virtual Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                                    Metric metric) const = 0;
+
+ protected:
+  VectorIndexType() = default;
+};
+
+// BM25 (Robertson and Zaragoza, 2009): sum over the query's distinct terms of
+//   weight * ln(1 + (N - df + 0.5) / (df + 0.5)) * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average_length)).
+struct Bm25Parameters {
+  float k1 = 1.2f;
+  float b = 0.75f;
+};
+
+// Statistics of the whole collection, live nodes only, so that segments searched one by one score like one index.
+struct KeywordStatistics {
+  uint64_t nodes = 0;   // N
+  uint64_t tokens = 0;  // Sum of lengths; average_length = tokens / nodes.
+};
+
+struct WeightedTerm {
+  std::string term;
+  float weight = 1;      // How often the query has it.
+  uint64_t nodes = 0;    // df in the whole collection.
+};
+
+class KeywordIndex {
+ public:
+  virtual ~KeywordIndex() = default;
+  KeywordIndex(const KeywordIndex&) = delete;
+  KeywordIndex& operator=(const KeywordIndex&) = delete;
+
+  // Rows that hold the term and are not in `excluded`.
+  virtual Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const = 0;
+  // Tokens of one row.
+  virtual Result<uint32_t> Length(uint32_t row) const = 0;
+  // At most `limit` rows that hold at least one term and are not in `excluded`, best first, equal scores by ascending row.
+  virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const WeightedTerm> terms,
+                                             const KeywordStatistics& statistics, size_t limit,
+                                             RowBitmap excluded) const = 0;
+
+ protected:
+  KeywordIndex() = default;
+};
+
+class KeywordIndexType {
+ public:
+  virtual ~KeywordIndexType() = default;
+  KeywordIndexType(const KeywordIndexType&) = delete;
+  KeywordIndexType& operator=(const KeywordIndexType&) = delete;
+
+  virtual std::string_view name() const = 0;  // "BM25"
+  virtual uint32_t version() const = 0;       // Of its bytes.
+  // rows[r] are the tokens of row r, in order, repeats included.
+  virtual Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const = 0;
+  // `bytes` must outlive the index and is aligned to 64.
+  virtual Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const = 0;
+
+ protected:
+  KeywordIndexType() = default;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_INDEX_H_

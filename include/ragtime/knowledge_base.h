@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A KnowledgeBase is all of it, opened from one directory: ingest a folder, search it, ask it.
+//
+//   auto kb = ragtime::KnowledgeBase::Open({.store = {.uri = "./kb"}});
+//   auto report = (*kb)->Ingest({"./docs"});
+//   auto answer = (*kb)->Ask({.question = "How do I restore a backup?"});
+//   std::cout << answer->text << "\n";
+//
+// Threads: every method may be called concurrently; a second Ingest waits for the first.
+// Models are loaded when they are first needed: Open takes about a millisecond.
+#ifndef RAGTIME_KNOWLEDGE_BASE_H_
+#define RAGTIME_KNOWLEDGE_BASE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ragtime/config.h"
+#include "ragtime/context.h"
+#include "ragtime/document.h"
+#include "ragtime/generator.h"
+#include "ragtime/node.h"
+#include "ragtime/status.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+// Something the caller should know although the call worked.
+struct Warning {
+  std::string code;  // "route_failed", "extractive", "encoding", ...
+  std::optional<std::string> route;
+  std::string message;  // With the remedy.
+};
+
+using Timings = std::map<std::string, double>;  // Milliseconds by stage; an absent stage did not run.
+
+struct IngestProgress {
+  std::string stage;          // "scan", "embed", "seal", "done"
+  uint64_t files_total = 0;   // To be read: new and changed ones.
+  uint64_t files_done = 0;    // Committed or failed.
+  uint64_t nodes_done = 0;    // Committed, and so safe from now on.
+  std::string file;           // The one last committed.
+};
+
+struct IngestOptions {
+  Context context;
+  std::function<void(const IngestProgress&)> on_progress;  // Called on the thread of Ingest.
+};
+
+struct FailedFile {
+  std::string file;
+  Status status;
+};
+
+struct IngestReport {
+  uint64_t files_added = 0;
+  uint64_t files_changed = 0;
+  uint64_t files_moved = 0;
+  uint64_t files_deleted = 0;
+  uint64_t files_unchanged = 0;
+  uint64_t files_skipped = 0;  // Of types that no reader takes.
+  uint64_t nodes_added = 0;
+  uint64_t nodes_reused = 0;   // Of nodes_added, those whose vector was known already.
+  uint64_t source_bytes = 0;   // Read and split.
+  std::vector<FailedFile> failed;
+  std::vector<Warning> warnings;
+  Timings timings_ms;  // scan, read, embed, commit, seal, total
+};
+
+struct SearchRequest {
+  std::string query;
+  std::optional<size_t> top_k;
+  std::optional<Route> route;
+  Context context;
+};
+
+struct SearchHit {
+  double score = 0;                      // Fused.
+  std::map<std::string, double> scores;  // By route: "vector", "keyword".
+  Node node;
+  std::string file;  // file_path of its document.
+};
+
+struct SearchResult {
+  std::vector<SearchHit> hits;  // Best first.
+  Timings timings_ms;           // open, embed, vector, keyword, fuse, total
+  std::vector<Warning> warnings;
+};
+
+struct AskRequest {
+  std::string question;
+  std::optional<AnswerMode> mode;
+  std::optional<Route> route;
+  Context context;
+  Generator::OnToken on_token;  // Gets the answer as it comes, if set. Markers are checked before they are passed on.
+};
+
+struct Citation {
+  int marker = 0;  // The n of [n] in the text.
+  NodeId node_id = 0;
+  std::string file;
+  std::optional<uint32_t> page;
+  std::optional<Span> bytes;  // In the source file; holds the quote (markup apart).
+  std::string quote;
+  bool inferred = false;  // The model gave no marker; this passage overlaps the sentence most.
+};
+
+struct Answer {
+  std::string text;
+  std::string reasoning;
+  AnswerMode mode = AnswerMode::kExtract;  // How it was made: kGenerate or kExtract.
+  bool found = true;                       // False: the documents do not answer; text says so and names the nearest files.
+  std::vector<Citation> citations;
+  size_t prompt_tokens = 0;
+  size_t cached_tokens = 0;
+  size_t completion_tokens = 0;
+  Timings timings_ms;  // Those of the search, pack, ttft, tpot, total
+  std::vector<Warning> warnings;
+};
+
+struct KnowledgeBaseStatistics {
+  StoreStatistics store;
+  std::string uuid;
+  uint64_t generation = 0;
+  std::string model;  // The recorded embedder; "" before the first ingestion.
+  size_t dimension = 0;
+  std::string root;   // What file paths are relative to.
+};
+
+class KnowledgeBase {
+ public:
+  // Opens what `config` names, or prepares to make it at the first Ingest. kNotFound if `must_exist` and there is none.
+  static Result<std::unique_ptr<KnowledgeBase>> Open(const Config& config, bool must_exist = false);
+
+  virtual ~KnowledgeBase() = default;
+  KnowledgeBase(const KnowledgeBase&) = delete;
+  KnowledgeBase& operator=(const KnowledgeBase&) = delete;
+
+  // Takes up new, changed, moved and deleted files below `paths` (folders or files). Files that fail are in the report; the rest is committed.
+  virtual Result<IngestReport> Ingest(const std::vector<std::filesystem::path>& paths,
+                                      const IngestOptions& options = {}) = 0;
+  virtual Result<SearchResult> Search(const SearchRequest& request) = 0;
+  virtual Result<Answer> Ask(const AskRequest& request) = 0;
+  virtual Result<std::vector<FileRecord>> Files() = 0;
+  virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
+
+ protected:
+  KnowledgeBase() = default;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_KNOWLEDGE_BASE_H_

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Store keeps documents and nodes and finds nodes by vector and by words. Commit writes; a Snapshot reads.
+// It knows nothing of files on disk, readers, splitters or models.
+//
+// Threads: Commit may be called by one thread at a time; everything else concurrently, also with Commit.
+// Errors: a Commit that fails has no effect.
+#ifndef RAGTIME_STORE_H_
+#define RAGTIME_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ragtime/context.h"
+#include "ragtime/document.h"
+#include "ragtime/index.h"
+#include "ragtime/node.h"
+#include "ragtime/status.h"
+
+namespace ragtime {
+
+// What a backend can do, fixed when it is opened. Callers plan with it.
+struct StoreTraits {
+  bool durable = false;             // What Commit acknowledged survives a crash of the process and of the machine.
+  size_t commit_nodes_max = 65536;  // A larger commit is refused with kInvalidArgument.
+};
+
+struct Hit {
+  NodeId node_id = 0;
+  float score = 0;  // Higher is better.
+  friend bool operator==(const Hit&, const Hit&) = default;
+};
+
+struct VectorQuery {
+  std::span<const float> vector;
+  size_t limit = 10;
+  std::string group;  // "": all groups.
+};
+
+struct KeywordQuery {
+  std::string text;  // Cut into words by the store as the nodes' texts were.
+  size_t limit = 10;
+  std::string group;  // "": all groups.
+};
+
+// One file with all its nodes.
+struct DocumentWrite {
+  FileRecord file;             // file_path is the key: a row of that path is replaced, its nodes are deleted. `id` is ignored but see keep_id.
+  std::vector<NewNode> nodes;  // In the order of (group, position).
+  // True: only the row changes (a move, an error, a new time); `file.id` names the row and its nodes stay as they are.
+  bool keep_id = false;
+};
+
+// Everything in it becomes visible at once, or nothing does.
+struct WriteBatch {
+  std::vector<DocumentWrite> documents;   // In the order of their paths. Rows of the folders above are made as needed.
+  std::vector<DocumentId> erased;         // Documents that go, with their nodes; folders left empty go too. Unknown ids are no error.
+  std::map<std::string, std::string> settings;  // Put into the settings.
+};
+
+struct CommitResult {
+  uint64_t generation = 0;
+  std::vector<DocumentId> document_ids;  // Of batch.documents, in their order.
+};
+
+struct StoreStatistics {
+  uint64_t files = 0;    // Without folders.
+  uint64_t folders = 0;
+  uint64_t nodes = 0;    // Live.
+  uint64_t deleted_nodes = 0;  // Not reclaimed yet.
+  uint64_t tail_nodes = 0;     // Live nodes that are not in a sealed segment yet.
+  uint64_t segments = 0;
+  uint64_t size_bytes = 0;     // On disk, or in memory for a store without files.
+};
+
+// A consistent state of the store. Later commits do not change it. Keep it only as long as a request takes.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  // +1 with every commit that can change a result.
+  virtual uint64_t generation() const = 0;
+  virtual Result<StoreStatistics> Statistics() const = 0;
+  // The rows of the files table by ascending file_path.
+  virtual Result<std::vector<FileRecord>> Files() const = 0;
+  virtual Result<std::optional<FileRecord>> FindFile(DocumentId id) const = 0;
+  virtual Result<std::optional<FileRecord>> FindFile(std::string_view file_path) const = 0;
+  // One element per id, in the order asked; nullopt for an unknown or deleted one.
+  virtual Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const = 0;
+  // All live nodes of a document with their vectors, by (group, position).
+  virtual Result<std::vector<NewNode>> NodesOf(DocumentId id) const = 0;
+  // At most query.limit hits, best first, equal scores by ascending id.
+  virtual Result<std::vector<Hit>> SearchVector(const Context& context, const VectorQuery& query) const = 0;
+  virtual Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const = 0;
+
+ protected:
+  Snapshot() = default;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  virtual const StoreTraits& traits() const = 0;
+  virtual Result<std::shared_ptr<const Snapshot>> OpenSnapshot() const = 0;
+  // The value of a setting; none if it was never put. "uuid" is always there.
+  virtual Result<std::optional<std::string>> Setting(std::string_view key) const = 0;
+
+  // Takes the right to write, waiting at most `timeout_ms` for another process; kFailedPrecondition names the holder.
+  // Commit and Seal need it. EndWrite gives it back; so does destruction.
+  virtual Status BeginWrite(int64_t timeout_ms) = 0;
+  virtual void EndWrite() = 0;
+  virtual Result<CommitResult> Commit(const Context& context, WriteBatch batch) = 0;
+  // Moves what was committed into the layout that is fastest to read and reclaims deleted nodes where that pays.
+  // Changes no result and no generation.
+  virtual Status Seal(const Context& context) = 0;
+
+ protected:
+  Store() = default;
+};
+
+// What a store is opened with. dimension 0: take what is recorded, or learn it from the first vector.
+struct StoreConfig {
+  std::string type = "ragtime";  // "ragtime" | "map"
+  std::string uri;               // The directory of type "ragtime".
+  std::string index_type = "FLAT";
+  Metric metric = Metric::kCosine;
+  Bm25Parameters bm25;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_STORE_H_

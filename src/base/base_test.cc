@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: the small parts that everything rests on do what their headers say.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "base/bounded_queue.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/thread_pool.h"
+#include "ragtime/context.h"
+#include "ragtime/document.h"
+
+namespace ragtime {
+namespace {
+
+TEST(Status, AnnotatesAndKeepsTheRemedy) {
+  const Status status = NotFoundError("no file", "check the path").Annotate("reading a.md");
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_EQ(status.ToString(), "not_found: reading a.md: no file (check the path)");
+  EXPECT_EQ(status.WithRemedy("other").remedy(), "check the path");
+  EXPECT_TRUE(Status().Annotate("x").ok());
+}
+
+TEST(Result, HoldsAValueOrAStatus) {
+  auto half = [](int n) -> Result<int> {
+    if (n % 2 != 0) return InvalidArgumentError("odd");
+    return n / 2;
+  };
+  auto quarter = [&](int n) -> Result<int> {
+    RAGTIME_ASSIGN_OR_RETURN(const int h, half(n));
+    return half(h);
+  };
+  EXPECT_EQ(*quarter(8), 2);
+  EXPECT_EQ(quarter(6).status().message(), "odd");
+}
+
+TEST(Context, TellsCancellationAndDeadlineApart) {
+  std::stop_source source;
+  Context context{.stop = source.get_token()};
+  EXPECT_TRUE(context.Check().ok());
+  source.request_stop();
+  EXPECT_EQ(context.Check().code(), StatusCode::kCancelled);
+  Context late{.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1)};
+  EXPECT_EQ(late.Check().code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST(ThreadPool, ParallelForVisitsEachIndexOnceAlsoWhenNested) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> visits(100);
+  pool.ParallelFor(10, [&](size_t i) { pool.ParallelFor(10, [&, i](size_t j) { visits[i * 10 + j]++; }); });
+  for (const auto& count : visits) EXPECT_EQ(count.load(), 1);
+  pool.ParallelFor(0, [](size_t) { FAIL(); });
+}
+
+TEST(BoundedQueue, DeliversInOrderAndEndsWhenClosed) {
+  BoundedQueue<int> queue(2);
+  std::thread producer([&] {
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(queue.Push(i));
+    queue.Close();
+    EXPECT_FALSE(queue.Push(100));
+  });
+  int expected = 0;
+  while (auto item = queue.Pop()) EXPECT_EQ(*item, expected++);
+  EXPECT_EQ(expected, 100);
+  producer.join();
+}
+
+TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {
+  const auto folder = std::filesystem::temp_directory_path() / ("ragtime_files_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string content = "a\0b\xff\n" + std::string(100000, 'x');
+  ASSERT_TRUE(WriteFileDurably(folder / "f.tmp", std::as_bytes(std::span(content))).ok());
+  ASSERT_TRUE(RenameDurably(folder / "f.tmp", folder / "f").ok());
+  EXPECT_EQ(*ReadFile(folder / "f"), content);
+  EXPECT_EQ(MappedFile::Open(folder / "f")->text(), content);
+  EXPECT_EQ(ReadFile(folder / "f", 10).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReadFile(folder / "none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(MappedFile::Open(folder).status().code(), StatusCode::kInvalidArgument);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Hash, IsTheXxh3OfTheBytes) {
+  EXPECT_EQ(HashHex(""), "99aa06d3014798d86001c324468d497f");
+  EXPECT_NE(Hash64("a"), Hash64("b"));
+}
+
+TEST(Document, MapsTextBackToTheSourceThroughVerbatimAndDecodedRuns) {
+  // Source: "<p>a &amp; b</p>" -> text "a & b".
+  Document document;
+  document.text = "a & b";
+  document.runs = {{0, 3, true, 5}, {2, 5, false, 10}, {3, 10, true, 12}};
+  EXPECT_EQ(document.SourceSpan(0, 5), (Span{3, 12}));
+  EXPECT_EQ(document.SourceSpan(0, 2), (Span{3, 5}));
+  EXPECT_EQ(document.SourceSpan(2, 3), (Span{5, 10}));
+  EXPECT_EQ(document.SourceSpan(3, 4), (Span{10, 11}));
+  EXPECT_EQ(document.SourceSpan(3, 3), std::nullopt);
+}
+
+}  // namespace
+}  // namespace ragtime
