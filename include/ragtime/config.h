@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,9 +19,10 @@
 namespace ragtime {
 
 struct EmbedConfig {
-  std::string model = "multilingual-e5-small";  // A name under the models folder, or the path of a model folder or .gguf file.
-  std::string backend = "auto";                 // auto | openvino | llama
-  std::string precision = "auto";               // auto | bf16 | f32 | int8 (openvino)
+  std::string model =
+      "multilingual-e5-small";     // A name under the models folder, or the path of a model folder or .gguf file.
+  std::string backend = "auto";    // auto | openvino | llama
+  std::string precision = "auto";  // auto | bf16 | f32 | int8 (openvino)
 };
 
 struct SplitConfig {
@@ -29,10 +31,11 @@ struct SplitConfig {
 };
 
 struct LlmConfig {
-  std::string model = "smollm2-135m-instruct";  // A name under the models folder, a .gguf file, or the server's name for it.
-  std::string api = "local";                    // local (llama.cpp in process) | openai | none
-  std::string base_url;                         // Of api openai, e.g. http://127.0.0.1:8000/v1
-  std::string api_key_env = "OPENAI_API_KEY";   // The environment variable that holds the key.
+  std::string model =
+      "smollm2-135m-instruct";  // A name under the models folder, a .gguf file, or the server's name for it.
+  std::string api = "local";    // local (llama.cpp in process) | openai | none
+  std::string base_url;         // Of api openai, e.g. http://127.0.0.1:8000/v1
+  std::string api_key_env = "OPENAI_API_KEY";  // The environment variable that holds the key.
   size_t context_tokens = 4096;
   size_t max_tokens = 256;
   int64_t timeout_ms = 120000;
@@ -52,6 +55,15 @@ struct SearchConfig {
   Route route = Route::kHybrid;
 };
 
+struct RewriteConfig {
+  std::map<std::string, std::vector<std::string>> synonyms;  // A word, and what else the keyword route looks for.
+};
+
+struct RerankConfig {
+  std::vector<std::string> required;  // A hit must hold each of these words.
+  std::vector<std::string> excluded;  // A hit must hold none of these words.
+};
+
 struct Config {
   std::filesystem::path dataset_path;  // What `ingest` reads when no path is given.
   EmbedConfig embed;
@@ -60,20 +72,26 @@ struct Config {
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;
+  RewriteConfig rewrite;
+  RerankConfig rerank;
   size_t threads = 0;  // 0: one per core.
   int64_t lock_timeout_ms = 5000;
-  std::filesystem::path models_path;  // Empty: $RAGTIME_MODELS, else ../share/ragtime/models beside the binary, else the user's cache.
+  std::filesystem::path
+      models_path;  // Empty: $RAGTIME_MODELS, else ../share/ragtime/models beside the binary, else the user's cache.
   // Keys that the file or the environment set, so that a conflict with the knowledge base can be told from a default.
   std::vector<std::string> explicit_keys;
 };
 
-// Reads a ragtime.yaml. Paths in it are relative to the file. An unknown key is kInvalidArgument and names the nearest known one.
+// Reads a ragtime.yaml. Paths in it are relative to the file. An unknown key is kInvalidArgument and names the nearest
+// known one.
 Result<Config> LoadConfig(const std::filesystem::path& file);
 Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& base_folder);
 // Overrides by the environment: RAGTIME_KB, RAGTIME_MODELS, RAGTIME_THREADS, RAGTIME_LLM_BASE_URL ...
 Status ApplyEnvironment(Config& config);
 // The commented ragtime.yaml that `ragtime init` writes.
 std::string ConfigTemplate();
+// docs/reference/config.md, made from the same table that parses.
+std::string ConfigReference();
 
 }  // namespace ragtime
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A Document is one source file: the row that the files table keeps of it (FileRecord), and what a reader took out of it (Document).
+// A Document is one source file: the row that the files table keeps of it (FileRecord), and what a reader took out of
+// it (Document).
 #ifndef RAGTIME_DOCUMENT_H_
 #define RAGTIME_DOCUMENT_H_
 
@@ -19,10 +20,10 @@ std::string_view FileStatusName(FileStatus status);  // "pending", "ready", "fai
 
 // A row of the files table. A folder is a row too, so that the tree can be browsed.
 struct FileRecord {
-  DocumentId id = 0;                    // 0: not stored yet.
-  std::string file_name;                // Last part of file_path.
-  std::string file_path;                // Relative to the knowledge base's root, '/' between parts; bytes that are not UTF-8 as %XX.
-  std::string file_type;                // "txt", "md", "html"; "" for a folder.
+  DocumentId id = 0;      // 0: not stored yet.
+  std::string file_name;  // Last part of file_path.
+  std::string file_path;  // Relative to the knowledge base's root, '/' between parts; bytes that are not UTF-8 as %XX.
+  std::string file_type;  // "txt", "md", "html"; "" for a folder.
   bool is_dir = false;
   uint64_t file_size = 0;               // Bytes.
   std::optional<DocumentId> parent_id;  // The folder's row; none at the top.
@@ -31,12 +32,13 @@ struct FileRecord {
   std::string content_hash;             // 32 hex digits (XXH3-128 of the bytes); "" for a folder.
   std::string encoding;                 // Of the source: "UTF-8", "GB18030", ...; byte spans index these bytes.
   FileStatus status = FileStatus::kPending;
-  std::string error;                    // Why status is kFailed, with the remedy; else "".
-  uint64_t nodes = 0;                   // Live nodes of this document.
+  std::string error;   // Why status is kFailed, with the remedy; else "".
+  uint64_t nodes = 0;  // Live nodes of this document.
   friend bool operator==(const FileRecord&, const FileRecord&) = default;
 };
 
-// What a byte range of Document::text is in the source. Runs are in order of text_start and cover the text without gaps.
+// What a byte range of Document::text is in the source. Runs are in order of text_start and cover the text without
+// gaps.
 struct TextRun {
   uint64_t text_start = 0;
   uint64_t source_start = 0;

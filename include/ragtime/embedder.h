@@ -25,8 +25,9 @@ struct EmbedderInfo {
   std::string model;        // "multilingual-e5-small"
   std::string fingerprint;  // Changes whenever the same text would get another vector; recorded in the knowledge base.
   size_t dimension = 0;
-  size_t max_tokens = 0;    // A longer text is embedded in windows whose mean is taken, never cut.
-  // Cosine above which a passage can be called related to a question, and below which nothing was found. Calibrated per model.
+  size_t max_tokens = 0;  // A longer text is embedded in windows whose mean is taken, never cut.
+  // Cosine above which a passage can be called related to a question, and below which nothing was found. Calibrated per
+  // model.
   float found_threshold = 0.0f;
 };
 

@@ -2,8 +2,9 @@
 //
 // A Generator continues a conversation: a language model in this process or behind an OpenAI-compatible server.
 //
-// Threads: every method may be called concurrently; calls may wait for each other. `on_token` is called on the calling thread.
-// Errors: kUnavailable (no server, no model), kResourceExhausted (the prompt does not fit), kCancelled, kDeadlineExceeded.
+// Threads: every method may be called concurrently; calls may wait for each other. `on_token` is called on the calling
+// thread. Errors: kUnavailable (no server, no model), kResourceExhausted (the prompt does not fit), kCancelled,
+// kDeadlineExceeded.
 #ifndef RAGTIME_GENERATOR_H_
 #define RAGTIME_GENERATOR_H_
 
@@ -31,7 +32,8 @@ struct GenerationRequest {
   std::vector<ChatMessage> messages;
   size_t max_tokens = 256;
   float temperature = 0.0f;  // 0: greedy.
-  // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the caller checks.
+  // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
+  // caller checks.
   size_t passage_count = 0;
 };
 
@@ -41,8 +43,8 @@ struct GenerationResult {
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;  // Of the prompt, not computed again.
   size_t completion_tokens = 0;
-  double ttft_ms = 0;  // From the call to the first token of either channel.
-  double tpot_ms = 0;  // Mean time of each token after the first.
+  double ttft_ms = 0;      // From the call to the first token of either channel.
+  double tpot_ms = 0;      // Mean time of each token after the first.
   bool truncated = false;  // max_tokens or the context ended it.
 };
 
@@ -54,7 +56,8 @@ struct GeneratorInfo {
 
 class Generator {
  public:
-  // Gets each piece of text as it comes (whole UTF-8 characters). Returning false stops the generation early, which is no error.
+  // Gets each piece of text as it comes (whole UTF-8 characters). Returning false stops the generation early, which is
+  // no error.
   using OnToken = std::function<bool(Channel channel, std::string_view text)>;
 
   virtual ~Generator() = default;

@@ -32,9 +32,7 @@ struct RowHit {
 // A set of rows as bits: row r is in the set if bit r % 64 of words[r / 64] is 1; rows past the end are not.
 struct RowBitmap {
   std::span<const uint64_t> words;
-  bool Contains(uint32_t row) const {
-    return row / 64 < words.size() && (words[row / 64] >> (row % 64) & 1) != 0;
-  }
+  bool Contains(uint32_t row) const { return row / 64 < words.size() && (words[row / 64] >> (row % 64) & 1) != 0; }
 };
 
 // n x dimension floats, row by row, not owned.
@@ -54,7 +52,8 @@ class VectorIndex {
   VectorIndex& operator=(const VectorIndex&) = delete;
 
   // At most `limit` rows that are not in `excluded`, best first, equal scores by ascending row.
-  // Scores are exact: inner product for kCosine (vectors have length 1) and kInnerProduct, negated squared distance for kL2.
+  // Scores are exact: inner product for kCosine (vectors have length 1) and kInnerProduct, negated squared distance for
+  // kL2.
   virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
                                              RowBitmap excluded) const = 0;
 
@@ -68,8 +67,8 @@ class VectorIndexType {
   VectorIndexType(const VectorIndexType&) = delete;
   VectorIndexType& operator=(const VectorIndexType&) = delete;
 
-  virtual std::string_view name() const = 0;   // "FLAT"
-  virtual uint32_t version() const = 0;        // Of its bytes.
+  virtual std::string_view name() const = 0;  // "FLAT"
+  virtual uint32_t version() const = 0;       // Of its bytes.
   virtual Result<std::vector<std::byte>> Build(VectorMatrix vectors, Metric metric) const = 0;
   // `bytes` and `vectors` (the same rows as at Build, exact) must outlive the index; `bytes` is aligned to 64.
   virtual Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
@@ -94,8 +93,8 @@ struct KeywordStatistics {
 
 struct WeightedTerm {
   std::string term;
-  float weight = 1;      // How often the query has it.
-  uint64_t nodes = 0;    // df in the whole collection.
+  float weight = 1;    // How often the query has it.
+  uint64_t nodes = 0;  // df in the whole collection.
 };
 
 class KeywordIndex {
@@ -108,7 +107,8 @@ class KeywordIndex {
   virtual Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const = 0;
   // Tokens of one row.
   virtual Result<uint32_t> Length(uint32_t row) const = 0;
-  // At most `limit` rows that hold at least one term and are not in `excluded`, best first, equal scores by ascending row.
+  // At most `limit` rows that hold at least one term and are not in `excluded`, best first, equal scores by ascending
+  // row.
   virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const WeightedTerm> terms,
                                              const KeywordStatistics& statistics, size_t limit,
                                              RowBitmap excluded) const = 0;

@@ -42,11 +42,11 @@ struct Warning {
 using Timings = std::map<std::string, double>;  // Milliseconds by stage; an absent stage did not run.
 
 struct IngestProgress {
-  std::string stage;          // "scan", "embed", "seal", "done"
-  uint64_t files_total = 0;   // To be read: new and changed ones.
-  uint64_t files_done = 0;    // Committed or failed.
-  uint64_t nodes_done = 0;    // Committed, and so safe from now on.
-  std::string file;           // The one last committed.
+  std::string stage;         // "scan", "embed", "seal", "done"
+  uint64_t files_total = 0;  // To be read: new and changed ones.
+  uint64_t files_done = 0;   // Committed or failed.
+  uint64_t nodes_done = 0;   // Committed, and so safe from now on.
+  std::string file;          // The one last committed.
 };
 
 struct IngestOptions {
@@ -67,8 +67,8 @@ struct IngestReport {
   uint64_t files_unchanged = 0;
   uint64_t files_skipped = 0;  // Of types that no reader takes.
   uint64_t nodes_added = 0;
-  uint64_t nodes_reused = 0;   // Of nodes_added, those whose vector was known already.
-  uint64_t source_bytes = 0;   // Read and split.
+  uint64_t nodes_reused = 0;  // Of nodes_added, those whose vector was known already.
+  uint64_t source_bytes = 0;  // Read and split.
   std::vector<FailedFile> failed;
   std::vector<Warning> warnings;
   Timings timings_ms;  // scan, read, embed, commit, seal, total
@@ -116,7 +116,7 @@ struct Answer {
   std::string text;
   std::string reasoning;
   AnswerMode mode = AnswerMode::kExtract;  // How it was made: kGenerate or kExtract.
-  bool found = true;                       // False: the documents do not answer; text says so and names the nearest files.
+  bool found = true;  // False: the documents do not answer; text says so and names the nearest files.
   std::vector<Citation> citations;
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;
@@ -131,7 +131,7 @@ struct KnowledgeBaseStatistics {
   uint64_t generation = 0;
   std::string model;  // The recorded embedder; "" before the first ingestion.
   size_t dimension = 0;
-  std::string root;   // What file paths are relative to.
+  std::string root;  // What file paths are relative to.
 };
 
 class KnowledgeBase {
@@ -143,7 +143,8 @@ class KnowledgeBase {
   KnowledgeBase(const KnowledgeBase&) = delete;
   KnowledgeBase& operator=(const KnowledgeBase&) = delete;
 
-  // Takes up new, changed, moved and deleted files below `paths` (folders or files). Files that fail are in the report; the rest is committed.
+  // Takes up new, changed, moved and deleted files below `paths` (folders or files). Files that fail are in the report;
+  // the rest is committed.
   virtual Result<IngestReport> Ingest(const std::vector<std::filesystem::path>& paths,
                                       const IngestOptions& options = {}) = 0;
   virtual Result<SearchResult> Search(const SearchRequest& request) = 0;

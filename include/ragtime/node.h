@@ -11,8 +11,8 @@
 
 namespace ragtime {
 
-// Positive, given out by the store in the order of (sorted path, group, position), never reused. Changed text gets a new id, so
-// that an id names a version. Printed as a decimal string in JSON.
+// Positive, given out by the store in the order of (sorted path, group, position), never reused. Changed text gets a
+// new id, so that an id names a version. Printed as a decimal string in JSON.
 using DocumentId = int64_t;
 using NodeId = int64_t;
 
@@ -24,11 +24,11 @@ struct Span {
 };
 
 struct Node {
-  NodeId id = 0;               // 0: not stored yet.
-  DocumentId document_id = 0;  // 0: not stored yet.
-  std::string group;           // The NodeGroup that made it, e.g. "sentence-256".
-  uint32_t position = 0;       // 0, 1, 2 ... within its document and group.
-  std::string text;            // UTF-8, without markup.
+  NodeId id = 0;                     // 0: not stored yet.
+  DocumentId document_id = 0;        // 0: not stored yet.
+  std::string group;                 // The NodeGroup that made it, e.g. "sentence-256".
+  uint32_t position = 0;             // 0, 1, 2 ... within its document and group.
+  std::string text;                  // UTF-8, without markup.
   std::vector<std::string> heading;  // The headings it stands under, outermost first.
   std::optional<Span> bytes;         // In the source file as it lies on disk; holds the text (markup apart).
   std::optional<Span> extracted;     // In the stored extracted text, where no range of the source holds the text.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A Reader turns the bytes of one file format into a Document: text without markup, and for every byte of it where it came from.
+// A Reader turns the bytes of one file format into a Document: text without markup, and for every byte of it where it
+// came from.
 //
-// Threads: Read may be called concurrently. Errors: kInvalidArgument where the bytes are not of the format; the caller names the file.
+// Threads: Read may be called concurrently. Errors: kInvalidArgument where the bytes are not of the format; the caller
+// names the file.
 #ifndef RAGTIME_READER_H_
 #define RAGTIME_READER_H_
 

@@ -24,7 +24,8 @@ class Splitter {
   // The NodeGroup's name. Two splitters that cut differently have different descriptions, kept in the knowledge base.
   virtual const std::string& group() const = 0;
   virtual std::string description() const = 0;
-  // Nodes in order of position, with text, heading and bytes set. Every character of the text that is not white space is in a node.
+  // Nodes in order of position, with text, heading and bytes set. Every character of the text that is not white space
+  // is in a node.
   virtual Result<std::vector<Node>> Split(const Document& document) const = 0;
 
  protected:

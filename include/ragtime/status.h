@@ -3,7 +3,8 @@
 // Status says whether a call worked and, if not, what failed and what to do about it; Result<T> is a value or a Status.
 //
 // Codes have gRPC's names and numbers. A message is one sentence that names the thing and ends with the values; a
-// remedy is one sentence that tells the user what to do, or empty. Errors cross every folder as Status: no exception does.
+// remedy is one sentence that tells the user what to do, or empty. Errors cross every folder as Status: no exception
+// does.
 #ifndef RAGTIME_STATUS_H_
 #define RAGTIME_STATUS_H_
 
@@ -114,16 +115,15 @@ class [[nodiscard]] Result {
 #define RAGTIME_CONCAT_INNER_(a, b) a##b
 #define RAGTIME_CONCAT_(a, b) RAGTIME_CONCAT_INNER_(a, b)
 
-#define RAGTIME_RETURN_IF_ERROR(expression)                            \
-  do {                                                                 \
+#define RAGTIME_RETURN_IF_ERROR(expression)                                                              \
+  do {                                                                                                   \
     if (::ragtime::Status ragtime_status_ = (expression); !ragtime_status_.ok()) return ragtime_status_; \
   } while (false)
 
 // RAGTIME_ASSIGN_OR_RETURN(auto file, Open(path)); returns the Status from the enclosing function on failure.
-#define RAGTIME_ASSIGN_OR_RETURN(declaration, expression)                                   \
-  auto RAGTIME_CONCAT_(ragtime_result_, __LINE__) = (expression);                           \
-  if (!RAGTIME_CONCAT_(ragtime_result_, __LINE__).ok())                                     \
-    return RAGTIME_CONCAT_(ragtime_result_, __LINE__).status();                             \
+#define RAGTIME_ASSIGN_OR_RETURN(declaration, expression)                                                           \
+  auto RAGTIME_CONCAT_(ragtime_result_, __LINE__) = (expression);                                                   \
+  if (!RAGTIME_CONCAT_(ragtime_result_, __LINE__).ok()) return RAGTIME_CONCAT_(ragtime_result_, __LINE__).status(); \
   declaration = *std::move(RAGTIME_CONCAT_(ragtime_result_, __LINE__))
 
 #endif  // RAGTIME_STATUS_H_

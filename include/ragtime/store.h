@@ -52,7 +52,8 @@ struct KeywordQuery {
 
 // One file with all its nodes.
 struct DocumentWrite {
-  FileRecord file;             // file_path is the key: a row of that path is replaced, its nodes are deleted. `id` is ignored but see keep_id.
+  FileRecord file;  // file_path is the key: a row of that path is replaced, its nodes are deleted. `id` is ignored but
+                    // see keep_id.
   std::vector<NewNode> nodes;  // In the order of (group, position).
   // True: only the row changes (a move, an error, a new time); `file.id` names the row and its nodes stay as they are.
   bool keep_id = false;
@@ -60,8 +61,9 @@ struct DocumentWrite {
 
 // Everything in it becomes visible at once, or nothing does.
 struct WriteBatch {
-  std::vector<DocumentWrite> documents;   // In the order of their paths. Rows of the folders above are made as needed.
-  std::vector<DocumentId> erased;         // Documents that go, with their nodes; folders left empty go too. Unknown ids are no error.
+  std::vector<DocumentWrite> documents;  // In the order of their paths. Rows of the folders above are made as needed.
+  std::vector<DocumentId>
+      erased;  // Documents that go, with their nodes; folders left empty go too. Unknown ids are no error.
   std::map<std::string, std::string> settings;  // Put into the settings.
 };
 
@@ -71,13 +73,13 @@ struct CommitResult {
 };
 
 struct StoreStatistics {
-  uint64_t files = 0;    // Without folders.
+  uint64_t files = 0;  // Without folders.
   uint64_t folders = 0;
-  uint64_t nodes = 0;    // Live.
+  uint64_t nodes = 0;          // Live.
   uint64_t deleted_nodes = 0;  // Not reclaimed yet.
   uint64_t tail_nodes = 0;     // Live nodes that are not in a sealed segment yet.
   uint64_t segments = 0;
-  uint64_t size_bytes = 0;     // On disk, or in memory for a store without files.
+  uint64_t size_bytes = 0;  // On disk, or in memory for a store without files.
 };
 
 // A consistent state of the store. Later commits do not change it. Keep it only as long as a request takes.
@@ -135,7 +137,7 @@ struct StoreConfig {
   std::string type = "ragtime";  // "ragtime" | "map"
   std::string uri;               // The directory of type "ragtime".
   std::string index_type = "FLAT";
-  Metric metric = Metric::kCosine;
+  std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
 };
 

@@ -7,9 +7,12 @@ namespace ragtime {
 
 std::string_view FileStatusName(FileStatus status) {
   switch (status) {
-    case FileStatus::kPending: return "pending";
-    case FileStatus::kReady: return "ready";
-    case FileStatus::kFailed: return "failed";
+    case FileStatus::kPending:
+      return "pending";
+    case FileStatus::kReady:
+      return "ready";
+    case FileStatus::kFailed:
+      return "failed";
   }
   return "failed";
 }

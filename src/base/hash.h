@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Content hashes (XXH3): Hash64 for checksums of sections and blocks, HashHex for the identity of a file's or a text's bytes.
+// Content hashes (XXH3): Hash64 for checksums of sections and blocks, HashHex for the identity of a file's or a text's
+// bytes.
 #ifndef RAGTIME_BASE_HASH_H_
 #define RAGTIME_BASE_HASH_H_
 

@@ -19,22 +19,38 @@ const std::string& EmptyString() {
 
 std::string_view StatusCodeName(StatusCode code) {
   switch (code) {
-    case StatusCode::kOk: return "ok";
-    case StatusCode::kCancelled: return "cancelled";
-    case StatusCode::kUnknown: return "unknown";
-    case StatusCode::kInvalidArgument: return "invalid_argument";
-    case StatusCode::kDeadlineExceeded: return "deadline_exceeded";
-    case StatusCode::kNotFound: return "not_found";
-    case StatusCode::kAlreadyExists: return "already_exists";
-    case StatusCode::kPermissionDenied: return "permission_denied";
-    case StatusCode::kResourceExhausted: return "resource_exhausted";
-    case StatusCode::kFailedPrecondition: return "failed_precondition";
-    case StatusCode::kAborted: return "aborted";
-    case StatusCode::kOutOfRange: return "out_of_range";
-    case StatusCode::kUnimplemented: return "unimplemented";
-    case StatusCode::kInternal: return "internal";
-    case StatusCode::kUnavailable: return "unavailable";
-    case StatusCode::kDataLoss: return "data_loss";
+    case StatusCode::kOk:
+      return "ok";
+    case StatusCode::kCancelled:
+      return "cancelled";
+    case StatusCode::kUnknown:
+      return "unknown";
+    case StatusCode::kInvalidArgument:
+      return "invalid_argument";
+    case StatusCode::kDeadlineExceeded:
+      return "deadline_exceeded";
+    case StatusCode::kNotFound:
+      return "not_found";
+    case StatusCode::kAlreadyExists:
+      return "already_exists";
+    case StatusCode::kPermissionDenied:
+      return "permission_denied";
+    case StatusCode::kResourceExhausted:
+      return "resource_exhausted";
+    case StatusCode::kFailedPrecondition:
+      return "failed_precondition";
+    case StatusCode::kAborted:
+      return "aborted";
+    case StatusCode::kOutOfRange:
+      return "out_of_range";
+    case StatusCode::kUnimplemented:
+      return "unimplemented";
+    case StatusCode::kInternal:
+      return "internal";
+    case StatusCode::kUnavailable:
+      return "unavailable";
+    case StatusCode::kDataLoss:
+      return "data_loss";
   }
   return "unknown";
 }
@@ -64,8 +80,8 @@ std::string Status::ToString() const {
   return text;
 }
 
-#define RAGTIME_DEFINE_ERROR_(Name, kCode)                                    \
-  Status Name(std::string message, std::string remedy) {                      \
+#define RAGTIME_DEFINE_ERROR_(Name, kCode)                                   \
+  Status Name(std::string message, std::string remedy) {                     \
     return Status(StatusCode::kCode, std::move(message), std::move(remedy)); \
   }
 RAGTIME_DEFINE_ERROR_(CancelledError, kCancelled)
@@ -86,20 +102,30 @@ Status ErrnoError(int error_number, std::string_view what) {
   const std::string message = StrCat(what, ": ", std::strerror(error_number));
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR: return NotFoundError(message, "check the path");
+    case ENOTDIR:
+      return NotFoundError(message, "check the path");
     case EACCES:
-    case EPERM: return PermissionDeniedError(message, "give this user the right to it, or choose another path");
-    case EROFS: return PermissionDeniedError(message, "choose a path on a disk that can be written");
+    case EPERM:
+      return PermissionDeniedError(message, "give this user the right to it, or choose another path");
+    case EROFS:
+      return PermissionDeniedError(message, "choose a path on a disk that can be written");
     case ENOSPC:
-    case EDQUOT: return ResourceExhaustedError(message, "free some disk space and run the command again");
-    case EFBIG: return ResourceExhaustedError(message, "raise the file size limit (ulimit -f) and run the command again");
+    case EDQUOT:
+      return ResourceExhaustedError(message, "free some disk space and run the command again");
+    case EFBIG:
+      return ResourceExhaustedError(message, "raise the file size limit (ulimit -f) and run the command again");
     case EMFILE:
-    case ENFILE: return ResourceExhaustedError(message, "raise the limit of open files (ulimit -n)");
-    case ENOMEM: return ResourceExhaustedError(message, "free some memory");
-    case EEXIST: return AlreadyExistsError(message);
+    case ENFILE:
+      return ResourceExhaustedError(message, "raise the limit of open files (ulimit -n)");
+    case ENOMEM:
+      return ResourceExhaustedError(message, "free some memory");
+    case EEXIST:
+      return AlreadyExistsError(message);
     case EISDIR:
-    case EINVAL: return InvalidArgumentError(message);
-    default: return UnavailableError(message, "check the disk");
+    case EINVAL:
+      return InvalidArgumentError(message);
+    default:
+      return UnavailableError(message, "check the disk");
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // ThreadPool runs tasks on a fixed number of threads; ParallelFor splits an index range over them.
 //
-// Threads: every method may be called concurrently. Tasks must not throw. The destructor runs what was submitted, then joins.
+// Threads: every method may be called concurrently. Tasks must not throw. The destructor runs what was submitted, then
+// joins.
 #ifndef RAGTIME_BASE_THREAD_POOL_H_
 #define RAGTIME_BASE_THREAD_POOL_H_
 

@@ -98,22 +98,21 @@ size_t CharacterStart(std::string_view text, size_t position) {
 }
 
 bool IsCjk(char32_t c) {
-  return (c >= 0x1100 && c <= 0x11FF) ||    // Hangul Jamo
-         (c >= 0x2E80 && c <= 0x2FDF) ||    // CJK and Kangxi radicals
-         (c >= 0x3005 && c <= 0x3007) ||    // Iteration mark, closing mark, zero
-         (c >= 0x3021 && c <= 0x3029) ||    // Hangzhou numerals
-         (c >= 0x3031 && c <= 0x3035) ||    // Kana repeat marks
+  return (c >= 0x1100 && c <= 0x11FF) ||                 // Hangul Jamo
+         (c >= 0x2E80 && c <= 0x2FDF) ||                 // CJK and Kangxi radicals
+         (c >= 0x3005 && c <= 0x3007) ||                 // Iteration mark, closing mark, zero
+         (c >= 0x3021 && c <= 0x3029) ||                 // Hangzhou numerals
+         (c >= 0x3031 && c <= 0x3035) ||                 // Kana repeat marks
          (c >= 0x3041 && c <= 0x30FF && c != 0x30FB) ||  // Hiragana, Katakana without the middle dot
-         (c >= 0x3105 && c <= 0x312F) ||    // Bopomofo
-         (c >= 0x3131 && c <= 0x318E) ||    // Hangul compatibility Jamo
-         (c >= 0x31A0 && c <= 0x31BF) || (c >= 0x31F0 && c <= 0x31FF) ||
-         (c >= 0x3400 && c <= 0x4DBF) ||    // Extension A
-         (c >= 0x4E00 && c <= 0x9FFF) ||    // Unified ideographs
+         (c >= 0x3105 && c <= 0x312F) ||                 // Bopomofo
+         (c >= 0x3131 && c <= 0x318E) ||                 // Hangul compatibility Jamo
+         (c >= 0x31A0 && c <= 0x31BF) || (c >= 0x31F0 && c <= 0x31FF) || (c >= 0x3400 && c <= 0x4DBF) ||  // Extension A
+         (c >= 0x4E00 && c <= 0x9FFF) ||                                  // Unified ideographs
          (c >= 0xA960 && c <= 0xA97F) || (c >= 0xAC00 && c <= 0xD7FF) ||  // Hangul
-         (c >= 0xF900 && c <= 0xFAFF) ||    // Compatibility ideographs
-         (c >= 0xFF66 && c <= 0xFFDC) ||    // Half-width Kana and Hangul
-         (c >= 0x1B000 && c <= 0x1B16F) ||  // Kana supplements
-         (c >= 0x20000 && c <= 0x323AF);    // Extensions B to H
+         (c >= 0xF900 && c <= 0xFAFF) ||                                  // Compatibility ideographs
+         (c >= 0xFF66 && c <= 0xFFDC) ||                                  // Half-width Kana and Hangul
+         (c >= 0x1B000 && c <= 0x1B16F) ||                                // Kana supplements
+         (c >= 0x20000 && c <= 0x323AF);                                  // Extensions B to H
 }
 
 bool IsSpace(char32_t c) {

@@ -20,7 +20,8 @@ struct DecodedCharacter {
 };
 
 // Decodes the character at `position`, which must be inside `text`. Overlong forms, surrogates and code points past
-// U+10FFFF are invalid; an invalid sequence consumes its longest prefix that could have started a character (Unicode 15, 3.9).
+// U+10FFFF are invalid; an invalid sequence consumes its longest prefix that could have started a character (Unicode
+// 15, 3.9).
 DecodedCharacter DecodeUtf8(std::string_view text, size_t position);
 void AppendUtf8(char32_t code_point, std::string& out);
 // The offset of the first invalid sequence, or npos.

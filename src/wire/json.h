@@ -67,6 +67,8 @@ class Json {
   Json& Append(Json value);
 
  private:
+  void DumpTo(int indent, int depth, std::string& out) const;
+
   std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> value_;
 };
 

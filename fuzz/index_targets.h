@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the fuzzers and the mutation test do with arbitrary bytes: open them as an index, or as a text, and use all of
+// it. The checks abort, since a fuzzer has no other way to say that something is wrong.
+#ifndef RAGTIME_FUZZ_INDEX_TARGETS_H_
+#define RAGTIME_FUZZ_INDEX_TARGETS_H_
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace ragtime {
+
+// True if the bytes could be opened.
+bool UseAsFlatIndex(std::span<const std::byte> bytes);
+bool UseAsBm25Index(std::span<const std::byte> bytes);
+void UseAsText(std::string_view text);
+
+// Bytes to start from: what Build writes.
+std::vector<std::byte> FlatSeed();
+std::vector<std::byte> Bm25Seed();
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_FUZZ_INDEX_TARGETS_H_

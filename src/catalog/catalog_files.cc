@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files table. A row that is replaced moves to files_history with the commit that ended it, so that a snapshot
+// reads files as of its commit without holding a transaction open, which would keep the log from shrinking.
+#include "base/str_cat.h"
+#include "catalog/catalog.h"
+
+namespace ragtime {
+namespace {
+
+#define RAGTIME_FILE_COLUMNS_                                                                                        \
+  "id, file_name, file_path, file_type, is_dir, file_size, parent_id, create_time, modified_time_ns, content_hash, " \
+  "encoding, status, error, nodes"
+
+FileStatus StatusOf(const std::string& name) {
+  for (const FileStatus status : {FileStatus::kPending, FileStatus::kReady}) {
+    if (name == FileStatusName(status)) return status;
+  }
+  return FileStatus::kFailed;
+}
+
+FileRecord RecordOf(const Query& query) {
+  FileRecord record;
+  record.id = query.Int(0);
+  record.file_name = query.Text(1);
+  record.file_path = query.Text(2);
+  record.file_type = query.Text(3);
+  record.is_dir = query.Int(4) != 0;
+  record.file_size = query.Unsigned(5);
+  record.parent_id = query.OptionalInt(6);
+  record.create_time_ms = query.Int(7);
+  record.modified_time_ns = query.Int(8);
+  record.content_hash = query.Text(9);
+  record.encoding = query.Text(10);
+  record.status = StatusOf(query.Text(11));
+  record.error = query.Text(12);
+  record.nodes = query.Unsigned(13);
+  return record;
+}
+
+Result<std::optional<FileRecord>> ReadOne(Query& query) {
+  RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+  if (!row) return std::optional<FileRecord>();
+  return std::optional(RecordOf(query));
+}
+
+}  // namespace
+
+Status Catalog::CheckHistory(CommitNumber commit) {
+  Query query = connection_->Prepare("SELECT history_start FROM state WHERE one = 1");
+  RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+  if (row && query.Unsigned(0) <= commit) return Status();
+  return Status(StatusCode::kAborted,
+                StrCat("the snapshot of ", file_.parent_path().string(), " is too old: its files are no longer known"),
+                "open a new snapshot");
+}
+
+Result<std::optional<FileRecord>> Catalog::FindFile(DocumentId id, CommitNumber commit) {
+  RAGTIME_ASSIGN_OR_RETURN(const Transaction transaction, BeginRead());
+  RAGTIME_RETURN_IF_ERROR(CheckHistory(commit));
+  Query query = connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
+                                     " FROM files WHERE id = ?1 AND since <= ?2 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
+                                     " FROM files_history WHERE id = ?1 AND since <= ?2 AND until > ?2");
+  return ReadOne(query.Bind(id).Bind(commit));
+}
+
+Result<std::optional<FileRecord>> Catalog::FindFile(std::string_view file_path, CommitNumber commit) {
+  RAGTIME_ASSIGN_OR_RETURN(const Transaction transaction, BeginRead());
+  RAGTIME_RETURN_IF_ERROR(CheckHistory(commit));
+  Query query =
+      connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
+                           " FROM files WHERE file_path = ?1 AND since <= ?2 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
+                           " FROM files_history WHERE file_path = ?1 AND since <= ?2 AND until > ?2");
+  return ReadOne(query.Bind(file_path).Bind(commit));
+}
+
+Result<std::vector<FileRecord>> Catalog::ReadFiles(CommitNumber commit) {
+  RAGTIME_ASSIGN_OR_RETURN(const Transaction transaction, BeginRead());
+  RAGTIME_RETURN_IF_ERROR(CheckHistory(commit));
+  Query query = connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
+                                     " FROM files WHERE since <= ?1 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
+                                     " FROM files_history WHERE since <= ?1 AND until > ?1 ORDER BY file_path");
+  query.Bind(commit);
+  std::vector<FileRecord> files;
+  for (;;) {
+    RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return files;
+    files.push_back(RecordOf(query));
+  }
+}
+
+Result<std::optional<FileRecord>> Catalog::FindFile(DocumentId id) {
+  Query query = connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_ " FROM files WHERE id = ?");
+  return ReadOne(query.Bind(id));
+}
+
+Result<std::optional<FileRecord>> Catalog::FindFile(std::string_view file_path) {
+  Query query = connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_ " FROM files WHERE file_path = ?");
+  return ReadOne(query.Bind(file_path));
+}
+
+Result<uint64_t> Catalog::CountChildren(DocumentId folder) {
+  Query query = connection_->Prepare("SELECT count(*) FROM files WHERE parent_id = ?");
+  RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Bind(folder).Step());
+  return row ? query.Unsigned(0) : 0;
+}
+
+Result<std::vector<DocumentId>> Catalog::Children(DocumentId folder) {
+  Query query = connection_->Prepare("SELECT id FROM files WHERE parent_id = ? ORDER BY id");
+  query.Bind(folder);
+  std::vector<DocumentId> ids;
+  for (;;) {
+    RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return ids;
+    ids.push_back(query.Int(0));
+  }
+}
+
+Status Catalog::PutFile(const FileRecord& record, CommitNumber commit) {
+  return connection_->Prepare("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .Bind(record.id)
+      .Bind(record.file_name)
+      .Bind(record.file_path)
+      .Bind(record.file_type)
+      .Bind(static_cast<int64_t>(record.is_dir))
+      .Bind(record.file_size)
+      .Bind(record.parent_id)
+      .Bind(record.create_time_ms)
+      .Bind(record.modified_time_ns)
+      .Bind(record.content_hash)
+      .Bind(record.encoding)
+      .Bind(FileStatusName(record.status))
+      .Bind(record.error)
+      .Bind(record.nodes)
+      .Bind(commit)
+      .Run();
+}
+
+Status Catalog::RemoveFile(DocumentId id, CommitNumber commit, int64_t now_ms) {
+  RAGTIME_RETURN_IF_ERROR(
+      connection_
+          ->Prepare("INSERT INTO files_history SELECT " RAGTIME_FILE_COLUMNS_ ", since, ?, ? FROM files WHERE id = ?")
+          .Bind(commit)
+          .Bind(now_ms)
+          .Bind(id)
+          .Run());
+  return connection_->Prepare("DELETE FROM files WHERE id = ?").Bind(id).Run();
+}
+
+Result<CommitNumber> Catalog::TrimHistory(int64_t before_ms, CommitNumber history_start) {
+  {
+    Query query = connection_->Prepare("SELECT max(until) FROM files_history WHERE until_ms < ?");
+    RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Bind(before_ms).Step());
+    if (!row || !query.OptionalInt(0)) return history_start;
+    history_start = std::max(history_start, query.Unsigned(0));
+  }
+  RAGTIME_RETURN_IF_ERROR(connection_->Prepare("DELETE FROM files_history WHERE until <= ?").Bind(history_start).Run());
+  return history_start;
+}
+
+#undef RAGTIME_FILE_COLUMNS_
+
+}  // namespace ragtime

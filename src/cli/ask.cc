@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "ragtime/knowledge_base.h"
+#include "ragtime/version.h"
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+namespace {
+
+constexpr size_t kQuoteCharacters = 160;
+
+// Streams the answer to stdout in plain text; reasoning goes to stderr, dimmed on a terminal.
+class TextStream {
+ public:
+  bool Show(Channel channel, std::string_view text) {
+    if (channel == Channel::kAnswer) {
+      EndReasoning();
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+      shown_ = true;
+    } else {
+      if (!reasoning_ && dim_) std::fputs("\033[2m", stderr);
+      reasoning_ = true;
+      std::fwrite(text.data(), 1, text.size(), stderr);
+      std::fflush(stderr);
+    }
+    return true;
+  }
+  void EndReasoning() {
+    if (!reasoning_) return;
+    std::fputs(dim_ ? "\033[0m\n" : "\n", stderr);
+    reasoning_ = false;
+  }
+  bool shown() const { return shown_; }
+
+ private:
+  const bool dim_ = ::isatty(STDERR_FILENO) != 0;
+  bool reasoning_ = false;
+  bool shown_ = false;
+};
+
+// One JSON line for each piece, as the server's events will be.
+bool PrintEvent(Channel channel, std::string_view text) {
+  Json event(Json::Object{});
+  event.Set("schema", kJsonSchema).Set("event", "token");
+  event.Set("channel", channel == Channel::kAnswer ? "answer" : "reasoning").Set("text", text);
+  std::printf("%s\n", event.Dump().c_str());
+  std::fflush(stdout);
+  return true;
+}
+
+void PrintSources(const Answer& answer) {
+  if (!answer.citations.empty()) std::printf("\nSources\n");
+  for (const Citation& citation : answer.citations) {
+    std::printf("[%d] %s", citation.marker, citation.file.c_str());
+    if (citation.page) std::printf(", page %u", *citation.page);
+    if (citation.bytes) {
+      std::printf(", bytes %llu-%llu", static_cast<unsigned long long>(citation.bytes->start),
+                  static_cast<unsigned long long>(citation.bytes->end));
+    }
+    std::printf("%s\n    \"%s\"\n", citation.inferred ? " (inferred)" : "",
+                Excerpt(citation.quote, kQuoteCharacters).c_str());
+  }
+  std::string line;
+  for (const char* stage : {"ttft", "tpot", "total"}) {
+    const auto found = answer.timings_ms.find(stage);
+    if (found != answer.timings_ms.end()) {
+      line += (line.empty() ? "" : ", ") + std::string(stage) + " " + TimeInWords(found->second);
+    }
+  }
+  std::fprintf(stderr, "\n%s, %zu prompt tokens (%zu cached), %zu generated\n", line.c_str(), answer.prompt_tokens,
+               answer.cached_tokens, answer.completion_tokens);
+}
+
+}  // namespace
+
+int RunAsk(const Options& options, const Context& context) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+
+  TextStream stream;
+  AskRequest request{.question = options.question, .context = context};
+  if (options.json_events) {
+    request.on_token = PrintEvent;
+  } else if (!options.json && options.stream) {
+    request.on_token = [&stream](Channel channel, std::string_view text) { return stream.Show(channel, text); };
+  }
+  const auto answer = (*knowledge_base)->Ask(request);
+  stream.EndReasoning();
+  if (!answer.ok()) {
+    if (stream.shown()) std::printf("\n");
+    return Fail(options, answer.status());
+  }
+  if (options.json_events) {
+    Json event(Json::Object{});
+    event.Set("schema", kJsonSchema).Set("event", "answer").Set("answer", AnswerJson(*answer));
+    std::printf("%s\n", event.Dump().c_str());
+  } else if (options.json) {
+    std::printf("%s\n", AnswerJson(*answer).Dump().c_str());
+  } else {
+    if (!stream.shown()) std::printf("%s", answer->text.c_str());
+    std::printf("\n");
+    PrintSources(*answer);
+  }
+  PrintWarnings(answer->warnings);
+  return 0;
+}
+
+}  // namespace ragtime::cli

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `ragtime files` and `ragtime stats`: what is in a knowledge base.
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "ragtime/knowledge_base.h"
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+namespace {
+
+void PrintFile(const FileRecord& file, const std::string& indent, const std::string& name) {
+  if (file.is_dir) {
+    std::printf("%s%s/\n", indent.c_str(), name.c_str());
+    return;
+  }
+  std::printf("%s%-7s %6llu nodes %10s  %s\n", indent.c_str(), std::string(FileStatusName(file.status)).c_str(),
+              static_cast<unsigned long long>(file.nodes), SizeInWords(file.file_size).c_str(), name.c_str());
+  if (!file.error.empty()) std::printf("%s        %s\n", indent.c_str(), file.error.c_str());
+}
+
+void PrintTree(const std::multimap<DocumentId, const FileRecord*>& children, DocumentId parent,
+               const std::string& indent) {
+  const auto [begin, end] = children.equal_range(parent);
+  std::vector<const FileRecord*> rows;
+  for (auto it = begin; it != end; ++it) rows.push_back(it->second);
+  std::sort(rows.begin(), rows.end(),
+            [](const FileRecord* a, const FileRecord* b) { return a->file_name < b->file_name; });
+  for (const FileRecord* row : rows) {
+    PrintFile(*row, indent, row->file_name);
+    if (row->is_dir) PrintTree(children, row->id, indent + "  ");
+  }
+}
+
+}  // namespace
+
+int RunFiles(const Options& options) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+  const auto files = (*knowledge_base)->Files();
+  if (!files.ok()) return Fail(options, files.status());
+  if (options.json) {
+    std::printf("%s\n", FilesJson(*files).Dump().c_str());
+  } else if (options.tree) {
+    std::multimap<DocumentId, const FileRecord*> children;
+    for (const FileRecord& file : *files) children.emplace(file.parent_id.value_or(0), &file);
+    PrintTree(children, 0, "");
+  } else {
+    for (const FileRecord& file : *files) {
+      if (!file.is_dir) PrintFile(file, "", file.file_path);
+    }
+  }
+  return 0;
+}
+
+int RunStats(const Options& options) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+  const auto statistics = (*knowledge_base)->Statistics();
+  if (!statistics.ok()) return Fail(options, statistics.status());
+  if (options.json) {
+    std::printf("%s\n", StatisticsJson(*statistics).Dump().c_str());
+    return 0;
+  }
+  const StoreStatistics& store = statistics->store;
+  auto count = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+  std::printf("uuid        %s\n", statistics->uuid.c_str());
+  std::printf("generation  %llu\n", count(statistics->generation));
+  std::printf("root        %s\n", statistics->root.c_str());
+  std::printf("model       %s (%zu dimensions)\n", statistics->model.c_str(), statistics->dimension);
+  std::printf("files       %llu in %llu folders\n", count(store.files), count(store.folders));
+  std::printf("nodes       %llu (%llu deleted, not reclaimed; %llu in the tail)\n", count(store.nodes),
+              count(store.deleted_nodes), count(store.tail_nodes));
+  std::printf("segments    %llu\n", count(store.segments));
+  std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
+  return 0;
+}
+
+}  // namespace ragtime::cli

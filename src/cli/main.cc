@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line: reads the arguments, turns Ctrl-C into a cancelled request, and calls one command.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include "cli/options.h"
+#include "ragtime/version.h"
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+namespace {
+
+// Ctrl-C ends the work in order: what was committed stays, nothing more is written. A second Ctrl-C ends at once.
+class InterruptWatch {
+ public:
+  InterruptWatch() {
+    sigset_t signals = Signals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // Inherited by every thread made from here on.
+    std::thread([source = source_]() mutable {
+      sigset_t waited = Signals();
+      int signal = 0;
+      ::sigwait(&waited, &signal);
+      source.request_stop();
+      std::fputs("\nragtime: stopping; press Ctrl-C again to stop at once\n", stderr);
+      ::sigwait(&waited, &signal);
+      ::_exit(130);
+    }).detach();
+  }
+  Context context() const { return Context{.stop = source_.get_token()}; }
+
+ private:
+  static sigset_t Signals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGTERM);
+    return signals;
+  }
+  std::stop_source source_;
+};
+
+void AddSharedOptions(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file, "Configuration file, see `ragtime init`")
+      ->check(CLI::ExistingFile);
+  command.add_option("--kb", options.kb, "Folder of the knowledge base");
+  command.add_flag("--json", options.json, "One JSON object on stdout");
+}
+
+void AddQuestionOptions(CLI::App& command, Options& options) {
+  command.add_option("question", options.question, "The question")->required();
+  command.add_option("--top-k", options.top_k, "How many hits")->check(CLI::Range(1, 1000));
+  command.add_option("--route", options.route, "Which routes the question takes")
+      ->check(CLI::IsMember({"vector", "keyword", "hybrid"}));
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Ragtime answers questions from your documents, with citations.", "ragtime"};
+  app.set_version_flag("--version", std::string("ragtime ") + kVersion);
+  app.require_subcommand(1);
+  app.footer("Example:\n  ragtime ingest ./docs --kb ./kb\n  ragtime ask \"How do I restore a backup?\" --kb ./kb");
+
+  CLI::App* ingest = app.add_subcommand("ingest", "Take up new, changed and deleted files");
+  AddSharedOptions(*ingest, options);
+  ingest->add_option("paths", options.paths, "Folders or files; dataset_path of the configuration if none is given");
+  ingest->add_option("--lock-timeout", options.lock_timeout_s, "Seconds to wait for another writer")
+      ->check(CLI::Range(0.0, 3600.0));
+
+  CLI::App* search = app.add_subcommand("search", "Find the passages nearest to a question");
+  AddSharedOptions(*search, options);
+  AddQuestionOptions(*search, options);
+
+  CLI::App* ask = app.add_subcommand("ask", "Answer a question, with citations");
+  AddSharedOptions(*ask, options);
+  AddQuestionOptions(*ask, options);
+  ask->add_option("--mode", options.mode, "How the answer is made")
+      ->check(CLI::IsMember({"auto", "generate", "extract"}));
+  bool no_stream = false;
+  bool stream = false;
+  ask->add_flag("--no-stream", no_stream, "Print the answer when it is whole");
+  ask->add_flag("--stream", stream, "With --json: one JSON line for each event");
+
+  CLI::App* files = app.add_subcommand("files", "List the files of a knowledge base");
+  AddSharedOptions(*files, options);
+  files->add_flag("--tree", options.tree, "As a tree of folders");
+
+  CLI::App* stats = app.add_subcommand("stats", "Show sizes and settings of a knowledge base");
+  AddSharedOptions(*stats, options);
+
+  CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
+  init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
+  init->add_flag("--force", options.force, "Overwrite an existing file");
+  init->add_flag("--reference", options.reference, "Print the reference of all keys instead");
+
+  CLI::App* doctor = app.add_subcommand("doctor", "Examine this machine: what is there, what is missing, what to do");
+  AddSharedOptions(*doctor, options);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 answers 0 for --help and --version; everything else is wrong use.
+    if (app.exit(error) == 0) return 0;
+    if (std::find(argv, argv + argc, std::string_view("--json")) != argv + argc) {
+      std::printf("%s\n", ErrorJson(InvalidArgumentError(error.what(), "see ragtime --help")).Dump().c_str());
+    }
+    return 2;
+  }
+  options.stream = !no_stream;
+  options.json_events = options.json && stream;
+
+  if (files->parsed()) return RunFiles(options);
+  if (stats->parsed()) return RunStats(options);
+  if (init->parsed()) return RunInit(options);
+  if (doctor->parsed()) return RunDoctor(options);
+  const InterruptWatch watch;
+  if (ingest->parsed()) return RunIngest(options, watch.context());
+  if (search->parsed()) return RunSearch(options, watch.context());
+  return RunAsk(options, watch.context());
+}
+
+}  // namespace
+}  // namespace ragtime::cli
+
+int main(int argc, char** argv) { return ragtime::cli::Main(argc, argv); }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/options.h"
+
+#include <cstdio>
+
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+
+Result<Config> ResolveConfig(const Options& options) {
+  Config config;
+  if (!options.config_file.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(config, LoadConfig(options.config_file));
+  }
+  RAGTIME_RETURN_IF_ERROR(ApplyEnvironment(config));
+  if (!options.kb.empty()) {
+    config.store.uri = options.kb;
+    config.explicit_keys.emplace_back("store_conf.kwargs.uri");
+  }
+  if (options.lock_timeout_s) config.lock_timeout_ms = static_cast<int64_t>(*options.lock_timeout_s * 1000);
+  if (options.top_k) config.search.top_k = *options.top_k;
+  if (options.route) {
+    config.search.route = *options.route == "vector"    ? Route::kVector
+                          : *options.route == "keyword" ? Route::kKeyword
+                                                        : Route::kHybrid;
+  }
+  if (options.mode) {
+    config.answer.mode = *options.mode == "generate"  ? AnswerMode::kGenerate
+                         : *options.mode == "extract" ? AnswerMode::kExtract
+                                                      : AnswerMode::kAuto;
+  }
+  return config;
+}
+
+Result<Config> ResolveKnowledgeBase(const Options& options) {
+  RAGTIME_ASSIGN_OR_RETURN(Config config, ResolveConfig(options));
+  if (config.store.type == "map") {
+    return InvalidArgumentError("store_conf.type map lives in memory, and a command ends with its process",
+                                "use type: ragtime on the command line; map is for the library");
+  }
+  if (config.store.uri.empty()) {
+    return InvalidArgumentError("no knowledge base is named", "add --kb DIR, or --config ragtime.yaml");
+  }
+  return config;
+}
+
+int Fail(const Options& options, const Status& status) {
+  if (options.json) std::printf("%s\n", ErrorJson(status).Dump().c_str());
+  std::fprintf(stderr, "ragtime: %s\n", status.message().c_str());
+  if (!status.remedy().empty()) std::fprintf(stderr, "  remedy: %s\n", status.remedy().c_str());
+  return status.code() == StatusCode::kInvalidArgument ? 2 : 1;
+}
+
+}  // namespace ragtime::cli

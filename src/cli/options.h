@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the command line said, and the commands that act on it. Each command returns the exit code: 0 done, 1 failed, 2
+// wrong use.
+#ifndef RAGTIME_CLI_OPTIONS_H_
+#define RAGTIME_CLI_OPTIONS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ragtime/config.h"
+#include "ragtime/context.h"
+#include "ragtime/status.h"
+
+namespace ragtime::cli {
+
+struct Options {
+  std::string config_file;
+  std::string kb;
+  bool json = false;
+  // ingest
+  std::vector<std::string> paths;
+  std::optional<double> lock_timeout_s;
+  // search, ask
+  std::string question;
+  std::optional<size_t> top_k;
+  std::optional<std::string> route;
+  std::optional<std::string> mode;
+  bool stream = true;
+  bool json_events = false;  // --json --stream: one JSON line for each event.
+  // files
+  bool tree = false;
+  // init
+  std::string init_path = "ragtime.yaml";
+  bool force = false;
+  bool reference = false;
+};
+
+int RunIngest(const Options& options, const Context& context);
+int RunSearch(const Options& options, const Context& context);
+int RunAsk(const Options& options, const Context& context);
+int RunFiles(const Options& options);
+int RunStats(const Options& options);
+int RunInit(const Options& options);
+int RunDoctor(const Options& options);
+
+// The configuration by precedence: flag, environment, file, default.
+Result<Config> ResolveConfig(const Options& options);
+// The same, and kInvalidArgument where no knowledge base is named.
+Result<Config> ResolveKnowledgeBase(const Options& options);
+
+// Prints the failure, on stdout as JSON with --json and always in words on stderr, and returns the exit code.
+int Fail(const Options& options, const Status& status);
+
+}  // namespace ragtime::cli
+
+#endif  // RAGTIME_CLI_OPTIONS_H_

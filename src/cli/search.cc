@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "ragtime/knowledge_base.h"
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+namespace {
+
+constexpr size_t kExcerptCharacters = 240;
+
+void PrintHits(const SearchResult& result) {
+  if (result.hits.empty()) std::printf("no hits\n");
+  int rank = 0;
+  for (const SearchHit& hit : result.hits) {
+    std::printf("%2d. %s", ++rank, hit.file.c_str());
+    if (hit.node.bytes) {
+      std::printf(":%llu-%llu", static_cast<unsigned long long>(hit.node.bytes->start),
+                  static_cast<unsigned long long>(hit.node.bytes->end));
+    }
+    std::printf("  (%.4f", hit.score);
+    for (const auto& [route, score] : hit.scores) std::printf(", %s %.3f", route.c_str(), score);
+    std::printf(")\n");
+    if (!hit.node.heading.empty()) {
+      std::string path;
+      for (const std::string& title : hit.node.heading) path += (path.empty() ? "" : " > ") + title;
+      std::printf("    # %s\n", Excerpt(path, kExcerptCharacters).c_str());
+    }
+    std::printf("    %s\n", Excerpt(hit.node.text, kExcerptCharacters).c_str());
+  }
+  std::string stages;
+  for (const auto& [stage, ms] : result.timings_ms)
+    stages += (stages.empty() ? "" : ", ") + stage + " " + TimeInWords(ms);
+  std::fprintf(stderr, "%s\n", stages.c_str());
+}
+
+}  // namespace
+
+int RunSearch(const Options& options, const Context& context) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+  const auto result = (*knowledge_base)->Search({.query = options.question, .context = context});
+  if (!result.ok()) return Fail(options, result.status());
+  PrintWarnings(result->warnings);
+  if (options.json) {
+    std::printf("%s\n", SearchJson(options.question, *result).Dump().c_str());
+  } else {
+    PrintHits(*result);
+  }
+  return 0;
+}
+
+}  // namespace ragtime::cli

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the names in a configuration to the backends that are built in; builtin.cc is the only file that names them all.
+#ifndef RAGTIME_ENGINE_BUILTIN_H_
+#define RAGTIME_ENGINE_BUILTIN_H_
+
+#include <memory>
+
+#include "ragtime/config.h"
+#include "ragtime/embedder.h"
+#include "ragtime/generator.h"
+#include "ragtime/status.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+// Reads the model's description only; weights are opened when the first text is embedded.
+Result<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config);
+// OK where texts are embedded in batches by OpenVINO; else why not. Slow: it loads OpenVINO.
+Status ProbeBatchEncoder(const Config& config);
+
+// Null where the configuration names none (api: none). kNotFound where the model is missing.
+Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config);
+// Whether the server of `api: openai` answers at all.
+Status ProbeServer(const Config& config);
+
+// kNotFound if there is no knowledge base at config.store.uri and `create` is false.
+Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_ENGINE_BUILTIN_H_

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: a configuration means what docs/reference/config.md says, and a slip is answered with the right key.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/files.h"
+#include "engine/config_keys.h"
+#include "ragtime/config.h"
+
+namespace ragtime {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Config, TheTemplateIsTheDefault) {
+  const auto config = ParseConfig(ConfigTemplate(), "/base");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  const Config defaults;
+  EXPECT_EQ(config->embed.model, defaults.embed.model);
+  EXPECT_EQ(config->split.size_tokens, defaults.split.size_tokens);
+  EXPECT_EQ(config->split.overlap_tokens, defaults.split.overlap_tokens);
+  EXPECT_EQ(config->search.top_k, defaults.search.top_k);
+  EXPECT_EQ(config->answer.passages, defaults.answer.passages);
+  EXPECT_EQ(config->llm.model, defaults.llm.model);
+  EXPECT_EQ(config->llm.context_tokens, defaults.llm.context_tokens);
+  EXPECT_EQ(config->llm.max_tokens, defaults.llm.max_tokens);
+  EXPECT_EQ(config->store.uri, "/base/kb");
+  EXPECT_EQ(config->dataset_path, "/base/docs");
+}
+
+TEST(Config, EveryKeyTakesItsOwnDefault) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.fallback == "none" || key.fallback.starts_with("found")) continue;
+    Config config;
+    EXPECT_TRUE(key.set(config, std::string(key.fallback), "").ok()) << key.name;
+  }
+}
+
+TEST(Config, CarriesLazyLlmsStoreConfOver) {
+  const auto config = ParseConfig(
+      "store_conf: {type: ragtime, kwargs: {uri: /x/kb, index_kwargs: [{embed_key: e5, index_type: FLAT, "
+      "metric_type: IP, params: {}}]}}",
+      "/base");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.uri, "/x/kb");
+  EXPECT_EQ(config->store.metric, Metric::kInnerProduct);
+}
+
+TEST(Config, TakesListsAndMaps) {
+  const auto config = ParseConfig(
+      "rewrite: {synonyms: {k8s: [kubernetes, kube], 备份: 转储}}\nrerank: {required: [a, b c], excluded: d}", "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->rewrite.synonyms.at("k8s"), (std::vector<std::string>{"kubernetes", "kube"}));
+  EXPECT_EQ(config->rewrite.synonyms.at("备份"), (std::vector<std::string>{"转储"}));
+  EXPECT_EQ(config->rerank.required, (std::vector<std::string>{"a", "b c"}));
+  EXPECT_EQ(config->rerank.excluded, (std::vector<std::string>{"d"}));
+}
+
+TEST(Config, RefusesByNameWhatItDoesNotTake) {
+  auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status(); };
+  EXPECT_THAT(error("store_conf: {segment_store: {type: map}}").remedy(), HasSubstr("one store"));
+  EXPECT_THAT(error("store_conf: {type: milvus}").ToString(), HasSubstr("milvus"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: [{index_type: FLAT}, {index_type: FLAT}]}}").ToString(),
+              HasSubstr("lists 2 embeddings"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: HNSW}}}").ToString(), HasSubstr("FLAT"));
+}
+
+TEST(Config, SuggestsTheNearestKey) {
+  auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status(); };
+  EXPECT_EQ(error("embed: {modle: x}").remedy(), "did you mean embed.model?");
+  EXPECT_EQ(error("serch: {top_k: 3}").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(error("threds: 3").remedy(), "did you mean threads?");
+  EXPECT_THAT(error("threads: 1\nthreds: 3").message(), HasSubstr("line 2"));
+  EXPECT_THAT(error("search: {top_k: many}").ToString(), HasSubstr("1 to 1000"));
+  EXPECT_THAT(error("search: {top_k: [1]}").ToString(), HasSubstr("one value"));
+  EXPECT_THAT(error("search: {top_k: 0}").ToString(), HasSubstr("1 to 1000"));
+  EXPECT_THAT(error("answer: {mode: guess}").ToString(), HasSubstr("auto | generate | extract"));
+}
+
+TEST(Config, BrokenYamlIsAnErrorWithALine) {
+  EXPECT_THAT(ParseConfig("a: [1\nb: {", "").status().ToString(), HasSubstr("line"));
+  EXPECT_FALSE(ParseConfig("just words", "").ok());
+  EXPECT_TRUE(ParseConfig("", "").ok());
+  EXPECT_EQ(LoadConfig("/no/such/ragtime.yaml").status().code(), StatusCode::kNotFound);
+}
+
+TEST(Config, TheEnvironmentWinsOverTheFile) {
+  Config config = *ParseConfig("search: {top_k: 3}", "");
+  ::setenv("RAGTIME_SEARCH_TOP_K", "7", 1);
+  EXPECT_TRUE(ApplyEnvironment(config).ok());
+  EXPECT_EQ(config.search.top_k, 7u);
+  ::setenv("RAGTIME_SEARCH_TOP_K", "x", 1);
+  EXPECT_THAT(ApplyEnvironment(config).message(), HasSubstr("RAGTIME_SEARCH_TOP_K"));
+  ::unsetenv("RAGTIME_SEARCH_TOP_K");
+}
+
+TEST(Config, TheReferencePageIsTheTable) {
+  const auto page = ReadFile(RAGTIME_SOURCE_DIR "/docs/reference/config.md");
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(*page, ConfigReference()) << "run: ragtime init --reference > docs/reference/config.md";
+}
+
+}  // namespace
+}  // namespace ragtime

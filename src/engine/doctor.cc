@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ragtime/doctor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.h"
+#include "base/stopwatch.h"
+#include "base/str_cat.h"
+#include "base/thread_pool.h"
+#include "engine/builtin.h"
+#include "engine/models.h"
+#include "ragtime/knowledge_base.h"
+
+namespace ragtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kProbeBytes = 64 << 20;
+constexpr uint64_t kMemoryBytesLeast = uint64_t{2} << 30;  // e5-small, SmolLM2 and their buffers take 0.7 GiB.
+constexpr double kWriteLeastMbPerS = 20;                   // Below it, commits are slower than embedding on two cores.
+
+void ExamineCpu(std::vector<Finding>& findings) {
+  std::string features;
+  auto add = [&](bool has, const char* name) {
+    if (has) features += StrCat(features.empty() ? "" : " ", name);
+  };
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+  const bool vnni = __builtin_cpu_supports("avx512vnni");
+  const bool bf16 = __builtin_cpu_supports("avx512bf16");
+  add(avx2, "AVX2");
+  add(avx512, "AVX-512");
+  add(vnni, "VNNI");
+  add(bf16, "BF16");
+  const Health health = avx2 ? Health::kGood : Health::kLimited;
+  const std::string remedy = avx2 ? "" : "it works, slowly: a CPU with AVX2 computes several times faster";
+#else
+  add(true, "NEON");
+  const Health health = Health::kGood;
+  const std::string remedy;
+#endif
+  findings.push_back({"cpu", "vector instructions", health, features.empty() ? "none" : features, remedy});
+  findings.push_back({"cpu", "cores", Health::kGood, StrCat(AvailableCores(), " for this process"), ""});
+}
+
+void ExamineMemory(std::vector<Finding>& findings) {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  uint64_t kib = 0;
+  std::string unit;
+  uint64_t available = 0;
+  while (file >> key >> kib && std::getline(file, unit)) {
+    if (key == "MemAvailable:") available = kib << 10;
+  }
+  const bool enough = available >= kMemoryBytesLeast;
+  findings.push_back({"memory", "available", enough ? Health::kGood : Health::kLimited, StrCat(available >> 20, " MiB"),
+                      enough ? "" : "free some memory, or use answer: {mode: extract}, which loads no language model"});
+}
+
+void ExamineDisk(const fs::path& near, std::vector<Finding>& findings) {
+  std::error_code error;
+  fs::path folder = fs::absolute(near.empty() ? fs::path(".") : near, error);
+  while (!folder.empty() && folder != folder.root_path() && !fs::is_directory(folder, error))
+    folder = folder.parent_path();
+  const fs::space_info space = fs::space(folder, error);
+  if (!error) {
+    const bool enough = space.available > (uint64_t{1} << 30);
+    findings.push_back({"disk", "free space", enough ? Health::kGood : Health::kLimited,
+                        StrCat(space.available >> 20, " MiB at ", folder.string()),
+                        enough ? "" : "free some space: a knowledge base takes about 3 KiB for each node"});
+  }
+  const fs::path probe = folder / StrCat(".ragtime-doctor-", ::getpid());
+  const std::string block(kProbeBytes, '\x5a');
+  const Stopwatch writing;
+  const Status written = WriteFileDurably(probe, std::as_bytes(std::span(block)));
+  const double write_ms = writing.ElapsedMs();
+  if (!written.ok()) {
+    fs::remove(probe, error);
+    findings.push_back({"disk", "writing", Health::kMissing, written.message(), written.remedy()});
+    return;
+  }
+  // Out of the page cache first, so that the disk is read.
+  const int fd = ::open(probe.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) {
+    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(fd);
+  }
+  const Stopwatch reading;
+  const bool read = ReadFile(probe).ok();
+  const double read_ms = reading.ElapsedMs();
+  fs::remove(probe, error);
+  const double megabytes = static_cast<double>(kProbeBytes) / 1e6;
+  const double write_speed = megabytes / (write_ms / 1000);
+  findings.push_back({"disk", "speed", write_speed >= kWriteLeastMbPerS ? Health::kGood : Health::kLimited,
+                      StrCat(static_cast<int>(write_speed), " MB/s written and synced",
+                             read ? StrCat(", ", static_cast<int>(megabytes / (read_ms / 1000)), " MB/s read") : ""),
+                      write_speed >= kWriteLeastMbPerS ? "" : "put the knowledge base on a faster disk"});
+}
+
+void ExamineModels(const Config& config, std::vector<Finding>& findings) {
+  auto embedder = MakeEmbedder(config);
+  if (embedder.ok()) {
+    findings.push_back({"model", config.embed.model, Health::kGood,
+                        StrCat("embedder, ", (*embedder)->info().dimension, " dimensions"), ""});
+  } else {
+    findings.push_back(
+        {"model", config.embed.model, Health::kMissing, embedder.status().message(), embedder.status().remedy()});
+  }
+  const Status batch = ProbeBatchEncoder(config);
+  findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
+                      batch.ok() ? "OpenVINO is there" : batch.message(), batch.remedy()});
+  if (config.llm.api != "local") return;
+  const auto path = FindModel(config, config.llm.model);
+  if (path.ok()) {
+    findings.push_back({"model", config.llm.model, Health::kGood, StrCat("language model at ", path->string()), ""});
+  } else {
+    findings.push_back({"model", config.llm.model, Health::kLimited, path.status().message(),
+                        StrCat(path.status().remedy(), "; until then answers are extracted")});
+  }
+}
+
+void ExamineServer(const Config& config, std::vector<Finding>& findings) {
+  if (config.llm.api != "openai") return;
+  const Status status = ProbeServer(config);
+  findings.push_back({"server", config.llm.base_url, status.ok() ? Health::kGood : Health::kMissing,
+                      status.ok() ? "answers" : status.message(), status.remedy()});
+}
+
+void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) {
+  if (config.store.uri.empty() || config.store.type != "ragtime") return;
+  auto knowledge_base = KnowledgeBase::Open(config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) {
+    const Status& status = knowledge_base.status();
+    findings.push_back({"knowledge base", config.store.uri, Health::kMissing, status.message(), status.remedy()});
+    return;
+  }
+  const auto statistics = (*knowledge_base)->Statistics();
+  if (!statistics.ok()) {
+    findings.push_back({"knowledge base", config.store.uri, Health::kMissing, statistics.status().message(),
+                        statistics.status().remedy()});
+    return;
+  }
+  findings.push_back({"knowledge base", config.store.uri, Health::kGood,
+                      StrCat(statistics->store.nodes, " nodes of ", statistics->store.files, " files"), ""});
+}
+
+}  // namespace
+
+std::vector<Finding> Examine(const Config& config) {
+  std::vector<Finding> findings;
+  ExamineCpu(findings);
+  ExamineMemory(findings);
+  ExamineDisk(config.store.uri, findings);
+  ExamineModels(config, findings);
+  ExamineServer(config, findings);
+  ExamineKnowledgeBase(config, findings);
+  return findings;
+}
+
+}  // namespace ragtime

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ragtime/knowledge_base.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/stopwatch.h"
+#include "base/str_cat.h"
+#include "base/thread_pool.h"
+#include "engine/builtin.h"
+#include "engine/recorded.h"
+#include "ingest/pipeline.h"
+#include "ingest/read/readers.h"
+#include "ingest/split/sentence_splitter.h"
+#include "query/answer.h"
+#include "query/rerank/keyword_filter.h"
+#include "query/rewrite/synonyms.h"
+#include "query/search.h"
+#include "store/batch_check.h"
+
+namespace ragtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder that file paths are relative to: the one folder that is ingested first, or what several paths share.
+fs::path RootOf(const std::vector<fs::path>& paths) {
+  std::error_code error;
+  fs::path root;
+  for (const fs::path& path : paths) {
+    fs::path folder = fs::weakly_canonical(fs::absolute(path, error), error);
+    if (!fs::is_directory(folder, error)) folder = folder.parent_path();
+    if (root.empty()) {
+      root = folder;
+      continue;
+    }
+    fs::path shared;
+    for (auto a = root.begin(), b = folder.begin(); a != root.end() && b != folder.end() && *a == *b; ++a, ++b)
+      shared /= *a;
+    root = shared;
+  }
+  return root;
+}
+
+Status CheckPaths(const std::vector<fs::path>& paths) {
+  if (paths.empty()) return InvalidArgumentError("no path to ingest is given", "name folders or files");
+  for (const fs::path& path : paths) {
+    std::error_code error;
+    if (!fs::exists(path, error))
+      return NotFoundError(StrCat("there is no file or folder ", path.string()), "check the path");
+  }
+  return Status();
+}
+
+class LocalKnowledgeBase : public KnowledgeBase {
+ public:
+  explicit LocalKnowledgeBase(Config config) : config_(std::move(config)), pool_(config_.threads) {}
+
+  // Opens the store if it is there.
+  Status OpenStore() {
+    const Stopwatch stopwatch;
+    std::lock_guard lock(mutex_);
+    Result<std::unique_ptr<Store>> store = MakeStore(config_, /*create=*/false);
+    if (!store.ok()) return store.status();
+    RAGTIME_RETURN_IF_ERROR(Adopt(*std::move(store)));
+    open_ms_ = stopwatch.ElapsedMs();
+    return Status();
+  }
+
+  Result<IngestReport> Ingest(const std::vector<fs::path>& paths, const IngestOptions& options) override {
+    std::lock_guard one_at_a_time(ingest_mutex_);
+    RAGTIME_RETURN_IF_ERROR(CheckPaths(paths));
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Embedder> embedder, GetEmbedder());
+    const bool existed = GetStore() != nullptr;
+    Result<IngestReport> report = IngestInto(paths, *embedder, options);
+    if (!report.ok() && !existed) RemoveIfEmpty();
+    return report;
+  }
+
+  Result<SearchResult> Search(const SearchRequest& request) override {
+    const Stopwatch stopwatch;
+    SearchResult result;
+    RAGTIME_ASSIGN_OR_RETURN(Searched searched, Recall(request.query, request.top_k.value_or(config_.search.top_k),
+                                                       request.route.value_or(config_.search.route), request.context));
+    searched.result.timings_ms["open"] = open_ms_;
+    searched.result.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
+    return std::move(searched.result);
+  }
+
+  Result<Answer> Ask(const AskRequest& request) override;
+  Result<std::vector<FileRecord>> Files() override {
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    return snapshot->Files();
+  }
+
+  Result<KnowledgeBaseStatistics> Statistics() override {
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    KnowledgeBaseStatistics statistics;
+    RAGTIME_ASSIGN_OR_RETURN(statistics.store, snapshot->Statistics());
+    statistics.generation = snapshot->generation();
+    const std::shared_ptr<Store> store = GetStore();
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> uuid, store->Setting("uuid"));
+    statistics.uuid = uuid.value_or("");
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, store->Setting("dimension"));
+    statistics.dimension = dimension ? std::strtoull(dimension->c_str(), nullptr, 10) : 0;
+    std::lock_guard lock(mutex_);
+    if (recorded_) {
+      statistics.model = recorded_->model;
+      statistics.root = recorded_->root;
+    }
+    return statistics;
+  }
+
+ private:
+  // Takes a store over together with what it records. Requires mutex_.
+  Status Adopt(std::unique_ptr<Store> store) {
+    RAGTIME_ASSIGN_OR_RETURN(recorded_, ReadRecorded(*store));
+    if (recorded_) RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> metric, store->Setting("metric"));
+    metric_ = ParseMetric(metric.value_or("")).value_or(Metric::kCosine);
+    store_ = std::move(store);
+    return Status();
+  }
+
+  std::shared_ptr<Store> GetStore() const {
+    std::lock_guard lock(mutex_);
+    return store_;
+  }
+
+  Result<std::shared_ptr<const Snapshot>> GetSnapshot() const {
+    const std::shared_ptr<Store> store = GetStore();
+    if (!store) {
+      return NotFoundError(StrCat("there is no knowledge base at ", config_.store.uri),
+                           "run ragtime ingest PATH --kb DIR first");
+    }
+    return store->OpenSnapshot();
+  }
+
+  // Loaded at the first use, then kept. Checked against what the knowledge base records.
+  Result<std::shared_ptr<Embedder>> GetEmbedder() {
+    std::lock_guard lock(mutex_);
+    if (!embedder_) {
+      RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Embedder> embedder, MakeEmbedder(config_));
+      if (recorded_) RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded_, embedder->info()));
+      embedder_ = std::move(embedder);
+    }
+    return embedder_;
+  }
+
+  // Null where the configuration names none; the status where it cannot be had.
+  Result<std::shared_ptr<Generator>> GetGenerator() {
+    std::lock_guard lock(mutex_);
+    if (!generator_) {
+      RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Generator> generator, MakeGenerator(config_));
+      generator_ = std::move(generator);
+    }
+    return generator_;
+  }
+
+  Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const Context& context) {
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    std::shared_ptr<Embedder> embedder;
+    if (route != Route::kKeyword) {
+      RAGTIME_ASSIGN_OR_RETURN(embedder, GetEmbedder());
+    }
+    const SynonymRewriter rewriter(config_.rewrite.synonyms);
+    const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+    const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
+    SearchOptions options;
+    options.recall = {.question = question,
+                      .top_k = top_k,
+                      .route = route,
+                      .group = {},
+                      .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
+                      .context = context};
+    options.reranker = filtered ? &filter : nullptr;
+    return SearchNodes(options, snapshot, embedder, pool_);
+  }
+
+  Result<IngestReport> IngestInto(const std::vector<fs::path>& paths, Embedder& embedder, const IngestOptions& options);
+  // Makes the store and records how it is made, at the first ingestion.
+  Status CreateStore(const std::vector<fs::path>& paths, const EmbedderInfo& info);
+
+  // A first ingestion that took nothing in leaves nothing behind.
+  void RemoveIfEmpty() {
+    std::lock_guard lock(mutex_);
+    if (!store_) return;
+    const auto snapshot = store_->OpenSnapshot();
+    if (!snapshot.ok()) return;
+    const auto files = (*snapshot)->Files();
+    if (!files.ok() || !files->empty()) return;
+    store_.reset();
+    recorded_.reset();
+    if (config_.store.type != "ragtime") return;
+    std::error_code error;
+    for (const char* name : {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "LOCK", "segments"}) {
+      fs::remove(fs::path(config_.store.uri) / name, error);  // Never a folder with something in it.
+    }
+    fs::remove(config_.store.uri, error);
+  }
+
+  std::mutex ingest_mutex_;
+  mutable std::mutex mutex_;
+  Config config_;  // Guarded by mutex_ until the store is open, constant from then on.
+  double open_ms_ = 0;
+  Metric metric_ = Metric::kCosine;       // Constant once the store is open.
+  std::optional<Recorded> recorded_;      // Guarded by mutex_.
+  std::shared_ptr<Store> store_;          // Guarded by mutex_. Null before the first ingestion.
+  std::shared_ptr<Embedder> embedder_;    // Guarded by mutex_.
+  std::shared_ptr<Generator> generator_;  // Guarded by mutex_.
+  ThreadPool pool_;                       // Last, so that its destructor ends late routes before what they use goes.
+};
+
+Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const EmbedderInfo& info) {
+  std::lock_guard lock(mutex_);
+  if (!store_) {
+    RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, MakeStore(config_, /*create=*/true));
+    RAGTIME_RETURN_IF_ERROR(Adopt(std::move(store)));
+  }
+  if (recorded_) return CheckEmbedder(*recorded_, info);
+  const Recorded recorded{.root = RootOf(paths).string(),
+                          .model = config_.embed.model,
+                          .fingerprint = info.fingerprint,
+                          .split_size_tokens = config_.split.size_tokens,
+                          .split_overlap_tokens = config_.split.overlap_tokens};
+  RAGTIME_RETURN_IF_ERROR(store_->BeginWrite(config_.lock_timeout_ms));
+  // Another process may have made it while this one waited.
+  Result<std::optional<Recorded>> now = ReadRecorded(*store_);
+  Status status = now.status();
+  if (now.ok() && *now) {
+    recorded_ = *std::move(now);
+    status = ApplyRecorded(*recorded_, config_);
+    if (status.ok()) status = CheckEmbedder(*recorded_, info);
+  } else if (now.ok()) {
+    WriteBatch batch;
+    batch.settings = recorded.ToSettings();
+    status = store_->Commit(Context{}, std::move(batch)).status();
+    if (status.ok()) recorded_ = recorded;
+  }
+  store_->EndWrite();
+  return status;
+}
+
+Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>& paths, Embedder& embedder,
+                                                    const IngestOptions& options) {
+  RAGTIME_RETURN_IF_ERROR(CreateStore(paths, embedder.info()));
+  const std::shared_ptr<Store> store = GetStore();
+  const SentenceSplitter splitter(config_.split.size_tokens, config_.split.overlap_tokens,
+                                  [&embedder](std::string_view text) { return embedder.CountTokens(text); });
+  const std::vector<std::unique_ptr<Reader>> owned = BuiltinReaders();
+  std::vector<const Reader*> readers;
+  for (const std::unique_ptr<Reader>& reader : owned) readers.push_back(reader.get());
+  IngestRequest request;
+  request.paths = paths;
+  request.root = recorded_->root;
+  request.kb_folder = config_.store.type == "ragtime" ? config_.store.uri : "";
+  request.lock_timeout_ms = config_.lock_timeout_ms;
+  return IngestPaths(request, *store, embedder, splitter, readers, pool_, options);
+}
+
+Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
+  const Stopwatch stopwatch;
+  const SynonymRewriter rewriter(config_.rewrite.synonyms);
+  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  AnswerContext context;
+  RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetSnapshot());
+  context.route = request.route.value_or(config_.search.route);
+  if (context.route != Route::kKeyword) {
+    RAGTIME_ASSIGN_OR_RETURN(context.embedder, GetEmbedder());
+  }
+  context.mode = request.mode.value_or(config_.answer.mode);
+  std::shared_ptr<Generator> generator;
+  if (context.mode != AnswerMode::kExtract) {
+    Result<std::shared_ptr<Generator>> made = GetGenerator();
+    context.generator_status = made.status();
+    if (made.ok()) generator = *made;
+  }
+  context.generator = generator.get();
+  context.pool = &pool_;
+  context.passages = config_.answer.passages;
+  context.context_tokens = config_.llm.context_tokens;
+  context.max_tokens = config_.llm.max_tokens;
+  context.metric = metric_;
+  context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
+  context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
+  answer.timings_ms["open"] = open_ms_;
+  answer.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
+  return answer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {
+  auto knowledge_base = std::make_unique<LocalKnowledgeBase>(config);
+  const Status status = knowledge_base->OpenStore();
+  if (!status.ok() && (must_exist || status.code() != StatusCode::kNotFound)) return status;
+  return Result<std::unique_ptr<KnowledgeBase>>(std::move(knowledge_base));
+}
+
+}  // namespace ragtime

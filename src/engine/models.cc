@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/models.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/str_cat.h"
+
+namespace ragtime {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> ModelFolders(const Config& config) {
+  std::vector<fs::path> folders;
+  if (!config.models_path.empty()) folders.push_back(config.models_path);
+  std::error_code error;
+  const auto installed_beside = [&folders](const fs::path& file) {
+    folders.push_back(file.parent_path().parent_path() / "share" / "ragtime" / "models");
+  };
+  if (const fs::path binary = fs::read_symlink("/proc/self/exe", error); !error) installed_beside(binary);
+  // Where this code is in a shared library, that library's folder, which the program using it knows nothing of.
+  Dl_info image;
+  if (::dladdr(reinterpret_cast<const void*>(&ModelFolders), &image) != 0 && image.dli_fname != nullptr) {
+    installed_beside(fs::absolute(image.dli_fname, error));
+  }
+  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  if (constexpr std::string_view built_with = RAGTIME_DEFAULT_MODELS; !built_with.empty())
+    folders.emplace_back(built_with);
+  return folders;
+}
+
+Result<fs::path> FindModel(const Config& config, const std::string& model) {
+  std::error_code error;
+  if (model.find('/') != std::string::npos || model.ends_with(".gguf")) {
+    if (fs::exists(model, error)) return fs::path(model);
+    return NotFoundError(StrCat("there is no model file ", model),
+                         "check the path, or use the name of an installed model");
+  }
+  std::vector<std::string> known;
+  std::string searched;
+  for (const fs::path& folder : ModelFolders(config)) {
+    if (fs::exists(folder / model / "model.json", error)) return folder / model;
+    searched += StrCat(searched.empty() ? "" : ", ", folder.string());
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (fs::exists(entry.path() / "model.json", error)) known.push_back(entry.path().filename().string());
+    }
+  }
+  std::sort(known.begin(), known.end());
+  std::string names;
+  for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
+  return NotFoundError(StrCat("the model ", model, " is in none of ", searched),
+                       known.empty() ? "run tools/setup.sh, or set models_path" : StrCat("installed models: ", names));
+}
+
+fs::path CacheFolder() {
+  if (const char* cache = std::getenv("RAGTIME_CACHE"); cache != nullptr && *cache != '\0') return cache;
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return fs::path(cache) / "ragtime";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fs::path(home) / ".cache" / "ragtime";
+  std::error_code error;
+  return fs::temp_directory_path(error) / "ragtime";
+}
+
+}  // namespace ragtime

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a model lies on disk: from the name in the configuration to a folder or a .gguf file.
+#ifndef RAGTIME_ENGINE_MODELS_H_
+#define RAGTIME_ENGINE_MODELS_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "ragtime/config.h"
+#include "ragtime/status.h"
+
+namespace ragtime {
+
+// The folders that are looked through for a model's name, the first that has it wins: models_path of the configuration
+// (or $RAGTIME_MODELS), ../share/ragtime/models beside the binary, the folder that set-up made.
+std::vector<std::filesystem::path> ModelFolders(const Config& config);
+
+// The folder of a named model, or the path itself if `model` is one. kNotFound names what is there.
+Result<std::filesystem::path> FindModel(const Config& config, const std::string& model);
+
+// The user's cache folder for what can be made again: $RAGTIME_CACHE, $XDG_CACHE_HOME/ragtime or ~/.cache/ragtime.
+std::filesystem::path CacheFolder();
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_ENGINE_MODELS_H_

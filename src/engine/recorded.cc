@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/recorded.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/str_cat.h"
+
+namespace ragtime {
+namespace {
+
+constexpr char kRoot[] = "root";
+constexpr char kModel[] = "embed.model";
+constexpr char kFingerprint[] = "embed.fingerprint";
+constexpr char kSplitSize[] = "split.size";
+constexpr char kSplitOverlap[] = "split.overlap";
+
+constexpr char kMigrate[] = "ingest into another folder with --kb, or take the key out of the configuration";
+
+Result<std::string> Read(const Store& store, const char* key) {
+  RAGTIME_ASSIGN_OR_RETURN(std::optional<std::string> value, store.Setting(key));
+  if (!value) {
+    return DataLossError(StrCat("the knowledge base does not record its ", key), "ingest into a new folder with --kb");
+  }
+  return *std::move(value);
+}
+
+Result<size_t> ReadNumber(const Store& store, const char* key) {
+  RAGTIME_ASSIGN_OR_RETURN(const std::string text, Read(store, key));
+  size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return DataLossError(StrCat("the knowledge base records ", key, " as \"", text, "\""),
+                         "ingest into a new folder with --kb");
+  }
+  return number;
+}
+
+bool IsExplicit(const Config& config, std::string_view key) {
+  return std::find(config.explicit_keys.begin(), config.explicit_keys.end(), key) != config.explicit_keys.end();
+}
+
+template <typename T>
+Status Conflict(std::string_view key, const T& recorded, const T& configured) {
+  return FailedPreconditionError(
+      StrCat("the knowledge base was made with ", key, " ", recorded, ", and the configuration says ", configured),
+      kMigrate);
+}
+
+}  // namespace
+
+std::map<std::string, std::string> Recorded::ToSettings() const {
+  return {{kRoot, root},
+          {kModel, model},
+          {kFingerprint, fingerprint},
+          {kSplitSize, std::to_string(split_size_tokens)},
+          {kSplitOverlap, std::to_string(split_overlap_tokens)}};
+}
+
+Result<std::optional<Recorded>> ReadRecorded(const Store& store) {
+  RAGTIME_ASSIGN_OR_RETURN(std::optional<std::string> model, store.Setting(kModel));
+  if (!model) return std::optional<Recorded>();
+  Recorded recorded;
+  recorded.model = *std::move(model);
+  RAGTIME_ASSIGN_OR_RETURN(recorded.root, Read(store, kRoot));
+  RAGTIME_ASSIGN_OR_RETURN(recorded.fingerprint, Read(store, kFingerprint));
+  RAGTIME_ASSIGN_OR_RETURN(recorded.split_size_tokens, ReadNumber(store, kSplitSize));
+  RAGTIME_ASSIGN_OR_RETURN(recorded.split_overlap_tokens, ReadNumber(store, kSplitOverlap));
+  return std::optional<Recorded>(std::move(recorded));
+}
+
+Status ApplyRecorded(const Recorded& recorded, Config& config) {
+  // A model may be named by its folder here and by its name there; the fingerprint decides when it is loaded.
+  const std::string configured_name = std::filesystem::path(config.embed.model).filename().string();
+  if (!IsExplicit(config, "embed.model")) {
+    config.embed.model = recorded.model;
+  } else if (configured_name != std::filesystem::path(recorded.model).filename().string()) {
+    return Conflict("embed.model", recorded.model, config.embed.model);
+  }
+  if (IsExplicit(config, "split.size") && config.split.size_tokens != recorded.split_size_tokens) {
+    return Conflict("split.size", recorded.split_size_tokens, config.split.size_tokens);
+  }
+  if (IsExplicit(config, "split.overlap") && config.split.overlap_tokens != recorded.split_overlap_tokens) {
+    return Conflict("split.overlap", recorded.split_overlap_tokens, config.split.overlap_tokens);
+  }
+  config.split = {recorded.split_size_tokens, recorded.split_overlap_tokens};
+  return Status();
+}
+
+Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info) {
+  if (info.fingerprint == recorded.fingerprint) return Status();
+  return FailedPreconditionError(
+      StrCat("the knowledge base was embedded by ", recorded.model, " with fingerprint ", recorded.fingerprint,
+             ", and the model ", info.model, " here has ", info.fingerprint),
+      "use the model that made it (embed: {model: ...}), or ingest into another folder with --kb");
+}
+
+}  // namespace ragtime

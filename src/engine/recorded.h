@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a knowledge base records about itself at its first ingestion, and how that meets the configuration of a later
+// run.
+#ifndef RAGTIME_ENGINE_RECORDED_H_
+#define RAGTIME_ENGINE_RECORDED_H_
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "ragtime/config.h"
+#include "ragtime/embedder.h"
+#include "ragtime/status.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+struct Recorded {
+  std::string root;         // What file paths are relative to.
+  std::string model;        // "multilingual-e5-small"
+  std::string fingerprint;  // EmbedderInfo::fingerprint
+  size_t split_size_tokens = 0;
+  size_t split_overlap_tokens = 0;
+
+  std::map<std::string, std::string> ToSettings() const;
+};
+
+// nullopt before the first ingestion.
+Result<std::optional<Recorded>> ReadRecorded(const Store& store);
+
+// Puts what is recorded in place of defaults. kFailedPrecondition where the file, the environment or a flag says
+// something else.
+Status ApplyRecorded(const Recorded& recorded, Config& config);
+
+// kFailedPrecondition where the model has other weights than those that made the knowledge base's vectors.
+Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_ENGINE_RECORDED_H_

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "base/hash.h"
+#include "base/str_cat.h"
+#include "index/bm25/bm25_format.h"
+#include "index/bm25/bm25_index.h"
+#include "index/bm25/postings.h"
+
+namespace ragtime {
+namespace {
+
+constexpr uint64_t kLimit = uint64_t{1} << 32;  // Of rows, and of the bytes of all terms.
+
+// Numbers distinct terms 0, 1, 2 ... as they come. Open addressing, since most tokens are known already and each is
+// looked up.
+class TermNumbers {
+ public:
+  TermNumbers() : slots_(1 << 12, kEmpty) {}
+
+  uint32_t Number(std::string_view term) {
+    const uint64_t hash = Hash64(term);
+    for (size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+      if (slots_[i] == kEmpty) return Insert(term, hash, i);
+      const uint32_t number = slots_[i];
+      if (hashes_[number] == hash && terms_[number] == term) return number;
+    }
+  }
+
+  const std::vector<std::string_view>& terms() const { return terms_; }
+
+ private:
+  static constexpr uint32_t kEmpty = std::numeric_limits<uint32_t>::max();
+
+  uint32_t Insert(std::string_view term, uint64_t hash, size_t slot) {
+    const auto number = static_cast<uint32_t>(terms_.size());
+    terms_.push_back(term);
+    hashes_.push_back(hash);
+    slots_[slot] = number;
+    if (terms_.size() * 2 > slots_.size()) Grow();
+    return number;
+  }
+
+  void Grow() {
+    slots_.assign(slots_.size() * 2, kEmpty);
+    for (uint32_t number = 0; number < terms_.size(); ++number) {
+      size_t i = hashes_[number] & (slots_.size() - 1);
+      while (slots_[i] != kEmpty) i = (i + 1) & (slots_.size() - 1);
+      slots_[i] = number;
+    }
+  }
+
+  std::vector<uint32_t> slots_;          // A power of two; the number of a term or kEmpty.
+  std::vector<std::string_view> terms_;  // By number.
+  std::vector<uint64_t> hashes_;         // By number.
+};
+
+// The rows as numbers, and for each term how many rows hold it.
+struct Corpus {
+  TermNumbers numbers;
+  std::vector<uint32_t> tokens;      // Of all rows, one behind the other.
+  std::vector<uint32_t> lengths;     // Of each row.
+  std::vector<uint32_t> row_counts;  // By term.
+};
+
+Corpus ReadCorpus(std::span<const std::vector<std::string>> rows) {
+  Corpus corpus;
+  corpus.lengths.reserve(rows.size());
+  std::vector<uint32_t> last_row;  // By term: the last row that held it, + 1.
+  for (uint32_t row = 0; row < rows.size(); ++row) {
+    corpus.lengths.push_back(static_cast<uint32_t>(rows[row].size()));
+    for (const std::string& token : rows[row]) {
+      const uint32_t term = corpus.numbers.Number(token);
+      if (term == last_row.size()) {
+        last_row.push_back(0);
+        corpus.row_counts.push_back(0);
+      }
+      corpus.row_counts[term] += last_row[term] != row + 1;
+      last_row[term] = row + 1;
+      corpus.tokens.push_back(term);
+    }
+  }
+  return corpus;
+}
+
+// Rows and counts of every term, term by term in order of number: those of a term end at ends[term].
+struct PostingLists {
+  std::vector<uint64_t> ends;
+  std::vector<uint32_t> rows;
+  std::vector<uint32_t> counts;
+};
+
+PostingLists InvertCorpus(const Corpus& corpus) {
+  PostingLists lists;
+  lists.ends.resize(corpus.row_counts.size());
+  uint64_t total = 0;
+  for (size_t term = 0; term < lists.ends.size(); ++term) {
+    lists.ends[term] = total;  // Where it starts; filling moves it to the end.
+    total += corpus.row_counts[term];
+  }
+  lists.rows.resize(total);
+  lists.counts.resize(total);
+  std::vector<uint32_t> last_row(lists.ends.size());  // By term: the last row that held it, + 1.
+  const uint32_t* token = corpus.tokens.data();
+  for (uint32_t row = 0; row < corpus.lengths.size(); ++row) {
+    for (uint32_t i = 0; i < corpus.lengths[row]; ++i, ++token) {
+      uint64_t& end = lists.ends[*token];
+      if (last_row[*token] != row + 1) {
+        last_row[*token] = row + 1;
+        lists.rows[end++] = row;
+      }
+      ++lists.counts[end - 1];
+    }
+  }
+  return lists;
+}
+
+// Term numbers in ascending order of the terms' bytes.
+std::vector<uint32_t> SortedTerms(std::span<const std::string_view> terms) {
+  std::vector<uint32_t> order(terms.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [terms](uint32_t a, uint32_t b) { return terms[a] < terms[b]; });
+  return order;
+}
+
+template <typename T>
+void Put(std::vector<std::byte>& bytes, uint64_t offset, std::span<const T> values) {
+  if (!values.empty()) std::memcpy(bytes.data() + offset, values.data(), values.size_bytes());
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> Bm25IndexType::Build(std::span<const std::vector<std::string>> rows) const {
+  if (rows.size() >= kLimit)
+    return InvalidArgumentError(StrCat("a BM25 index cannot number that many rows: ", rows.size()));
+  const Corpus corpus = ReadCorpus(rows);
+  const std::vector<std::string_view>& terms = corpus.numbers.terms();
+  const PostingLists lists = InvertCorpus(corpus);
+
+  std::vector<Bm25Entry> entries;
+  entries.reserve(terms.size() + 1);
+  std::string strings;
+  std::vector<std::byte> postings;
+  for (const uint32_t term : SortedTerms(terms)) {
+    entries.push_back({postings.size(), static_cast<uint32_t>(strings.size()), corpus.row_counts[term]});
+    strings += terms[term];
+    const size_t start = lists.ends[term] - corpus.row_counts[term];
+    AppendPostings(std::span(lists.rows).subspan(start, corpus.row_counts[term]),
+                   std::span(lists.counts).subspan(start, corpus.row_counts[term]), postings);
+    if (strings.size() >= kLimit) {
+      return ResourceExhaustedError(
+          StrCat("the distinct words of a BM25 index take more than 4 GiB: ", terms.size(), " words"));
+    }
+  }
+  entries.push_back({postings.size(), static_cast<uint32_t>(strings.size()), 0});
+  postings.resize(postings.size() + kPostingsPadding);
+
+  Bm25Header header = {};
+  std::copy(std::begin(kBm25Magic), std::end(kBm25Magic), header.magic);
+  header.version = kBm25Version;
+  header.rows = rows.size();
+  header.terms = terms.size();
+  header.strings_size = strings.size();
+  header.postings_size = postings.size();
+  header.tokens = corpus.tokens.size();
+  header.header_hash = Bm25HeaderHash(header);
+  const Bm25Layout layout = Bm25Layout::Of(header);
+  std::vector<std::byte> bytes(layout.size);
+  Put<Bm25Header>(bytes, 0, {&header, 1});
+  Put<uint32_t>(bytes, layout.lengths, corpus.lengths);
+  Put<Bm25Entry>(bytes, layout.entries, entries);
+  Put<char>(bytes, layout.strings, strings);
+  Put<std::byte>(bytes, layout.postings, postings);
+  return bytes;
+}
+
+}  // namespace ragtime

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: BM25 returns what the formula says, in its order, whatever the corpus and however it is spread over indexes;
+// and bytes that are not its own are refused or searched without harm. Method: the oracle counts words in the rows
+// themselves and evaluates the formula of index.h literally.
+#include "index/bm25/bm25_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <random>
+#include <set>
+
+#include "base/hash.h"
+#include "index/bm25/bm25_format.h"
+#include "index/bm25/postings.h"
+#include "index/kernels/top_hits.h"
+
+namespace ragtime {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+// Word 0 stands in most rows, word 1 in half as many, and so on, as in text.
+std::string RandomWord(std::mt19937& random, size_t words) {
+  const double u = std::uniform_real_distribution<double>(0, 1)(random);
+  std::string word = "w";
+  return word.append(std::to_string(static_cast<size_t>(std::pow(static_cast<double>(words), u)) - 1));
+}
+
+Rows RandomRows(std::mt19937& random, size_t count, size_t words, size_t length_max) {
+  Rows rows(count);
+  for (auto& row : rows) {
+    for (size_t n = random() % (length_max + 1); n > 0; --n) row.push_back(RandomWord(random, words));
+  }
+  return rows;
+}
+
+std::set<uint32_t> RandomExclusions(std::mt19937& random, size_t rows, uint32_t percent, std::vector<uint64_t>& words) {
+  std::set<uint32_t> excluded;
+  words.assign((rows + 63) / 64, 0);
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (random() % 100 >= percent) continue;
+    excluded.insert(row);
+    words[row / 64] |= uint64_t{1} << (row % 64);
+  }
+  return excluded;
+}
+
+class Oracle {
+ public:
+  Oracle(const Rows& rows, const std::set<uint32_t>& excluded) : rows_(rows) {
+    for (uint32_t r = 0; r < rows.size(); ++r) {
+      if (!excluded.contains(r)) live_.push_back(r);
+    }
+  }
+
+  KeywordStatistics statistics() const {
+    KeywordStatistics statistics;
+    for (const uint32_t row : live_) {
+      ++statistics.nodes;
+      statistics.tokens += rows_[row].size();
+    }
+    return statistics;
+  }
+
+  uint64_t CountRows(const std::string& term) const {
+    return std::count_if(live_.begin(), live_.end(), [&](uint32_t row) { return Count(row, term) > 0; });
+  }
+
+  // Score of every live row that holds a term.
+  std::map<uint32_t, double> Scores(std::span<const WeightedTerm> terms, Bm25Parameters p) const {
+    const KeywordStatistics s = statistics();
+    const double average = static_cast<double>(s.tokens) / static_cast<double>(s.nodes);
+    std::map<uint32_t, double> scores;
+    for (const WeightedTerm& term : terms) {
+      const double n = static_cast<double>(s.nodes);
+      const double df = static_cast<double>(term.nodes);
+      for (const uint32_t row : live_) {
+        const double tf = static_cast<double>(Count(row, term.term));
+        if (tf == 0) continue;
+        const double length = static_cast<double>(rows_[row].size());
+        scores[row] += term.weight * std::log(1 + (n - df + 0.5) / (df + 0.5)) * tf * (double{p.k1} + 1) /
+                       (tf + double{p.k1} * (1 - double{p.b} + double{p.b} * length / average));
+      }
+    }
+    return scores;
+  }
+
+ private:
+  int64_t Count(uint32_t row, const std::string& term) const {
+    return std::count(rows_[row].begin(), rows_[row].end(), term);
+  }
+
+  const Rows& rows_;
+  std::vector<uint32_t> live_;
+};
+
+std::vector<WeightedTerm> RandomTerms(std::mt19937& random, size_t words, const Oracle& oracle) {
+  std::vector<WeightedTerm> terms;
+  for (size_t n = 1 + random() % 6; n > 0; --n) {
+    const std::string term = random() % 10 == 0 ? "absent" : RandomWord(random, words);
+    const bool repeated = std::any_of(terms.begin(), terms.end(), [&](const auto& t) { return t.term == term; });
+    if (!repeated) terms.push_back({term, static_cast<float>(random() % 3), oracle.CountRows(term)});
+  }
+  return terms;
+}
+
+// `hits` are the best of `scores`. Rows whose scores differ by rounding only may stand for each other.
+void ExpectBest(const std::vector<RowHit>& hits, const std::map<uint32_t, double>& scores, size_t limit) {
+  ASSERT_EQ(hits.size(), std::min(limit, scores.size()));
+  EXPECT_TRUE(std::is_sorted(hits.begin(), hits.end(), TopHits::IsBetter));
+  std::set<uint32_t> rows;
+  for (const RowHit& hit : hits) {
+    ASSERT_TRUE(scores.contains(hit.row)) << hit.row;
+    EXPECT_NEAR(hit.score, scores.at(hit.row), 1e-6 * scores.at(hit.row)) << hit.row;
+    EXPECT_TRUE(rows.insert(hit.row).second);
+  }
+  for (const auto& [row, score] : scores) {
+    if (rows.contains(row) || hits.empty()) continue;
+    EXPECT_LE(score, hits.back().score * (1 + 1e-6)) << row;
+  }
+}
+
+TEST(Bm25, AgreesWithTheFormulaOnRandomCorpora) {
+  std::mt19937 random(1);
+  const Bm25Parameters parameters[] = {{1.2f, 0.75f}, {0.9f, 0.4f}, {2.0f, 0.0f}, {0.0f, 1.0f}};
+  for (int round = 0; round < 60; ++round) {
+    const size_t words = 5 + random() % 300;
+    const size_t count = round < 5 ? 9000 : 1 + random() % 600;  // More than two windows, then small ones.
+    const Rows rows = RandomRows(random, count, words, 1 + random() % 30);
+    std::vector<uint64_t> bitmap;
+    const auto excluded = RandomExclusions(random, rows.size(), static_cast<uint32_t>(random() % 4 * 30), bitmap);
+    const Oracle oracle(rows, excluded);
+    const Bm25IndexType type(parameters[round % 4]);
+    const auto bytes = type.Build(rows);
+    ASSERT_TRUE(bytes.ok());
+    auto index = type.Open(*bytes);
+    ASSERT_TRUE(index.ok()) << index.status().ToString();
+    for (uint32_t row = 0; row < rows.size(); ++row) ASSERT_EQ(*(*index)->Length(row), rows[row].size());
+    for (int q = 0; q < 8; ++q) {
+      const auto terms = RandomTerms(random, words, oracle);
+      for (const WeightedTerm& term : terms) {
+        EXPECT_EQ(*(*index)->CountRows(term.term, RowBitmap{bitmap}), term.nodes);
+        EXPECT_EQ(*(*index)->CountRows(term.term, {}), Oracle(rows, {}).CountRows(term.term));
+      }
+      const size_t limit = 1 + random() % 40;
+      auto hits = (*index)->Search({}, terms, oracle.statistics(), limit, RowBitmap{bitmap});
+      ASSERT_TRUE(hits.ok()) << hits.status().ToString();
+      ExpectBest(*hits, oracle.Scores(terms, parameters[round % 4]), limit);
+    }
+  }
+}
+
+TEST(Bm25, ScoresDoNotDependOnHowRowsAreSpreadOverIndexes) {
+  std::mt19937 random(2);
+  const Rows rows = RandomRows(random, 5000, 200, 40);
+  const Oracle oracle(rows, {});
+  const Bm25IndexType type;
+  const auto whole_bytes = *type.Build(rows);
+  auto whole = type.Open(whole_bytes);
+  ASSERT_TRUE(whole.ok());
+  for (int q = 0; q < 20; ++q) {
+    const auto terms = RandomTerms(random, 200, oracle);
+    std::vector<RowHit> merged;
+    for (size_t start = 0; start < rows.size();) {
+      const size_t size = std::min<size_t>(1 + random() % 3000, rows.size() - start);
+      const auto bytes = *type.Build(std::span(rows).subspan(start, size));
+      auto part = type.Open(bytes);
+      ASSERT_TRUE(part.ok());
+      const auto hits = *(*part)->Search({}, terms, oracle.statistics(), 5000, {});
+      for (const RowHit& hit : hits) {
+        merged.push_back({static_cast<uint32_t>(hit.row + start), hit.score});
+      }
+      start += size;
+    }
+    std::sort(merged.begin(), merged.end(), TopHits::IsBetter);
+    const auto hits = *(*whole)->Search({}, terms, oracle.statistics(), 5000, {});
+    EXPECT_TRUE(hits == merged) << hits.size() << " hits, in parts " << merged.size();
+  }
+}
+
+TEST(Bm25, EqualRowsComeInTheirOrder) {
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(Rows(300, {"same", "row"}));
+  auto index = *type.Open(bytes);
+  const WeightedTerm terms[] = {{"same", 1, 300}, {"row", 2, 300}};
+  const auto hits = *index->Search({}, terms, {300, 600}, 5, {});
+  ASSERT_EQ(hits.size(), 5u);
+  for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(hits[i].row, i);
+}
+
+TEST(Bm25, EmptyCorporaRowsAndQuestionsFindNothing) {
+  const Bm25IndexType type;
+  for (const Rows& rows : {Rows{}, Rows(3), Rows{{""}, {}, {"a", "b"}}}) {
+    const auto bytes = *type.Build(rows);
+    auto index = *type.Open(bytes);
+    const WeightedTerm absent[] = {{"zzz", 1, 0}};
+    EXPECT_TRUE(index->Search({}, absent, {}, 5, {})->empty());
+    EXPECT_TRUE(index->Search({}, {}, {rows.size(), 3}, 5, {})->empty());
+    EXPECT_EQ(*index->CountRows("zzz", {}), 0u);
+    EXPECT_EQ(index->Length(static_cast<uint32_t>(rows.size())).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+// Numbers that disagree with the index, as after a crash of whoever counts, must still give an order.
+TEST(Bm25, WrongStatisticsGiveFiniteScores) {
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(Rows{{"a"}, {"a", "b"}, {"b"}});
+  auto index = *type.Open(bytes);
+  const WeightedTerm terms[] = {{"a", 1, 1000}, {"b", 1, 0}};
+  for (const KeywordStatistics& statistics : {KeywordStatistics{}, KeywordStatistics{1, 0}, KeywordStatistics{0, 9}}) {
+    const auto hits = *index->Search({}, terms, statistics, 5, {});
+    EXPECT_EQ(hits.size(), 3u);
+    for (const RowHit& hit : hits) EXPECT_TRUE(std::isfinite(hit.score));
+  }
+}
+
+TEST(Bm25, ZeroWeightTermsStillMatch) {
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(Rows{{"a"}, {"b"}});
+  auto index = *type.Open(bytes);
+  const WeightedTerm terms[] = {{"b", 0, 1}};
+  EXPECT_EQ(*index->Search({}, terms, {2, 2}, 5, {}), (std::vector<RowHit>{{1, 0.0f}}));
+}
+
+TEST(Bm25, ACancelledSearchStops) {
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(Rows{{"a"}});
+  auto index = *type.Open(bytes);
+  std::stop_source source;
+  source.request_stop();
+  const WeightedTerm terms[] = {{"a", 1, 1}};
+  EXPECT_EQ(index->Search({.stop = source.get_token()}, terms, {1, 1}, 5, {}).status().code(), StatusCode::kCancelled);
+}
+
+TEST(Postings, AnyGapsAndCountsComeBack) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<uint32_t> rows;
+    std::vector<uint32_t> counts;
+    const unsigned gap_bits = random() % 24;
+    const unsigned count_bits = random() % 33;
+    uint64_t row = random() % 2 == 0 ? 0 : random();
+    for (size_t n = random() % 400; n > 0 && row < UINT32_MAX; --n) {
+      rows.push_back(static_cast<uint32_t>(row));
+      counts.push_back(
+          std::max<uint32_t>(1, count_bits == 0 ? 1 : static_cast<uint32_t>(random()) >> (32 - count_bits)));
+      row += 1 + (random() & ((1u << gap_bits) - 1));
+    }
+    std::vector<std::byte> bytes;
+    AppendPostings(rows, counts, bytes);
+    bytes.resize(bytes.size() + kPostingsPadding);
+    PostingsReader reader(bytes, static_cast<uint32_t>(rows.size()), UINT32_MAX);
+    size_t seen = 0;
+    for (;;) {
+      ASSERT_TRUE(reader.Next().ok());
+      if (reader.size() == 0) break;
+      for (size_t i = 0; i < reader.size(); ++i, ++seen) {
+        ASSERT_EQ(reader.row(i), rows[seen]);
+        ASSERT_EQ(reader.count(i), counts[seen]);
+      }
+    }
+    EXPECT_EQ(seen, rows.size());
+    if (rows.empty()) continue;
+    PostingsReader narrow(bytes, static_cast<uint32_t>(rows.size()), rows.back());
+    Status status;
+    do {
+      status = narrow.Next();
+    } while (status.ok() && narrow.size() > 0);
+    EXPECT_EQ(status.code(), StatusCode::kDataLoss) << "the last row is not below the limit";
+  }
+}
+
+TEST(Bm25, ForeignBytesAreRefused) {
+  std::mt19937 random(4);
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(RandomRows(random, 100, 50, 10));
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(type.Open(std::span(bytes).first(size)).status().code(), StatusCode::kDataLoss);
+  }
+  for (size_t bit = 0; bit < sizeof(Bm25Header) * 8; ++bit) {
+    auto damaged = bytes;
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(type.Open(damaged).ok()) << bit;
+  }
+  auto newer = bytes;
+  newer[offsetof(Bm25Header, version)] = std::byte{9};
+  EXPECT_EQ(type.Open(newer).status().code(), StatusCode::kFailedPrecondition);
+}
+
+// What changes this changes the format: raise the version and keep the reader of the old one.
+TEST(Bm25, TheBytesAreThoseOfVersion1) {
+  std::mt19937 random(5);
+  Rows rows(1000);
+  for (auto& row : rows) {
+    for (size_t n = random() % 20; n > 0; --n) row.push_back(std::to_string(random() % 100));
+  }
+  const auto bytes = *Bm25IndexType().Build(rows);
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "86b1769f65eda9d59e1d97b4eff2ba1d");
+}
+
+// Also with a header that fits, which a checksum would not: sanitizers see what reads outside of the bytes.
+TEST(Bm25, MutatedBytesAreSearchedWithoutHarm) {
+  std::mt19937 random(6);
+  const Bm25IndexType type;
+  const Rows rows = RandomRows(random, 700, 40, 12);
+  const auto bytes = *type.Build(rows);
+  int data_loss = 0;
+  for (int round = 0; round < 3000; ++round) {
+    auto damaged = bytes;
+    const size_t from = round % 3 == 0 ? 0 : sizeof(Bm25Header);
+    for (int n = 1 + static_cast<int>(random() % 40); n > 0; --n) {
+      damaged[from + random() % (damaged.size() - from)] = static_cast<std::byte>(random());
+    }
+    Bm25Header header;
+    std::memcpy(&header, damaged.data(), sizeof(header));
+    header.header_hash = Bm25HeaderHash(header);
+    std::memcpy(damaged.data(), &header, sizeof(header));
+    auto index = type.Open(damaged);
+    if (!index.ok()) continue;
+    std::vector<WeightedTerm> terms;
+    for (int t = 0; t < 5; ++t) terms.push_back({RandomWord(random, 40), 1, random() % 700});
+    const auto hits = (*index)->Search({}, terms, {700, 4000}, 20, {});
+    data_loss += hits.status().code() == StatusCode::kDataLoss;
+    EXPECT_TRUE(hits.ok() || hits.status().code() == StatusCode::kDataLoss) << hits.status().ToString();
+    const uint64_t none[] = {0};
+    for (const auto& term : terms) (void)(*index)->CountRows(term.term, RowBitmap{none});
+    (void)(*index)->Length(static_cast<uint32_t>(random() % 1000));
+  }
+  EXPECT_GT(data_loss, 0);
+}
+
+}  // namespace
+}  // namespace ragtime

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/pipeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/stopwatch.h"
+#include "base/str_cat.h"
+#include "ingest/changes.h"
+#include "ingest/read_ahead.h"
+#include "ingest/scan.h"
+
+namespace ragtime {
+namespace {
+
+// Files without nodes are cheap, but a commit of very many is not.
+constexpr size_t kCommitFilesMax = 1024;
+
+class WriteLock {
+ public:
+  explicit WriteLock(Store& store) : store_(store) {}
+  WriteLock(const WriteLock&) = delete;
+  WriteLock& operator=(const WriteLock&) = delete;
+  ~WriteLock() { store_.EndWrite(); }
+
+ private:
+  Store& store_;
+};
+
+int64_t UnixTimeMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// A file on its way into the store.
+struct PendingFile {
+  DocumentWrite write;
+  bool known = false;          // It changed; otherwise it is new.
+  bool unchanged_row = false;  // It failed as it did before: there is nothing to write.
+  size_t missing = 0;          // Nodes without a vector.
+  size_t reused = 0;           // Nodes that took theirs from the old version.
+  uint64_t source_bytes = 0;
+};
+
+class Ingestion {
+ public:
+  Ingestion(const IngestRequest& request, Store& store, Embedder& embedder, const Splitter& splitter,
+            std::span<const Reader* const> readers, ThreadPool& pool, const IngestOptions& options)
+      : request_(request),
+        store_(store),
+        embedder_(embedder),
+        splitter_(splitter),
+        readers_(readers),
+        pool_(pool),
+        options_(options) {}
+
+  Result<IngestReport> Run() {
+    Stopwatch total;
+    Stopwatch stage;
+    Changes changes;
+    RAGTIME_RETURN_IF_ERROR(ScanAndCompare(changes));
+    report_.timings_ms["scan"] = stage.ElapsedMs();
+    progress_.files_total = changes.to_read.size();
+    Report("scan");
+    RAGTIME_RETURN_IF_ERROR(Annotated(CommitRows(changes)));
+    RAGTIME_RETURN_IF_ERROR(Annotated(ReadEmbedCommit(changes.to_read)));
+    Report("seal");
+    Stopwatch seal;
+    RAGTIME_RETURN_IF_ERROR(Annotated(store_.Seal(options_.context)));
+    report_.timings_ms["seal"] = seal.ElapsedMs();
+    report_.timings_ms["total"] = total.ElapsedMs();
+    Report("done");
+    return std::move(report_);
+  }
+
+ private:
+  Status ScanAndCompare(Changes& changes) {
+    if (request_.paths.empty()) {
+      return InvalidArgumentError("there is no path to ingest", "give a folder or a file, or set dataset_path");
+    }
+    RAGTIME_ASSIGN_OR_RETURN(ScanResult scan,
+                             Scan(options_.context, {request_.paths, request_.root, request_.kb_folder}, readers_));
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, store_.OpenSnapshot());
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<FileRecord> known, snapshot->Files());
+    RAGTIME_RETURN_IF_ERROR(CheckEmptyFolders(scan, known));
+    RAGTIME_ASSIGN_OR_RETURN(changes,
+                             FindChanges(options_.context, scan, known, request_.limits.file_bytes_max, pool_));
+    report_.files_skipped = scan.skipped;
+    report_.files_unchanged = changes.unchanged;
+    report_.failed = std::move(scan.failed);
+    report_.warnings = std::move(scan.warnings);
+    return Status();
+  }
+
+  // An empty folder is most likely the wrong one, unless its files were there before.
+  Status CheckEmptyFolders(const ScanResult& scan, const std::vector<FileRecord>& known) const {
+    for (const ScannedScope& scope : scan.scopes) {
+      if (!scope.is_folder || scope.files > 0) continue;
+      auto below = [&](const std::filesystem::path& path) { return IsAtOrBelow(path.native(), scope.path.native()); };
+      if (std::any_of(scan.unreadable.begin(), scan.unreadable.end(), below)) continue;
+      if (std::any_of(scan.files.begin(), scan.files.end(), [&](const ScannedFile& file) { return below(file.path); }))
+        continue;
+      if (std::any_of(known.begin(), known.end(), [&](const FileRecord& row) {
+            return !row.is_dir && below((scan.root / UnescapeFilePath(row.file_path)).lexically_normal());
+          })) {
+        continue;
+      }
+      std::string types;
+      for (const Reader* reader : readers_) types += StrCat(types.empty() ? "" : ", ", reader->type());
+      const std::string what = scope.skipped > 0
+                                   ? StrCat("holds no file of a type that can be read, but others: ", scope.skipped)
+                                   : std::string("is empty");
+      return NotFoundError(StrCat("the folder ", scope.path.string(), " ", what),
+                           StrCat("give a folder that holds files of type ", types));
+    }
+    return Status();
+  }
+
+  // Moves, new times and deletions need no reading, so they come first and together.
+  Status CommitRows(Changes& changes) {
+    RAGTIME_RETURN_IF_ERROR(options_.context.Check());
+    if (changes.row_updates.empty() && changes.erased.empty()) return Status();
+    WriteBatch batch;
+    batch.documents = std::move(changes.row_updates);
+    batch.erased = std::move(changes.erased);
+    report_.files_deleted = batch.erased.size();
+    report_.files_moved = changes.moved;
+    return Commit(std::move(batch));
+  }
+
+  Status ReadEmbedCommit(const std::vector<FileToRead>& files) {
+    report_.timings_ms["read"] = 0;
+    const IngestLimits& limits = request_.limits;
+    ReadAhead reads(options_.context, files, splitter_,
+                    {limits.file_bytes_max, limits.text_bytes_max, limits.in_flight_bytes_max}, pool_);
+    window_nodes_ = limits.window_nodes_min;
+    Status status;
+    for (size_t i = 0; i < files.size() && status.ok(); ++i) {
+      ReadFileResult read = reads.Take();
+      status = options_.context.Check();
+      if (status.ok()) status = AddFile(files[i], std::move(read));
+      while (status.ok() && to_embed_.size() >= window_nodes_) {
+        status = EmbedWindow();
+        if (status.ok()) status = CommitFinished(/*all=*/false);
+      }
+      if (status.ok()) status = CommitFinished(/*all=*/false);
+    }
+    while (status.ok() && !to_embed_.empty()) {
+      status = EmbedWindow();
+      if (status.ok()) status = CommitFinished(/*all=*/false);
+    }
+    // What has its vectors is worth keeping when the embedder fails; who cancels wants to stop now.
+    if (!status.ok() && !options_.context.Check().ok()) return status;
+    const Status committed = commit_failed_ ? Status() : CommitFinished(/*all=*/true);
+    return status.ok() ? committed : status;
+  }
+
+  Status AddFile(const FileToRead& file, ReadFileResult read) {
+    report_.timings_ms["read"] += read.elapsed_ms;
+    report_.source_bytes += read.was_read ? read.size_bytes : 0;
+    const size_t nodes_max = store_.traits().commit_nodes_max;
+    if (read.nodes.size() > nodes_max) {
+      read.status = ResourceExhaustedError(StrCat("the file has more nodes than the ", nodes_max,
+                                                  " that one commit of the store takes: ", read.nodes.size()),
+                                           "split the file into smaller ones");
+      read.nodes.clear();
+    }
+    for (const std::string& warning : read.warnings) {
+      report_.warnings.push_back({"encoding", {}, StrCat(file.file.file_path, ": ", warning)});
+    }
+    PendingFile& pending = pending_.emplace_back();
+    pending.known = file.known.has_value();
+    pending.write.file = NewRow(file, read);
+    if (!read.status.ok()) {
+      AddFailure(file, read, pending);
+      return Status();
+    }
+    if (read.nodes.empty()) {
+      report_.warnings.push_back({"no_text", {}, StrCat(file.file.file_path, ": the file holds no text")});
+    }
+    pending.write.nodes.reserve(read.nodes.size());
+    for (Node& node : read.nodes) pending.write.nodes.push_back({std::move(node), {}});
+    RAGTIME_RETURN_IF_ERROR(ReuseVectors(file, pending));
+    for (size_t i = 0; i < pending.write.nodes.size(); ++i) {
+      if (!pending.write.nodes[i].vector.empty()) continue;
+      ++pending.missing;
+      to_embed_.push_back({&pending, i});
+    }
+    return Status();
+  }
+
+  FileRecord NewRow(const FileToRead& file, const ReadFileResult& read) const {
+    FileRecord row;
+    row.file_path = file.file.file_path;
+    row.file_name = row.file_path.substr(row.file_path.rfind('/') + 1);
+    row.file_type = std::string(file.file.reader->type());
+    row.file_size = read.size_bytes;
+    row.create_time_ms = UnixTimeMs();
+    row.modified_time_ns = file.file.modified_time_ns;
+    row.content_hash = read.content_hash;
+    row.encoding = read.encoding;
+    row.status = FileStatus::kReady;
+    row.nodes = read.nodes.size();
+    return row;
+  }
+
+  void AddFailure(const FileToRead& file, const ReadFileResult& read, PendingFile& pending) {
+    report_.failed.push_back({file.file.file_path, read.status});
+    std::string error = read.status.message();
+    if (!read.status.remedy().empty()) error += "; " + read.status.remedy();
+    // Nothing says that the old text is wrong if the file could not even be read: its nodes stay.
+    if (file.known && !read.was_read) {
+      pending.write.keep_id = true;
+      pending.write.file = *file.known;
+    }
+    FileRecord& row = pending.write.file;
+    row.status = FileStatus::kFailed;
+    row.error = std::move(error);
+    if (!pending.write.keep_id) row.nodes = 0;
+    pending.unchanged_row = file.known && file.known->status == FileStatus::kFailed && file.known->error == row.error &&
+                            file.known->content_hash == row.content_hash &&
+                            file.known->modified_time_ns == row.modified_time_ns;
+  }
+
+  // Nodes whose text the old version had, too, take its vectors.
+  Status ReuseVectors(const FileToRead& file, PendingFile& pending) {
+    if (!file.known || file.known->nodes == 0 || pending.write.nodes.empty()) return Status();
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, store_.OpenSnapshot());
+    RAGTIME_ASSIGN_OR_RETURN(std::vector<NewNode> old_nodes, snapshot->NodesOf(file.known->id));
+    std::unordered_map<std::string_view, const std::vector<float>*> vectors;
+    for (const NewNode& old_node : old_nodes) {
+      if (old_node.vector.size() == embedder_.info().dimension) vectors.emplace(old_node.node.text, &old_node.vector);
+    }
+    for (NewNode& node : pending.write.nodes) {
+      const auto found = vectors.find(node.node.text);
+      if (found == vectors.end()) continue;
+      node.vector = *found->second;
+      ++pending.reused;
+    }
+    return Status();
+  }
+
+  Status EmbedWindow() {
+    RAGTIME_RETURN_IF_ERROR(options_.context.Check());
+    Stopwatch stopwatch;
+    const size_t count = std::min(window_nodes_, to_embed_.size());
+    std::vector<std::string> texts;
+    texts.reserve(count);
+    for (size_t i = 0; i < count; ++i) texts.push_back(NodeOf(to_embed_[i]).node.text);
+    const size_t dimension = embedder_.info().dimension;
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
+                             embedder_.Embed(options_.context, texts, TextKind::kPassage));
+    if (dimension == 0 || vectors.size() != count * dimension) {
+      return InternalError(StrCat("the embedder ", embedder_.info().model, " of dimension ", dimension, " gave ",
+                                  vectors.size(), " numbers for this many nodes: ", count),
+                           "choose another model");
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const float* const row = vectors.data() + i * dimension;
+      if (!std::all_of(row, row + dimension, [](float value) { return std::isfinite(value); })) {
+        return InternalError(
+            StrCat("the embedder ", embedder_.info().model, " gave a vector that is not finite for node ",
+                   NodeOf(to_embed_[i]).node.position, " of ", to_embed_[i].file->write.file.file_path),
+            "choose another model, or another precision of it");
+      }
+      NodeOf(to_embed_[i]).vector.assign(row, row + dimension);
+      --to_embed_[i].file->missing;
+    }
+    to_embed_.erase(to_embed_.begin(), to_embed_.begin() + static_cast<std::ptrdiff_t>(count));
+    const double elapsed_ms = stopwatch.ElapsedMs();
+    report_.timings_ms["embed"] += elapsed_ms;
+    const double per_interval =
+        static_cast<double>(count * static_cast<size_t>(std::max<int64_t>(request_.limits.commit_interval_ms, 1))) /
+        std::max(elapsed_ms, 1e-3);
+    window_nodes_ = static_cast<size_t>(std::clamp(per_interval, static_cast<double>(request_.limits.window_nodes_min),
+                                                   static_cast<double>(request_.limits.window_nodes_max)));
+    return Status();
+  }
+
+  struct ToEmbed {
+    PendingFile* file = nullptr;
+    size_t index = 0;
+  };
+  static NewNode& NodeOf(const ToEmbed& item) { return item.file->write.nodes[item.index]; }
+
+  // Commits the files at the front that have all their vectors: if a commit is due, or all of them.
+  Status CommitFinished(bool all) {
+    size_t files = 0;
+    size_t nodes = 0;
+    for (; files < pending_.size() && pending_[files].missing == 0; ++files)
+      nodes += pending_[files].write.nodes.size();
+    const bool due = nodes >= request_.limits.commit_nodes || files >= kCommitFilesMax ||
+                     since_commit_.ElapsedMs() >= static_cast<double>(request_.limits.commit_interval_ms);
+    if (files == 0 || (!all && !due)) return Status();
+    for (size_t done = 0; done < files;) {
+      size_t count = 0;
+      size_t batch_nodes = 0;
+      while (done + count < files && count < kCommitFilesMax &&
+             (count == 0 || batch_nodes + pending_[count].write.nodes.size() <= store_.traits().commit_nodes_max)) {
+        batch_nodes += pending_[count].write.nodes.size();
+        ++count;
+      }
+      RAGTIME_RETURN_IF_ERROR(CommitFront(count));
+      done += count;
+    }
+    return Status();
+  }
+
+  // Commits the first `count` pending files as one batch.
+  Status CommitFront(size_t count) {
+    WriteBatch batch;
+    for (size_t i = 0; i < count; ++i) {
+      if (!pending_[i].unchanged_row) batch.documents.push_back(std::move(pending_[i].write));
+    }
+    uint64_t nodes = 0;
+    for (const DocumentWrite& document : batch.documents) nodes += document.nodes.size();
+    if (!batch.documents.empty()) {
+      std::string last_file = batch.documents.back().file.file_path;
+      std::vector<bool> ready;
+      for (const DocumentWrite& document : batch.documents) ready.push_back(document.file.status == FileStatus::kReady);
+      RAGTIME_RETURN_IF_ERROR(Commit(std::move(batch)));
+      progress_.file = std::move(last_file);
+      size_t document = 0;
+      for (size_t i = 0; i < count; ++i) {
+        if (pending_[i].unchanged_row || !ready[document++]) continue;
+        ++(pending_[i].known ? report_.files_changed : report_.files_added);
+        report_.nodes_reused += pending_[i].reused;
+      }
+    }
+    report_.nodes_added += nodes;
+    progress_.files_done += count;
+    progress_.nodes_done += nodes;
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+    Report("embed");
+    return Status();
+  }
+
+  Status Commit(WriteBatch batch) {
+    Stopwatch stopwatch;
+    const Result<CommitResult> result = store_.Commit(options_.context, std::move(batch));
+    report_.timings_ms["commit"] += stopwatch.ElapsedMs();
+    since_commit_ = Stopwatch();
+    commit_failed_ = !result.ok();
+    return result.status();
+  }
+
+  // Says in a failure how much of the work is safe.
+  Status Annotated(const Status& status) const {
+    if (status.ok()) return status;
+    return Status(status.code(),
+                  StrCat(status.message(), "; stored and safe are ", progress_.files_done, " of ",
+                         progress_.files_total, " files with this many nodes: ", progress_.nodes_done),
+                  status.remedy().empty() ? "run the same command again to go on from there" : status.remedy());
+  }
+
+  void Report(const char* stage) {
+    progress_.stage = stage;
+    if (options_.on_progress) options_.on_progress(progress_);
+  }
+
+  const IngestRequest& request_;
+  Store& store_;
+  Embedder& embedder_;
+  const Splitter& splitter_;
+  const std::span<const Reader* const> readers_;
+  ThreadPool& pool_;
+  const IngestOptions& options_;
+
+  IngestReport report_;
+  IngestProgress progress_;
+  std::deque<PendingFile> pending_;  // In order of path; erased at the front only, so that pointers into it stay valid.
+  std::deque<ToEmbed> to_embed_;
+  size_t window_nodes_ = 1;
+  Stopwatch since_commit_;
+  bool commit_failed_ = false;
+};
+
+}  // namespace
+
+Result<IngestReport> IngestPaths(const IngestRequest& request, Store& store, Embedder& embedder,
+                                 const Splitter& splitter, std::span<const Reader* const> readers, ThreadPool& pool,
+                                 const IngestOptions& options) {
+  RAGTIME_RETURN_IF_ERROR(store.BeginWrite(request.lock_timeout_ms));
+  const WriteLock lock(store);
+  return Ingestion(request, store, embedder, splitter, readers, pool, options).Run();
+}
+
+}  // namespace ragtime

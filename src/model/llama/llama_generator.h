@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// LlamaGenerator runs a language model of a GGUF file in this process, with llama.cpp. The weights are mapped at the
+// first call that needs them; the part of a prompt that it shares with the last one is not computed again.
+//
+// Threads: every method may be called concurrently; one generation runs at a time, and others wait their turn.
+// Errors: kNotFound and kDataLoss name the model's file; kResourceExhausted: the prompt is longer than the context.
+#ifndef RAGTIME_MODEL_LLAMA_LLAMA_GENERATOR_H_
+#define RAGTIME_MODEL_LLAMA_LLAMA_GENERATOR_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "ragtime/generator.h"
+
+namespace ragtime {
+
+class LlamaModel;
+
+struct LlamaGeneratorOptions {
+  std::filesystem::path model_path;  // A folder with a model.json, or a .gguf file.
+  size_t context_tokens = 4096;      // At most what the model was trained with.
+  size_t threads = 0;                // 0: one per core.
+  uint32_t seed = 0;                 // Of sampling, where temperature > 0: the same request gets the same answer.
+};
+
+class LlamaGenerator final : public Generator {
+ public:
+  // Looks at the files only; nothing is loaded.
+  static Result<std::unique_ptr<LlamaGenerator>> Open(LlamaGeneratorOptions options);
+  ~LlamaGenerator() override;
+
+  // Languages are those of model.json; a bare .gguf file declares none.
+  const GeneratorInfo& info() const override { return info_; }
+  // Loads the model's vocabulary at its first call. Where that fails, an upper bound: the bytes.
+  size_t CountTokens(std::string_view text) const override;
+  // `on_token` must not call Generate of the same generator.
+  Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
+                                    const OnToken& on_token) override;
+
+ private:
+  class Turn;
+
+  LlamaGenerator(LlamaGeneratorOptions options, std::filesystem::path gguf, GeneratorInfo info);
+  Status WaitForTurn(const Context& context);
+  Result<LlamaModel*> Model() const;
+
+  const LlamaGeneratorOptions options_;
+  const std::filesystem::path gguf_;
+  const GeneratorInfo info_;
+  mutable std::mutex load_mutex_;
+  mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
+  std::mutex turn_mutex_;
+  std::condition_variable_any turn_over_;
+  bool busy_ = false;  // Guarded by turn_mutex_.
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_MODEL_LLAMA_LLAMA_GENERATOR_H_

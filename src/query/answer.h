@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AnswerQuestion walks a question down to a cited answer: search -> evidence -> pack -> generate or extract ->
+// citations.
+//
+// Threads: may be called concurrently. `on_token` is called on the calling thread; what it got in all is Answer::text.
+// Errors: those of the search; in mode generate those of the generator, in mode auto these become warnings. Cancelling
+// is an error in every mode.
+#ifndef RAGTIME_QUERY_ANSWER_H_
+#define RAGTIME_QUERY_ANSWER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "query/passage.h"
+#include "ragtime/config.h"
+#include "ragtime/embedder.h"
+#include "ragtime/generator.h"
+#include "ragtime/knowledge_base.h"
+#include "ragtime/reranker.h"
+#include "ragtime/rewriter.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+// What an answer is made with. AskRequest's own mode and route come before `mode` and `route`.
+struct AnswerContext {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::shared_ptr<Embedder> embedder;  // May be null with Route::kKeyword.
+  Generator* generator = nullptr;      // Null: none is at hand, because of `generator_status`.
+  Status generator_status;             // OK and no generator: none is configured.
+  ThreadPool* pool = nullptr;
+  AnswerMode mode = AnswerMode::kAuto;
+  Route route = Route::kHybrid;
+  size_t passages = 5;
+  size_t context_tokens = 4096;
+  size_t max_tokens = 256;  // Of the answer.
+  Metric metric = Metric::kCosine;
+  std::string group;  // The NodeGroup to look in; "": all.
+  const Rewriter* rewriter = nullptr;
+  const Reranker* reranker = nullptr;
+  SourceSpanOf source_span_of;  // Optional: finer than SourceSpanByLength.
+};
+
+// How the answer is made, and the code of its warning:
+// - Nothing near was found (IsFound): found is false, no model is asked. "empty" if there are no documents at all.
+// - Mode extract: sentences of the documents.
+// - Mode generate: the model's text. "uncited" if it rests on no passage, "truncated" if it ran into max_tokens.
+// - Mode auto: the model's text, but extracted sentences where there is no model ("no_model"), where it does not
+// declare
+//   the question's language ("language"), where it failed ("generator_failed"), and where its text rests on no passage
+//   ("uncited"). The stream is held back until something in it is cited; text that was passed on is kept.
+Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_QUERY_ANSWER_H_

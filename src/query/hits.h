@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lists of hits on their way from the routes to one result.
+#ifndef RAGTIME_QUERY_HITS_H_
+#define RAGTIME_QUERY_HITS_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ragtime/node.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+// What one route found, best first.
+struct RouteHits {
+  std::string route;  // "vector", "keyword"
+  std::vector<Hit> hits;
+};
+
+struct FusedHit {
+  NodeId node_id = 0;
+  double score = 0;
+  std::map<std::string, double> scores;  // As each route gave it; a route that did not find the node has no key.
+  friend bool operator==(const FusedHit&, const FusedHit&) = default;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_QUERY_HITS_H_

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recall asks every route for the nodes nearest to a question: the vector route by meaning, the keyword route by words.
+//
+// The routes run side by side under the request's deadline, each with its own depth. A route that fails or is late is
+// left out and named in a warning; if none is left, the first route's error is the result.
+//
+// Threads: may be called concurrently, also from a task of `pool`. A late route goes on in the background: it holds the
+// snapshot and the embedder, and nothing of the caller.
+#ifndef RAGTIME_QUERY_RECALL_H_
+#define RAGTIME_QUERY_RECALL_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "query/hits.h"
+#include "ragtime/config.h"
+#include "ragtime/context.h"
+#include "ragtime/embedder.h"
+#include "ragtime/knowledge_base.h"
+#include "ragtime/rewriter.h"
+#include "ragtime/status.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+inline constexpr char kVectorRoute[] = "vector";
+inline constexpr char kKeywordRoute[] = "keyword";
+
+// A route looks deeper than the result, so that fusion has something to weigh: max(kRecallDepthMin, 3 * top_k).
+inline constexpr size_t kRecallDepthMin = 50;
+// A longer question is refused: it is a text, and the keyword route would look up every word of it.
+inline constexpr size_t kQuestionBytesMax = 32 * 1024;
+
+struct RecallRequest {
+  std::string question;
+  size_t top_k = 10;
+  Route route = Route::kHybrid;
+  std::string group;                   // The NodeGroup to look in; "": all.
+  const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
+  Context context;
+};
+
+struct Recalled {
+  RewrittenQuery query;
+  std::vector<RouteHits> routes;    // Those that answered, by name.
+  std::vector<float> query_vector;  // Empty where no vector route answered.
+  Timings timings_ms;               // embed, vector, keyword: of the routes that answered.
+  std::vector<Warning> warnings;    // "route_failed", "route_late", "rewrite_failed"
+};
+
+// `embedder` may be null: then there is no vector route. Route::kKeyword does not touch it.
+// kInvalidArgument for an empty question.
+Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                        std::shared_ptr<Embedder> embedder, ThreadPool& pool);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_QUERY_RECALL_H_

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/batch_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+#include <tuple>
+
+#include "base/str_cat.h"
+#include "text/utf8.h"
+
+namespace ragtime {
+namespace {
+
+// A model's vectors are off by rounding only. Those within this are kept bit for bit, so that what is read back is what
+// was put in, and their scores are off by no more than this.
+constexpr double kUnitTolerance = 1e-4;
+
+enum class VectorFault { kNone, kNotFinite, kZero };
+
+VectorFault ScaleToMetric(std::span<float> vector, Metric metric) {
+  double square = 0;
+  for (const float value : vector) {
+    if (!std::isfinite(value)) return VectorFault::kNotFinite;
+    square += static_cast<double>(value) * value;
+  }
+  if (vector.empty() || metric == Metric::kL2) return VectorFault::kNone;
+  if (square == 0) return VectorFault::kZero;
+  if (metric != Metric::kCosine) return VectorFault::kNone;
+  const double length = std::sqrt(square);
+  if (std::abs(length - 1) <= kUnitTolerance) return VectorFault::kNone;
+  for (float& value : vector) value = static_cast<float>(value / length);
+  return VectorFault::kNone;
+}
+
+Status CheckPath(const FileRecord& file) {
+  const std::string& path = file.file_path;
+  const auto refuse = [&path](std::string_view why) {
+    return InvalidArgumentError(StrCat("the file path \"", path.substr(0, 200), "\" ", why),
+                                "give a path relative to the knowledge base's root, with / between its parts");
+  };
+  if (path.empty()) return refuse("is empty");
+  if (path.size() > kFilePathBytesMax) return refuse(StrCat("is longer than ", kFilePathBytesMax, " bytes"));
+  if (FindInvalidUtf8(path) != std::string::npos || path.find('\0') != std::string::npos) return refuse("is not UTF-8");
+  if (file.is_dir) return refuse("is a folder, and the store makes the rows of folders by itself");
+  for (size_t start = 0; start <= path.size();) {
+    const size_t end = std::min(path.find('/', start), path.size());
+    const std::string_view part = std::string_view(path).substr(start, end - start);
+    if (part.empty() || part == "." || part == "..") return refuse("has an empty part, \".\" or \"..\"");
+    start = end + 1;
+  }
+  return Status();
+}
+
+Status CheckNode(const std::string& path, const Node& node) {
+  const auto refuse = [&](std::string_view why) {
+    return InvalidArgumentError(StrCat("node ", node.position, " of ", path, " ", why));
+  };
+  if (node.text.size() > kNodeTextBytesMax) {
+    return refuse(StrCat("has a text of ", node.text.size(), " bytes, limit ", kNodeTextBytesMax))
+        .WithRemedy("split the document into smaller nodes");
+  }
+  if (FindInvalidUtf8(node.text) != std::string::npos) return refuse("has a text that is not UTF-8");
+  if (node.group.size() > kGroupBytesMax) return refuse(StrCat("has a group name over ", kGroupBytesMax, " bytes"));
+  size_t heading_bytes = 0;
+  for (const std::string& heading : node.heading) {
+    heading_bytes += heading.size() + sizeof(uint32_t);
+    if (FindInvalidUtf8(heading) != std::string::npos) return refuse("has a heading that is not UTF-8");
+  }
+  if (heading_bytes > kNodeHeadingBytesMax) return refuse(StrCat("has headings over ", kNodeHeadingBytesMax, " bytes"));
+  for (const auto& span : {node.bytes, node.extracted}) {
+    if (span && span->end < span->start) return refuse("has a span that ends before it starts");
+  }
+  return Status();
+}
+
+Status CheckVector(const std::string& path, NewNode& node, Metric metric, std::optional<size_t>& dimension) {
+  const auto refuse = [&](std::string_view why, std::string remedy) {
+    return InvalidArgumentError(StrCat("the vector of node ", node.node.position, " of ", path, " ", why),
+                                std::move(remedy));
+  };
+  const size_t size = node.vector.size();
+  if (!dimension) dimension = size;
+  if (size != *dimension) {
+    return refuse(StrCat("has another dimension than the knowledge base: ", size, ", not ", *dimension),
+                  "use the embedding model that the knowledge base was made with, or make a new knowledge base");
+  }
+  if (size > kDimensionMax) return refuse(StrCat("has too many dimensions: ", size, ", limit ", kDimensionMax), {});
+  switch (ScaleToMetric(node.vector, metric)) {
+    case VectorFault::kNone:
+      return Status();
+    case VectorFault::kNotFinite:
+      return refuse("holds NaN or infinity", "check the embedding model");
+    case VectorFault::kZero:
+      return refuse("is all zeros", "check the embedding model");
+  }
+  return Status();
+}
+
+}  // namespace
+
+Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension) {
+  size_t nodes = 0;
+  std::set<std::string_view> paths;
+  std::set<DocumentId> kept;
+  for (DocumentWrite& document : batch.documents) {
+    const std::string& path = document.file.file_path;
+    RAGTIME_RETURN_IF_ERROR(CheckPath(document.file));
+    if (!paths.insert(path).second) return InvalidArgumentError(StrCat("the batch holds the file ", path, " twice"));
+    if (document.keep_id && !document.nodes.empty()) {
+      return InvalidArgumentError(
+          StrCat("the batch keeps the nodes of ", path, " and brings new ones: ", document.nodes.size()));
+    }
+    if (document.keep_id && !kept.insert(document.file.id).second) {
+      return InvalidArgumentError(StrCat("the batch moves one file to ", path, " and to another path"));
+    }
+    nodes += document.nodes.size();
+    if (nodes > kCommitNodesMax) continue;  // Refused below with the whole number.
+    for (size_t i = 0; i < document.nodes.size(); ++i) {
+      const Node& node = document.nodes[i].node;
+      RAGTIME_RETURN_IF_ERROR(CheckNode(path, node));
+      RAGTIME_RETURN_IF_ERROR(CheckVector(path, document.nodes[i], metric, dimension));
+      if (i == 0) continue;
+      const Node& before = document.nodes[i - 1].node;
+      if (std::tie(before.group, before.position) >= std::tie(node.group, node.position)) {
+        return InvalidArgumentError(StrCat("the nodes of ", path, " are not in the order of group and position: \"",
+                                           before.group, "\" ", before.position, " comes before \"", node.group, "\" ",
+                                           node.position));
+      }
+    }
+  }
+  if (nodes > kCommitNodesMax) {
+    return InvalidArgumentError(StrCat("the batch has too many nodes: ", nodes, ", limit ", kCommitNodesMax),
+                                "commit fewer documents at once");
+  }
+  for (const auto& [key, value] : batch.settings) {
+    if (IsReservedSetting(key)) return InvalidArgumentError(StrCat("the setting ", key, " is the store's own"));
+  }
+  return dimension;
+}
+
+Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metric metric, size_t dimension) {
+  if (vector.size() != dimension) {
+    return InvalidArgumentError(StrCat("the vector of the question has another dimension than the knowledge base: ",
+                                       vector.size(), ", not ", dimension),
+                                "use the embedding model that the knowledge base was made with");
+  }
+  std::vector<float> scaled(vector.begin(), vector.end());
+  switch (ScaleToMetric(scaled, metric)) {
+    case VectorFault::kNone:
+      return scaled;
+    case VectorFault::kNotFinite:
+      return InvalidArgumentError("the vector of the question holds NaN or infinity", "check the embedding model");
+    case VectorFault::kZero:
+      return InvalidArgumentError("the vector of the question is all zeros", "check the embedding model");
+  }
+  return scaled;
+}
+
+bool IsReservedSetting(std::string_view key) {
+  static constexpr std::array<std::string_view, 5> kReserved = {"uuid", "format_version", "needs_ragtime", "dimension",
+                                                                "metric"};
+  return std::find(kReserved.begin(), kReserved.end(), key) != kReserved.end();
+}
+
+std::string_view MetricName(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine:
+      return "COSINE";
+    case Metric::kInnerProduct:
+      return "IP";
+    case Metric::kL2:
+      return "L2";
+  }
+  return "COSINE";
+}
+
+std::optional<Metric> ParseMetric(std::string_view name) {
+  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+    if (MetricName(metric) == name) return metric;
+  }
+  return std::nullopt;
+}
+
+}  // namespace ragtime

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/embedded/view.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/str_cat.h"
+
+namespace ragtime {
+namespace {
+
+constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
+
+const SegmentView* FindSegment(const View* view, int64_t id) {
+  if (view == nullptr) return nullptr;
+  const auto found =
+      std::lower_bound(view->segments.begin(), view->segments.end(), id,
+                       [](const SegmentView& segment, int64_t wanted) { return segment.record.id < wanted; });
+  return found != view->segments.end() && found->record.id == id ? &*found : nullptr;
+}
+
+Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewSource& source,
+                                                   const SegmentRecord& record) {
+  const auto id = static_cast<uint64_t>(record.id);
+  if (!record.in_tail) return Segment::OpenFile(source.folder.segment(record.id), id, source.metric, source.indexes);
+  SegmentImage image(0);
+  RAGTIME_RETURN_IF_ERROR(catalog.ReadTailImage(record.id, [&image](size_t size_bytes) {
+    image = SegmentImage(size_bytes);
+    return image.bytes();
+  }));
+  const std::string name = StrCat(source.folder.catalog().string(), ", tail ", record.id);
+  return Segment::OpenImage(std::move(image), name, id, source.metric, source.indexes);
+}
+
+Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
+                                const SegmentView* previous) {
+  SegmentView view{.record = record};
+  if (previous != nullptr) {
+    view.segment = previous->segment;
+  } else {
+    RAGTIME_ASSIGN_OR_RETURN(view.segment, OpenSegment(catalog, source, record));
+    if (view.segment->rows() != record.rows) {
+      return DataLossError(StrCat("the segment ", view.segment->name(), " has ", view.segment->rows(),
+                                  " rows, and the catalog says ", record.rows),
+                           kRemedy);
+    }
+  }
+  if (record.deletions_commit == 0 && record.deleted_rows == 0 && record.deleted_tokens == 0) return view;
+  if (previous != nullptr && previous->record.deletions_commit == record.deletions_commit) {
+    view.deletions = previous->deletions;
+    return view;
+  }
+  RAGTIME_RETURN_IF_ERROR(catalog.ReadDeletions(record.id, [&](std::span<const std::byte> bytes) -> Status {
+    auto deletions = Deletions::Parse(bytes, static_cast<uint32_t>(record.rows));
+    if (!deletions.ok()) return deletions.status().Annotate(source.folder.catalog().string());
+    view.deletions = std::make_shared<const Deletions>(*std::move(deletions));
+    return Status();
+  }));
+  if (view.deletions->count() != record.deleted_rows || record.deleted_tokens > record.tokens) {
+    return DataLossError(StrCat("the catalog ", source.folder.catalog().string(),
+                                " counts the deleted rows of segment ", record.id, " wrongly"),
+                         kRemedy);
+  }
+  return view;
+}
+
+Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource& source, const View* previous) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto transaction, catalog.BeginRead());
+  auto view = std::make_shared<View>();
+  RAGTIME_ASSIGN_OR_RETURN(view->state, catalog.ReadState());
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, catalog.ReadSetting("dimension"));
+  if (dimension) {
+    size_t number = 0;
+    std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
+    view->dimension = number;
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
+  view->segments.reserve(records.size());
+  for (const SegmentRecord& record : records) {
+    RAGTIME_ASSIGN_OR_RETURN(SegmentView segment,
+                             LoadSegment(catalog, source, record, FindSegment(previous, record.id)));
+    if (segment.segment->dimension() != view->dimension.value_or(0)) {
+      return DataLossError(StrCat("the segment ", segment.segment->name(), " has dimension ",
+                                  segment.segment->dimension(), ", and the catalog says ", view->dimension.value_or(0)),
+                           kRemedy);
+    }
+    view->segments.push_back(std::move(segment));
+  }
+  return std::shared_ptr<const View>(std::move(view));
+}
+
+}  // namespace
+
+uint64_t View::live_rows() const {
+  uint64_t rows = 0;
+  for (const SegmentView& segment : segments) rows += segment.live_rows();
+  return rows;
+}
+
+KeywordStatistics View::keyword_statistics() const {
+  KeywordStatistics statistics;
+  for (const SegmentView& segment : segments) {
+    statistics.nodes += segment.live_rows();
+    statistics.tokens += segment.record.tokens - segment.record.deleted_tokens;
+  }
+  return statistics;
+}
+
+View::Place View::FindNode(NodeId id) const {
+  for (const SegmentView& segment : segments) {
+    if (id < segment.record.first_node || id > segment.record.last_node) continue;
+    const std::optional<uint32_t> row = segment.segment->FindNode(id);
+    if (row && !segment.excluded().Contains(*row)) return {&segment, *row};
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous) {
+  auto view = LoadOnce(catalog, source, previous);
+  // A writer may merge segments and remove the old files between our reading the manifest and our opening them.
+  if (!view.ok() && view.status().code() == StatusCode::kNotFound) view = LoadOnce(catalog, source, previous);
+  if (!view.ok() && view.status().code() == StatusCode::kNotFound) {
+    return DataLossError(StrCat("a segment of the knowledge base is missing: ", view.status().message()), kRemedy);
+  }
+  return view;
+}
+
+}  // namespace ragtime

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A View is one committed state of an embedded store: its counters, and each of its segments with its deletions. Views
+// share what did not change between them.
+//
+// Threads: a View is immutable and may be shared. Errors: those of Catalog and Segment.
+#ifndef RAGTIME_STORE_EMBEDDED_VIEW_H_
+#define RAGTIME_STORE_EMBEDDED_VIEW_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "ragtime/index.h"
+#include "ragtime/status.h"
+#include "store/deletions.h"
+#include "store/embedded/folder.h"
+#include "store/index_set.h"
+#include "store/segment.h"
+
+namespace ragtime {
+
+struct SegmentView {
+  SegmentRecord record;
+  std::shared_ptr<const Segment> segment;
+  std::shared_ptr<const Deletions> deletions;  // Null: none.
+
+  RowBitmap excluded() const { return deletions ? deletions->bitmap() : RowBitmap{}; }
+  uint64_t live_rows() const { return record.rows - record.deleted_rows; }
+};
+
+struct View {
+  CatalogState state;
+  std::optional<size_t> dimension;    // None before the first node.
+  std::vector<SegmentView> segments;  // By ascending id.
+
+  uint64_t live_rows() const;
+  KeywordStatistics keyword_statistics() const;
+  // Where the live node is; null segment if there is none.
+  struct Place {
+    const SegmentView* segment = nullptr;
+    uint32_t row = 0;
+  };
+  Place FindNode(NodeId id) const;
+};
+
+// What every view of one store is made with.
+struct ViewSource {
+  Folder folder;
+  Metric metric = Metric::kCosine;
+  IndexSet indexes;
+};
+
+// Reads the committed state in one short read transaction, taking from `previous` (may be null) what is still the same.
+Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_STORE_EMBEDDED_VIEW_H_

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/map/map_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "text/words.h"
+
+namespace ragtime {
+
+std::optional<FileRecord> MapState::FindFile(DocumentId id, uint64_t at) const {
+  const auto found = files.find(id);
+  if (found == files.end()) return std::nullopt;
+  for (const MapFile& file : found->second) {
+    if (file.life.Holds(at)) return file.record;
+  }
+  return std::nullopt;
+}
+
+std::optional<FileRecord> MapState::FindFile(std::string_view path, uint64_t at) const {
+  const auto found = paths.find(path);
+  if (found == paths.end()) return std::nullopt;
+  for (const DocumentId id : found->second) {
+    std::optional<FileRecord> file = FindFile(id, at);
+    if (file && file->file_path == path) return file;
+  }
+  return std::nullopt;
+}
+
+void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension) {
+  MapTotals now = totals.at(commit);
+  ++commit;
+  if (changes.changes_results) ++now.generation;
+  now.files = static_cast<uint64_t>(static_cast<int64_t>(now.files) + changes.files_added);
+  now.folders = static_cast<uint64_t>(static_cast<int64_t>(now.folders) + changes.folders_added);
+  for (const DocumentId id : changes.cleared) RemoveNodes(id, now.keyword);
+  for (const DocumentId id : changes.removed) RemoveFile(id);
+  for (const FileRecord& file : changes.put) PutFile(file);
+  for (size_t i = 0; i < batch.documents.size(); ++i) {
+    for (NewNode& node : batch.documents[i].nodes) {
+      node.node.id = next_node_id++;
+      node.node.document_id = changes.document_ids[i];
+      AddNode(std::move(node), now.keyword);
+    }
+  }
+  for (auto& [key, value] : batch.settings) settings[key] = std::move(value);
+  dimension = new_dimension;
+  next_document_id = changes.next_document_id;
+  totals[commit] = now;
+  // Snapshots look up their own commit only.
+  std::erase_if(totals,
+                [this](const auto& entry) { return entry.first != commit && !snapshots.contains(entry.first); });
+}
+
+void MapState::RemoveNodes(DocumentId document, KeywordStatistics& keyword) {
+  const auto found = rows_of.find(document);
+  if (found == rows_of.end()) return;
+  for (const uint32_t row : found->second) {
+    if (rows[row].life.until != Lifetime::kForever) continue;
+    rows[row].life.until = commit;
+    --keyword.nodes;
+    keyword.tokens -= rows[row].tokens;
+  }
+}
+
+void MapState::AddNode(NewNode node, KeywordStatistics& keyword) {
+  const auto row = static_cast<uint32_t>(rows.size());
+  std::map<std::string, uint32_t> counts;
+  uint32_t tokens = 0;
+  SplitWords(node.node.text, [&](std::string_view word) {
+    ++counts[std::string(word)];
+    ++tokens;
+  });
+  for (const auto& [word, count] : counts) postings[word].push_back({row, count});
+  rows_of[node.node.document_id].push_back(row);
+  rows.push_back({.node = std::move(node), .tokens = tokens, .life = {.since = commit}});
+  ++keyword.nodes;
+  keyword.tokens += tokens;
+}
+
+void MapState::RemoveFile(DocumentId id) {
+  MapFile& file = files.at(id).back();
+  file.life.until = commit;
+  if (file.record.parent_id) children[*file.record.parent_id].erase(id);
+}
+
+void MapState::PutFile(const FileRecord& record) {
+  files[record.id].push_back({.record = record, .life = {.since = commit}});
+  paths[record.file_path].insert(record.id);
+  if (record.parent_id) children[*record.parent_id].insert(record.id);
+}
+
+void MapState::Reclaim() {
+  const uint64_t oldest = snapshots.empty() ? commit : *snapshots.begin();
+  const auto dead = [oldest](const Lifetime& life) { return life.until <= oldest; };
+  std::vector<MapRow> live;
+  std::unordered_map<std::string, std::vector<Posting>> live_postings;
+  std::unordered_map<DocumentId, std::vector<uint32_t>> live_rows_of;
+  std::vector<uint32_t> new_row(rows.size(), 0);
+  for (uint32_t row = 0; row < rows.size(); ++row) {
+    if (dead(rows[row].life)) continue;
+    new_row[row] = static_cast<uint32_t>(live.size());
+    live_rows_of[rows[row].node.node.document_id].push_back(new_row[row]);
+    live.push_back(rows[row]);
+  }
+  if (live.size() == rows.size()) return;
+  for (const auto& [word, list] : postings) {
+    for (const Posting& posting : list) {
+      if (!dead(rows[posting.row].life)) live_postings[word].push_back({new_row[posting.row], posting.count});
+    }
+  }
+  rows = std::move(live);
+  postings = std::move(live_postings);
+  rows_of = std::move(live_rows_of);
+  for (auto file = files.begin(); file != files.end();) {
+    std::erase_if(file->second, [&](const MapFile& version) { return dead(version.life); });
+    file = file->second.empty() ? files.erase(file) : std::next(file);
+  }
+  for (auto path = paths.begin(); path != paths.end();) {
+    std::erase_if(path->second, [this](DocumentId id) { return !files.contains(id); });
+    path = path->second.empty() ? paths.erase(path) : std::next(path);
+  }
+}
+
+uint64_t MapState::size_bytes() const {
+  uint64_t size = 0;
+  for (const MapRow& row : rows) {
+    size += sizeof(MapRow) + row.node.node.text.size() + row.node.vector.size() * sizeof(float);
+  }
+  for (const auto& [word, list] : postings) size += word.size() + list.size() * sizeof(Posting);
+  return size;
+}
+
+}  // namespace ragtime

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/map/map_store.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+#include <random>
+#include <shared_mutex>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/str_cat.h"
+#include "store/batch_check.h"
+#include "store/hits.h"
+#include "store/query_terms.h"
+
+namespace ragtime {
+namespace {
+
+// Rows scanned between two looks at the clock: well under a millisecond.
+constexpr size_t kRowsPerCheck = 4096;
+
+float Score(std::span<const float> a, std::span<const float> b, Metric metric) {
+  // Eight sums side by side, which the compiler keeps in one vector register; one sum would have to stay in order.
+  std::array<float, 8> sums{};
+  size_t i = 0;
+  if (metric == Metric::kL2) {
+    for (; i + 8 <= a.size(); i += 8) {
+      for (size_t j = 0; j < 8; ++j) sums[j] -= (a[i + j] - b[i + j]) * (a[i + j] - b[i + j]);
+    }
+    for (; i < a.size(); ++i) sums[0] -= (a[i] - b[i]) * (a[i] - b[i]);
+  } else {
+    for (; i + 8 <= a.size(); i += 8) {
+      for (size_t j = 0; j < 8; ++j) sums[j] += a[i + j] * b[i + j];
+    }
+    for (; i < a.size(); ++i) sums[0] += a[i] * b[i];
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+class MapSnapshot : public Snapshot {
+ public:
+  // state->mutex must not be held.
+  explicit MapSnapshot(std::shared_ptr<MapState> state) : state_(std::move(state)) {
+    const std::unique_lock lock(state_->mutex);
+    commit_ = state_->commit;
+    state_->snapshots.insert(commit_);
+    totals_ = state_->totals.at(commit_);
+    dimension_ = state_->dimension;
+  }
+
+  ~MapSnapshot() override {
+    const std::unique_lock lock(state_->mutex);
+    state_->snapshots.erase(state_->snapshots.find(commit_));
+  }
+
+  uint64_t generation() const override { return totals_.generation; }
+
+  Result<StoreStatistics> Statistics() const override {
+    const std::shared_lock lock(state_->mutex);
+    StoreStatistics statistics;
+    statistics.files = totals_.files;
+    statistics.folders = totals_.folders;
+    statistics.nodes = totals_.keyword.nodes;
+    for (const MapRow& row : state_->rows) statistics.deleted_nodes += row.life.until <= commit_ ? 1 : 0;
+    statistics.size_bytes = state_->size_bytes();
+    return statistics;
+  }
+
+  Result<std::vector<FileRecord>> Files() const override {
+    const std::shared_lock lock(state_->mutex);
+    std::vector<FileRecord> files;
+    for (const auto& [id, versions] : state_->files) {
+      if (auto file = state_->FindFile(id, commit_)) files.push_back(*std::move(file));
+    }
+    std::sort(files.begin(), files.end(),
+              [](const FileRecord& a, const FileRecord& b) { return a.file_path < b.file_path; });
+    return files;
+  }
+
+  Result<std::optional<FileRecord>> FindFile(DocumentId id) const override {
+    const std::shared_lock lock(state_->mutex);
+    return state_->FindFile(id, commit_);
+  }
+
+  Result<std::optional<FileRecord>> FindFile(std::string_view file_path) const override {
+    const std::shared_lock lock(state_->mutex);
+    return state_->FindFile(file_path, commit_);
+  }
+
+  Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const override {
+    const std::shared_lock lock(state_->mutex);
+    std::vector<std::optional<Node>> nodes;
+    for (const NodeId id : ids) {
+      const auto row = std::lower_bound(state_->rows.begin(), state_->rows.end(), id,
+                                        [](const MapRow& a, NodeId wanted) { return a.node.node.id < wanted; });
+      const bool found = row != state_->rows.end() && row->node.node.id == id && row->life.Holds(commit_);
+      nodes.push_back(found ? std::optional(row->node.node) : std::nullopt);
+    }
+    return nodes;
+  }
+
+  Result<std::vector<NewNode>> NodesOf(DocumentId id) const override {
+    const std::shared_lock lock(state_->mutex);
+    std::vector<NewNode> nodes;
+    const auto rows = state_->rows_of.find(id);
+    if (rows == state_->rows_of.end()) return nodes;
+    for (const uint32_t row : rows->second) {
+      if (state_->rows[row].life.Holds(commit_)) nodes.push_back(state_->rows[row].node);
+    }
+    return nodes;
+  }
+
+  Result<std::vector<Hit>> SearchVector(const Context& context, const VectorQuery& query) const override {
+    std::vector<Hit> hits;
+    if (dimension_.value_or(0) == 0 || query.limit == 0) return hits;
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
+                             CheckQueryVector(query.vector, state_->metric, *dimension_));
+    const std::shared_lock lock(state_->mutex);
+    for (size_t i = 0; i < state_->rows.size(); ++i) {
+      if (i % kRowsPerCheck == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+      const MapRow& row = state_->rows[i];
+      if (!Matches(row, query.group)) continue;
+      hits.push_back({row.node.node.id, Score(vector, row.node.vector, state_->metric)});
+    }
+    KeepBest(hits, query.limit);
+    return hits;
+  }
+
+  Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const override {
+    const auto& [k1, b] = state_->bm25;
+    const auto nodes = static_cast<double>(totals_.keyword.nodes);
+    const double average_length = nodes > 0 ? static_cast<double>(totals_.keyword.tokens) / nodes : 0;
+    std::unordered_map<uint32_t, double> scores;
+    const std::shared_lock lock(state_->mutex);
+    for (const WeightedTerm& term : QueryTerms(query.text)) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      const auto found = state_->postings.find(term.term);
+      if (found == state_->postings.end()) continue;
+      double df = 0;
+      for (const Posting& posting : found->second) df += state_->rows[posting.row].life.Holds(commit_) ? 1 : 0;
+      const double idf = std::log1p((nodes - df + 0.5) / (df + 0.5));
+      for (const Posting& posting : found->second) {
+        const MapRow& row = state_->rows[posting.row];
+        if (!Matches(row, query.group)) continue;
+        const double tf = posting.count;
+        scores[posting.row] += term.weight * idf * tf * (k1 + 1) /
+                               (tf + k1 * (1 - b + b * static_cast<double>(row.tokens) / average_length));
+      }
+    }
+    std::vector<Hit> hits;
+    for (const auto& [row, score] : scores) {
+      hits.push_back({state_->rows[row].node.node.id, static_cast<float>(score)});
+    }
+    KeepBest(hits, query.limit);
+    return hits;
+  }
+
+ private:
+  bool Matches(const MapRow& row, const std::string& group) const {
+    return row.life.Holds(commit_) && (group.empty() || row.node.node.group == group);
+  }
+
+  const std::shared_ptr<MapState> state_;
+  uint64_t commit_ = 0;
+  MapTotals totals_;
+  std::optional<size_t> dimension_;
+};
+
+class StateRows : public FileRows {
+ public:
+  explicit StateRows(const MapState& state) : state_(state) {}
+  Result<std::optional<FileRecord>> Find(DocumentId id) const override { return state_.FindFile(id, state_.commit); }
+  Result<std::optional<FileRecord>> Find(std::string_view path) const override {
+    return state_.FindFile(path, state_.commit);
+  }
+  Result<uint64_t> CountChildren(DocumentId folder) const override {
+    const auto found = state_.children.find(folder);
+    return found == state_.children.end() ? 0 : found->second.size();
+  }
+  Result<std::vector<DocumentId>> Children(DocumentId folder) const override {
+    const auto found = state_.children.find(folder);
+    if (found == state_.children.end()) return std::vector<DocumentId>();
+    return std::vector<DocumentId>(found->second.begin(), found->second.end());
+  }
+
+ private:
+  const MapState& state_;
+};
+
+Status NotWriting() {
+  return FailedPreconditionError("the store was not opened for writing", "call BeginWrite before Commit and Seal");
+}
+
+}  // namespace
+
+MapStore::MapStore(const StoreConfig& config)
+    : state_(std::make_shared<MapState>(config.metric.value_or(Metric::kCosine), config.bm25)) {
+  std::random_device random;
+  state_->settings["uuid"] = HashHex(StrCat(random(), " ", random(), " ", random(), " ", random()));
+  state_->settings["metric"] = MetricName(config.metric.value_or(Metric::kCosine));
+}
+
+Result<std::shared_ptr<const Snapshot>> MapStore::OpenSnapshot() const {
+  return std::shared_ptr<const Snapshot>(std::make_shared<MapSnapshot>(state_));
+}
+
+Result<std::optional<std::string>> MapStore::Setting(std::string_view key) const {
+  const std::shared_lock lock(state_->mutex);
+  const auto found = state_->settings.find(key);
+  if (found == state_->settings.end()) return std::optional<std::string>();
+  return std::optional(found->second);
+}
+
+Status MapStore::BeginWrite(int64_t /*timeout_ms*/) {
+  const std::lock_guard lock(writer_mutex_);
+  writing_ = true;
+  return Status();
+}
+
+void MapStore::EndWrite() {
+  const std::lock_guard lock(writer_mutex_);
+  writing_ = false;
+}
+
+Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) {
+  const std::lock_guard writer(writer_mutex_);
+  if (!writing_) return NotWriting();
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  // Only this thread changes the state, so that reading it needs no lock until Apply.
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, state_->metric, state_->dimension));
+  const int64_t now_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
+                           PlanFiles(StateRows(*state_), batch, state_->next_document_id, now_ms));
+  const std::unique_lock lock(state_->mutex);
+  state_->Apply(batch, changes, dimension);
+  if (dimension && !state_->settings.contains("dimension")) state_->settings["dimension"] = StrCat(*dimension);
+  return CommitResult{.generation = state_->totals.at(state_->commit).generation, .document_ids = changes.document_ids};
+}
+
+Status MapStore::Seal(const Context& context) {
+  const std::lock_guard writer(writer_mutex_);
+  if (!writing_) return NotWriting();
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  const std::unique_lock lock(state_->mutex);
+  state_->Reclaim();
+  return Status();
+}
+
+}  // namespace ragtime

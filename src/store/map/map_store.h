@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MapStore keeps a knowledge base in the memory of one process, for experiments and tests: plain maps, a full scan of
+// the vectors and an inverted index.
+//
+// Threads: as Store says. Ownership: snapshots may outlive the store. Errors: those of the contract only.
+#ifndef RAGTIME_STORE_MAP_MAP_STORE_H_
+#define RAGTIME_STORE_MAP_MAP_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ragtime/store.h"
+#include "store/map/map_state.h"
+
+namespace ragtime {
+
+class MapStore : public Store {
+ public:
+  explicit MapStore(const StoreConfig& config);
+
+  const StoreTraits& traits() const override { return traits_; }
+  Result<std::shared_ptr<const Snapshot>> OpenSnapshot() const override;
+  Result<std::optional<std::string>> Setting(std::string_view key) const override;
+  Status BeginWrite(int64_t timeout_ms) override;
+  void EndWrite() override;
+  Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
+  Status Seal(const Context& context) override;
+
+ private:
+  const StoreTraits traits_{.durable = false};
+  const std::shared_ptr<MapState> state_;
+  std::mutex writer_mutex_;
+  bool writing_ = false;  // Guarded by writer_mutex_.
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_STORE_MAP_MAP_STORE_H_

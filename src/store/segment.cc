@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/segment.h"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+
+#include "base/hash.h"
+#include "base/str_cat.h"
+#include "ragtime/version.h"
+#include "text/words.h"
+
+namespace ragtime {
+namespace {
+
+constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
+
+std::string_view NameOf(const SectionEntry& entry) {
+  return {entry.name.data(), ::strnlen(entry.name.data(), entry.name.size())};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Segment>> Segment::OpenFile(const std::filesystem::path& path, uint64_t segment_id,
+                                                         Metric metric, const IndexSet& indexes) {
+  std::shared_ptr<Segment> segment(new Segment(path.string(), metric, indexes));
+  RAGTIME_ASSIGN_OR_RETURN(segment->file_, MappedFile::Open(path));
+  segment->bytes_ = segment->file_.bytes();
+  RAGTIME_RETURN_IF_ERROR(segment->Parse(segment_id));
+  return std::shared_ptr<const Segment>(std::move(segment));
+}
+
+Result<std::shared_ptr<const Segment>> Segment::OpenImage(SegmentImage image, std::string name, uint64_t segment_id,
+                                                          Metric metric, const IndexSet& indexes) {
+  std::shared_ptr<Segment> segment(new Segment(std::move(name), metric, indexes));
+  segment->image_ = std::move(image);
+  segment->bytes_ = segment->image_.bytes();
+  RAGTIME_RETURN_IF_ERROR(segment->Parse(segment_id));
+  RAGTIME_RETURN_IF_ERROR(segment->Verify());
+  return std::shared_ptr<const Segment>(std::move(segment));
+}
+
+Status Segment::Damaged(std::string_view why) const {
+  return DataLossError(StrCat("the segment ", name_, " is damaged: ", why), kRemedy);
+}
+
+Status Segment::Parse(uint64_t segment_id) {
+  if (bytes_.size() < sizeof(SegmentHeader)) return Damaged("it is cut off");
+  header_ = LoadAt<SegmentHeader>(bytes_, 0);
+  if (header_.magic != kSegmentMagic) return Damaged("it does not begin like a segment");
+  if (header_.format_version > kSegmentFormatVersion) {
+    return FailedPreconditionError(
+        StrCat("the segment ", name_, " has format ", header_.format_version, ", and this Ragtime ", kVersion,
+               " reads formats up to ", kSegmentFormatVersion),
+        "use a newer Ragtime");
+  }
+  if (header_.section_count > kSegmentSectionsMax ||
+      header_.header_size != sizeof(SegmentHeader) + header_.section_count * sizeof(SectionEntry) ||
+      header_.header_size > bytes_.size()) {
+    return Damaged("its header has a wrong size");
+  }
+  std::vector<std::byte> header(bytes_.begin(), bytes_.begin() + header_.header_size);
+  SegmentHeader unsigned_header = header_;
+  unsigned_header.checksum = 0;
+  std::memcpy(header.data(), &unsigned_header, sizeof(unsigned_header));
+  if (Hash64(header) != header_.checksum) return Damaged("its header's checksum is wrong");
+  if (header_.size_bytes != bytes_.size()) {
+    return Damaged(StrCat("it has ", bytes_.size(), " bytes instead of ", header_.size_bytes));
+  }
+  if (header_.segment_id != segment_id) return Damaged(StrCat("it says it is segment ", header_.segment_id));
+  if (header_.rows == 0) return Damaged("it has no rows");
+  const auto table = bytes_.subspan(sizeof(SegmentHeader));
+  for (uint32_t i = 0; i < header_.section_count; ++i) sections_.push_back(LoadAt<SectionEntry>(table, i));
+  return ParseSections();
+}
+
+Status Segment::ParseSections() {
+  for (const SectionEntry& entry : sections_) {
+    if (entry.offset % kImageAlignment != 0 || entry.offset > bytes_.size() ||
+        entry.size_bytes > bytes_.size() - entry.offset) {
+      return Damaged(StrCat("section ", entry.type, " lies outside of it"));
+    }
+  }
+  const uint64_t rows = header_.rows;
+  const auto take = [this](SectionType type, uint64_t size_bytes, std::span<const std::byte>& out) -> Status {
+    const SectionEntry* entry = Find(type);
+    if (entry == nullptr) return Damaged(StrCat("section ", static_cast<uint32_t>(type), " is missing"));
+    if (entry->version != 0) {
+      return FailedPreconditionError(StrCat("section ", entry->type, " of the segment ", name_, " has version ",
+                                            entry->version, ", and this Ragtime reads 0"),
+                                     "use a newer Ragtime");
+    }
+    out = BytesOf(*entry);
+    if (size_bytes != UINT64_MAX && out.size() != size_bytes) {
+      return Damaged(StrCat("section ", entry->type, " has a wrong size"));
+    }
+    return Status();
+  };
+  RAGTIME_RETURN_IF_ERROR(take(SectionType::kNodeIds, rows * sizeof(NodeId), node_ids_));
+  RAGTIME_RETURN_IF_ERROR(take(SectionType::kRows, rows * sizeof(RowRecord), rows_));
+  RAGTIME_RETURN_IF_ERROR(take(SectionType::kDocuments, UINT64_MAX, documents_));
+  RAGTIME_RETURN_IF_ERROR(take(SectionType::kText, UINT64_MAX, text_));
+  if (documents_.size() % sizeof(DocumentRows) != 0) return Damaged("its list of documents has a wrong size");
+  if (header_.dimension > 0) {
+    RAGTIME_RETURN_IF_ERROR(take(SectionType::kVectors, rows * header_.dimension * sizeof(float), vectors_));
+  }
+  return Status();
+}
+
+const SectionEntry* Segment::Find(SectionType type) const {
+  const auto found = std::find_if(sections_.begin(), sections_.end(), [type](const SectionEntry& entry) {
+    return entry.type == static_cast<uint32_t>(type);
+  });
+  return found == sections_.end() ? nullptr : &*found;
+}
+
+std::span<const std::byte> Segment::BytesOf(const SectionEntry& entry) const {
+  return bytes_.subspan(entry.offset, entry.size_bytes);
+}
+
+std::span<const float> Segment::vector(uint32_t row) const {
+  if (header_.dimension == 0) return {};
+  return {reinterpret_cast<const float*>(vectors_.data()) + size_t{row} * header_.dimension, header_.dimension};
+}
+
+Result<Node> Segment::ReadNode(uint32_t row, TextBlockCache& cache) const {
+  const auto record = LoadAt<RowRecord>(rows_, row);
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Group>* groups, this->groups());
+  if (record.group >= groups->size()) return Damaged(StrCat("row ", row, " is of an unknown group"));
+  Node node;
+  node.id = node_id(row);
+  node.document_id = record.document_id;
+  node.group = (*groups)[record.group].name;
+  node.position = record.position;
+  if ((record.flags & RowRecord::kHasBytes) != 0) node.bytes = Span{record.bytes_start, record.bytes_end};
+  if ((record.flags & RowRecord::kHasExtracted) != 0)
+    node.extracted = Span{record.extracted_start, record.extracted_end};
+  if ((record.flags & RowRecord::kHasPage) != 0) node.page = record.page;
+  const Status status = TextBlocks(text_).Read({record.text_block, record.text_offset}, cache, node);
+  if (!status.ok()) return status.Annotate(StrCat("the segment ", name_, ", row ", row)).WithRemedy(kRemedy);
+  return node;
+}
+
+std::optional<uint32_t> Segment::FindNode(NodeId id) const {
+  const NodeId first = node_id(0);
+  if (id < first || id > node_id(rows() - 1)) return std::nullopt;
+  // Ids have no gaps until deletions are reclaimed, so that the first guess mostly hits without walking over pages.
+  const auto guess = static_cast<uint64_t>(id) - static_cast<uint64_t>(first);
+  if (guess < rows() && node_id(static_cast<uint32_t>(guess)) == id) return static_cast<uint32_t>(guess);
+  uint32_t low = 0;
+  uint32_t high = static_cast<uint32_t>(std::min<uint64_t>(guess, rows()));
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (node_id(middle) < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low < rows() && node_id(low) == id) return low;
+  return std::nullopt;
+}
+
+Result<DocumentRows> Segment::FindDocument(DocumentId id) const {
+  size_t low = 0;
+  const size_t count = documents_.size() / sizeof(DocumentRows);
+  for (size_t high = count; low < high;) {
+    const size_t middle = low + (high - low) / 2;
+    if (LoadAt<DocumentRows>(documents_, middle).document_id < id) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == count) return DocumentRows{.document_id = id};
+  const auto found = LoadAt<DocumentRows>(documents_, low);
+  if (found.document_id != id) return DocumentRows{.document_id = id};
+  if (found.first_row > rows() || found.row_count > rows() - found.first_row) {
+    return Damaged(StrCat("document ", id, " has rows outside of it"));
+  }
+  return found;
+}
+
+Result<const std::vector<Segment::Group>*> Segment::groups() const {
+  std::call_once(groups_.once, [this] { groups_.status = ParseGroups(groups_.value); });
+  if (!groups_.status.ok()) return groups_.status;
+  return &groups_.value;
+}
+
+Status Segment::ParseGroups(std::vector<Group>& groups) const {
+  const SectionEntry* entry = Find(SectionType::kGroups);
+  if (entry == nullptr) return Damaged("its groups are missing");
+  std::span<const std::byte> rest = BytesOf(*entry);
+  const auto take = [&rest](uint32_t& number) {
+    if (rest.size() < sizeof(number)) return false;
+    number = LoadAt<uint32_t>(rest, 0);
+    rest = rest.subspan(sizeof(number));
+    return true;
+  };
+  uint32_t count = 0;
+  if (!take(count)) return Damaged("its groups are cut off");
+  for (uint32_t i = 0; i < count; ++i) {
+    Group group;
+    uint32_t name_size = 0;
+    if (!take(group.rows) || !take(name_size) || name_size > rest.size()) return Damaged("its groups are cut off");
+    group.name.assign(reinterpret_cast<const char*>(rest.data()), name_size);
+    rest = rest.subspan(name_size);
+    groups.push_back(std::move(group));
+  }
+  return Status();
+}
+
+Result<std::span<const uint64_t>> Segment::RowsOutside(const std::string& group) const {
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Group>* groups, this->groups());
+  const auto wanted =
+      std::find_if(groups->begin(), groups->end(), [&group](const Group& g) { return g.name == group; });
+  if (wanted != groups->end() && wanted->rows == rows()) return std::span<const uint64_t>();
+  const std::lock_guard lock(outside_mutex_);
+  const auto [found, inserted] = outside_.try_emplace(group);
+  if (inserted) {
+    std::vector<uint64_t>& words = found->second;
+    words.resize((size_t{rows()} + 63) / 64);
+    // An unknown group has no index, and so every row is outside.
+    const auto index = static_cast<size_t>(wanted - groups->begin());
+    for (uint32_t row = 0; row < rows(); ++row) {
+      if (LoadAt<RowRecord>(rows_, row).group != index) words[row / 64] |= uint64_t{1} << (row % 64);
+    }
+  }
+  return std::span<const uint64_t>(found->second);
+}
+
+Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const {
+  if (NameOf(entry) == name && entry.version == version) return Status();
+  return FailedPreconditionError(StrCat("the segment ", name_, " holds the index ", NameOf(entry), " version ",
+                                        entry.version, ", not ", name, " version ", version),
+                                 StrCat("open it with index_type ", NameOf(entry),
+                                        ", or ingest the documents into a new "
+                                        "knowledge base"));
+}
+
+Status Segment::OpenVectorIndex() const {
+  const SectionEntry* entry = Find(SectionType::kVectorIndex);
+  if (entry == nullptr) return Damaged("its vector index is missing");
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.vector->name(), indexes_.vector->version()));
+  const VectorMatrix matrix{
+      .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
+  auto index = indexes_.vector->Open(BytesOf(*entry), matrix, metric_);
+  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
+  vector_index_.value = *std::move(index);
+  return Status();
+}
+
+Status Segment::OpenKeywordIndex() const {
+  const SectionEntry* entry = Find(SectionType::kKeywordIndex);
+  if (entry == nullptr) return Damaged("its keyword index is missing");
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.keyword->name(), indexes_.keyword->version()));
+  if (header_.words_version != kWordsVersion) {
+    return FailedPreconditionError(
+        StrCat("the keyword index of the segment ", name_, " was made with words version ", header_.words_version,
+               ", and this Ragtime ", kVersion, " has ", kWordsVersion),
+        "ingest the documents into a new knowledge base");
+  }
+  auto index = indexes_.keyword->Open(BytesOf(*entry));
+  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
+  keyword_index_.value = *std::move(index);
+  return Status();
+}
+
+Result<const VectorIndex*> Segment::vector_index() const {
+  if (header_.dimension == 0) return nullptr;
+  std::call_once(vector_index_.once, [this] { vector_index_.status = OpenVectorIndex(); });
+  if (!vector_index_.status.ok()) return vector_index_.status;
+  return vector_index_.value.get();
+}
+
+Result<const KeywordIndex*> Segment::keyword_index() const {
+  std::call_once(keyword_index_.once, [this] { keyword_index_.status = OpenKeywordIndex(); });
+  if (!keyword_index_.status.ok()) return keyword_index_.status;
+  return keyword_index_.value.get();
+}
+
+Status Segment::Verify() const {
+  for (const SectionEntry& entry : sections_) {
+    if (Hash64(BytesOf(entry)) != entry.checksum)
+      return Damaged(StrCat("the checksum of section ", entry.type, " is wrong"));
+  }
+  return Status();
+}
+
+}  // namespace ragtime

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Segment is an immutable run of nodes with their texts, vectors and indexes, read where it lies: in a mapped file,
+// or in an image out of the catalog. Opening looks at the header only; an index is opened when it is first asked.
+//
+// Threads: immutable; every method may be called concurrently. Ownership: keeps its bytes mapped or in memory. Errors:
+// bytes that SegmentBuilder cannot have written are kDataLoss with the segment's name, never a crash.
+#ifndef RAGTIME_STORE_SEGMENT_H_
+#define RAGTIME_STORE_SEGMENT_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+#include "ragtime/index.h"
+#include "ragtime/node.h"
+#include "ragtime/status.h"
+#include "store/index_set.h"
+#include "store/segment_format.h"
+#include "store/text_blocks.h"
+
+namespace ragtime {
+
+// The bytes of a segment in memory, aligned as its sections are.
+class SegmentImage {
+ public:
+  explicit SegmentImage(size_t size_bytes)
+      : data_(static_cast<std::byte*>(::operator new[](size_bytes, std::align_val_t(kImageAlignment)))),
+        size_bytes_(size_bytes) {}
+  static SegmentImage CopyOf(std::span<const std::byte> bytes) {
+    SegmentImage image(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), image.bytes().begin());
+    return image;
+  }
+  std::span<std::byte> bytes() { return {data_.get(), size_bytes_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const { ::operator delete[](data, std::align_val_t(kImageAlignment)); }
+  };
+  std::unique_ptr<std::byte[], Free> data_;
+  size_t size_bytes_;
+};
+
+class Segment {
+ public:
+  // `segment_id` is what the bytes must say.
+  static Result<std::shared_ptr<const Segment>> OpenFile(const std::filesystem::path& path, uint64_t segment_id,
+                                                         Metric metric, const IndexSet& indexes);
+  // Checks all of `image`. `name` is for messages.
+  static Result<std::shared_ptr<const Segment>> OpenImage(SegmentImage image, std::string name, uint64_t segment_id,
+                                                          Metric metric, const IndexSet& indexes);
+
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  const std::string& name() const { return name_; }
+  uint32_t rows() const { return header_.rows; }
+  size_t dimension() const { return header_.dimension; }
+  uint64_t size_bytes() const { return bytes_.size(); }
+
+  // Rows must be below rows().
+  NodeId node_id(uint32_t row) const { return LoadAt<NodeId>(node_ids_, row); }
+  DocumentId document_id(uint32_t row) const { return LoadAt<RowRecord>(rows_, row).document_id; }
+  std::span<const float> vector(uint32_t row) const;
+  Result<Node> ReadNode(uint32_t row, TextBlockCache& cache) const;
+
+  std::optional<uint32_t> FindNode(NodeId id) const;
+  // The rows of one document follow each other; row_count is 0 where there are none.
+  Result<DocumentRows> FindDocument(DocumentId id) const;
+
+  // Null where the nodes have no vectors.
+  Result<const VectorIndex*> vector_index() const;
+  Result<const KeywordIndex*> keyword_index() const;
+  // The rows that are not of `group`, as a bitmap; none at all (empty) where all rows are of it.
+  Result<std::span<const uint64_t>> RowsOutside(const std::string& group) const;
+
+  // Compares every section with its checksum.
+  Status Verify() const;
+
+ private:
+  struct Group {
+    std::string name;
+    uint32_t rows = 0;
+  };
+  // Made at the first call, an error too.
+  template <typename T>
+  struct Lazy {
+    std::once_flag once;
+    Status status;
+    T value;
+  };
+
+  Segment(std::string name, Metric metric, IndexSet indexes)
+      : name_(std::move(name)), metric_(metric), indexes_(std::move(indexes)), image_(0) {}
+  Status Parse(uint64_t segment_id);
+  Status ParseSections();
+  Status Damaged(std::string_view why) const;
+  const SectionEntry* Find(SectionType type) const;
+  std::span<const std::byte> BytesOf(const SectionEntry& entry) const;
+  Result<const std::vector<Group>*> groups() const;
+  Status ParseGroups(std::vector<Group>& groups) const;
+  Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
+  Status OpenVectorIndex() const;
+  Status OpenKeywordIndex() const;
+
+  const std::string name_;
+  const Metric metric_;
+  const IndexSet indexes_;
+  MappedFile file_;     // Of OpenFile.
+  SegmentImage image_;  // Of OpenImage.
+  std::span<const std::byte> bytes_;
+  SegmentHeader header_;
+  std::vector<SectionEntry> sections_;
+  std::span<const std::byte> node_ids_;
+  std::span<const std::byte> rows_;
+  std::span<const std::byte> documents_;
+  std::span<const std::byte> vectors_;
+  std::span<const std::byte> text_;
+
+  mutable Lazy<std::unique_ptr<VectorIndex>> vector_index_;
+  mutable Lazy<std::unique_ptr<KeywordIndex>> keyword_index_;
+  mutable Lazy<std::vector<Group>> groups_;
+  mutable std::mutex outside_mutex_;
+  mutable std::map<std::string, std::vector<uint64_t>> outside_;  // By group. Guarded by outside_mutex_; never shrinks.
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_STORE_SEGMENT_H_

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/words.h"
+
+#include <libstemmer.h>
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
+#include <unicode/stringpiece.h>
+#include <unicode/uchar.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+
+#include "base/hash.h"
+#include "text/utf8.h"
+
+namespace ragtime {
+namespace {
+
+using OnWord = std::function<void(std::string_view)>;
+
+enum class CjkWords { kCharactersAndPairs, kPairs };
+
+enum AsciiClass : uint8_t { kOther = 0, kLower = 1, kUpper = 2, kDigit = 4, kUnderscore = 8, kJoiner = 16 };
+
+constexpr std::array<uint8_t, 128> MakeAsciiClasses() {
+  std::array<uint8_t, 128> classes{};
+  for (int c = 'a'; c <= 'z'; ++c) classes[c] = kLower;
+  for (int c = 'A'; c <= 'Z'; ++c) classes[c] = kUpper;
+  for (int c = '0'; c <= '9'; ++c) classes[c] = kDigit;
+  classes['_'] = kUnderscore;
+  for (const char c : {'.', '-', '/', '\\', ':', '\'', '@'}) classes[static_cast<unsigned char>(c)] = kJoiner;
+  return classes;
+}
+constexpr std::array<uint8_t, 128> kAsciiClasses = MakeAsciiClasses();
+
+uint8_t ClassOf(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x80 ? kAsciiClasses[byte] : static_cast<uint8_t>(kOther);
+}
+bool IsAsciiAlnum(char c) { return (ClassOf(c) & (kLower | kUpper | kDigit)) != 0; }
+char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool IsAscii(std::string_view text) {
+  size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t block;
+    std::memcpy(&block, text.data() + i, 8);
+    if ((block & 0x8080808080808080u) != 0) return false;
+  }
+  for (; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) >= 0x80) return false;
+  }
+  return true;
+}
+
+// Scripts that put no spaces between words.
+bool IsSpaceless(char32_t c) {
+  return IsCjk(c) || (c >= 0x0E01 && c <= 0x0EFF) || (c >= 0x1000 && c <= 0x109F) || (c >= 0x1780 && c <= 0x17DD);
+}
+
+bool IsWordCharacter(char32_t c) {
+  if (c < 0x80) return IsAsciiAlnum(static_cast<char>(c));
+  const uint32_t mask = U_GET_GC_MASK(static_cast<UChar32>(c));
+  return (mask & (U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK)) != 0;
+}
+
+// Characters that show nothing, such as a soft hyphen or a variation selector, do not end a word; case folding drops
+// them. The zero width space is the exception: it is there to separate words.
+bool IsInvisible(char32_t c) {
+  return c >= 0x80 && c != 0x200B && u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
+}
+
+// Normalizes `text`; on failure, which ICU knows only for lack of memory, the text stays as it is.
+std::string Normalize(const icu::Normalizer2* (*get_instance)(UErrorCode&), std::string_view text) {
+  UErrorCode error = U_ZERO_ERROR;
+  const icu::Normalizer2* normalizer = get_instance(error);
+  std::string out;
+  if (U_SUCCESS(error)) {
+    out.reserve(text.size());
+    icu::StringByteSink<std::string> sink(&out);
+    normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr,
+                              error);
+  }
+  return U_SUCCESS(error) ? out : std::string(text);
+}
+
+std::string FoldCase(std::string_view text) {
+  if (IsAscii(text)) {
+    std::string out(text);
+    for (char& c : out) c = LowerAscii(c);
+    return out;
+  }
+  return Normalize(&icu::Normalizer2::getNFKCCasefoldInstance, text);
+}
+
+// "café" -> "cafe". Empty if what is left is not ASCII: without its marks a word of another script is another word.
+std::string WithoutAccents(std::string_view folded) {
+  const std::string decomposed = Normalize(&icu::Normalizer2::getNFDInstance, folded);
+  std::string out;
+  for (size_t i = 0; i < decomposed.size();) {
+    const DecodedCharacter character = DecodeUtf8(decomposed, i);
+    i += character.size_bytes;
+    if (character.code_point < 0x80) {
+      out.push_back(static_cast<char>(character.code_point));
+    } else if ((U_GET_GC_MASK(static_cast<UChar32>(character.code_point)) & U_GC_MN_MASK) == 0) {
+      return {};
+    }
+  }
+  return out;
+}
+
+// Snowball's English stemmer with a memory of recent words: text repeats its words, and a look-up costs a tenth of
+// stemming.
+class Stemmer {
+ public:
+  Stemmer() : stemmer_(sb_stemmer_new("english", "UTF_8")), slots_(kSlots) {}
+  Stemmer(const Stemmer&) = delete;
+  Stemmer& operator=(const Stemmer&) = delete;
+  ~Stemmer() { sb_stemmer_delete(stemmer_); }
+
+  // `word` is lower-case ASCII letters, at most kWordSizeMax. The result is valid until the next call.
+  std::string_view Stem(std::string_view word) {
+    if (word.size() < 3 || stemmer_ == nullptr) return word;
+    if (word.size() > sizeof(Slot::word)) return Compute(word);
+    Slot& slot = slots_[Hash64(word) % kSlots];
+    if (slot.word_size != word.size() || std::memcmp(slot.word, word.data(), word.size()) != 0) {
+      const std::string_view stem = Compute(word);
+      if (stem.size() > sizeof(Slot::stem)) return stem;
+      slot.word_size = static_cast<uint8_t>(word.size());
+      slot.stem_size = static_cast<uint8_t>(stem.size());
+      std::memcpy(slot.word, word.data(), word.size());
+      std::memcpy(slot.stem, stem.data(), stem.size());
+    }
+    return {slot.stem, slot.stem_size};
+  }
+
+ private:
+  static constexpr size_t kSlots = 4096;
+  struct Slot {
+    char word[23];
+    uint8_t word_size = 0;
+    char stem[23];
+    uint8_t stem_size = 0;
+  };
+
+  std::string_view Compute(std::string_view word) {
+    const sb_symbol* stem =
+        sb_stemmer_stem(stemmer_, reinterpret_cast<const sb_symbol*>(word.data()), static_cast<int>(word.size()));
+    if (stem == nullptr) return word;
+    return {reinterpret_cast<const char*>(stem), static_cast<size_t>(sb_stemmer_length(stemmer_))};
+  }
+
+  sb_stemmer* stemmer_;
+  std::vector<Slot> slots_;
+};
+
+Stemmer& ThreadStemmer() {
+  thread_local Stemmer stemmer;
+  return stemmer;
+}
+
+// Splits one text. Not more than one call at a time.
+class Splitter {
+ public:
+  Splitter(CjkWords cjk_words, const OnWord& on_word)
+      : cjk_words_(cjk_words), on_word_(on_word), stemmer_(ThreadStemmer()) {}
+
+  void Split(std::string_view text) {
+    while (!text.empty()) {
+      const size_t size = PieceSize(text);
+      const std::string_view piece = text.substr(0, size);
+      text.remove_prefix(size);
+      if (IsAscii(piece)) {
+        SplitPiece(piece);
+      } else {
+        std::string normalized = Normalize(&icu::Normalizer2::getNFKCInstance, piece);
+        ReplacePunctuation(normalized);
+        SplitPiece(normalized);
+      }
+    }
+  }
+
+ private:
+  // ICU counts in 32 bits, and a huge text needs no huge copy: pieces of at most 1 MiB, cut at a space where one is
+  // near.
+  static size_t PieceSize(std::string_view text) {
+    constexpr size_t kPieceSizeMax = size_t{1} << 20;
+    if (text.size() <= kPieceSizeMax) return text.size();
+    const size_t space = text.find_last_of(" \n\t", kPieceSizeMax - 1);
+    if (space != std::string_view::npos && space > kPieceSizeMax / 2) return space + 1;
+    size_t cut = kPieceSizeMax;
+    for (int i = 0; i < 3 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80; ++i) --cut;
+    return cut;
+  }
+
+  // The typographic apostrophe and hyphen mean what the ASCII ones mean.
+  static void ReplacePunctuation(std::string& text) {
+    size_t out = 0;
+    for (size_t i = 0; i < text.size();) {
+      const std::string_view next = std::string_view(text).substr(i, 3);
+      if (next == "\u2019" || next == "\u2010") {
+        text[out++] = next == "\u2019" ? '\'' : '-';
+        i += 3;
+      } else {
+        text[out++] = text[i++];
+      }
+    }
+    text.resize(out);
+  }
+
+  void SplitPiece(std::string_view text) {
+    for (size_t i = 0; i < text.size();) {
+      if (static_cast<unsigned char>(text[i]) < 0x80) {
+        i = IsAsciiAlnum(text[i]) ? TakeAsciiWord(text, i) : i + 1;
+        continue;
+      }
+      const DecodedCharacter character = DecodeUtf8(text, i);
+      if (!character.valid) {
+        i += character.size_bytes;
+      } else if (IsSpaceless(character.code_point)) {
+        i = TakeSpaceless(text, i);
+      } else if (IsWordCharacter(character.code_point)) {
+        i = TakeCompound(text, i, i);
+      } else {
+        i += character.size_bytes;
+      }
+    }
+  }
+
+  // The common case, letters only and no change from lower to upper case, ends here. Returns where to go on.
+  size_t TakeAsciiWord(std::string_view text, size_t start) {
+    uint8_t seen = 0;
+    bool humps = false;
+    size_t i = start;
+    for (; i < text.size(); ++i) {
+      const uint8_t kind = ClassOf(text[i]);
+      if ((kind & (kLower | kUpper)) == 0) break;
+      humps |= kind == kUpper && (seen & kLower) != 0;
+      // An upper-case run before a lower-case letter, as in HTTPServer; one capital, as in Server, is not a hump.
+      humps |= kind == kLower && i >= start + 2 && ClassOf(text[i - 1]) == kUpper;
+      seen |= kind;
+    }
+    const char next = i < text.size() ? text[i] : ' ';
+    const bool ends =
+        static_cast<unsigned char>(next) < 0x80 && (ClassOf(next) == kOther && next != '+' && next != '#');
+    const bool sentence_ends =
+        ClassOf(next) == kJoiner &&
+        (i + 1 >= text.size() || (static_cast<unsigned char>(text[i + 1]) < 0x80 && ClassOf(text[i + 1]) == kOther));
+    if (humps || !(ends || sentence_ends)) return TakeCompound(text, start, i);
+    EmitLetters(text.substr(start, i - start));
+    return i;
+  }
+
+  // A compound: words joined by underscores or by single joiners. `known` bytes from `start` are known to belong to it.
+  size_t TakeCompound(std::string_view text, size_t start, size_t known) {
+    size_t i = known;
+    size_t end = known;  // Behind the last word character: trailing joiners and underscores do not belong to it.
+    while (i < text.size()) {
+      const uint8_t kind = ClassOf(text[i]);
+      if ((kind & (kLower | kUpper | kDigit)) != 0) {
+        end = ++i;
+      } else if (kind == kUnderscore) {
+        ++i;
+      } else if (kind == kJoiner) {
+        if (end != i || !ContinuesAfterJoiner(text, i)) break;
+        if (IsPossessive(text, i)) {
+          i += 2;
+          break;
+        }
+        ++i;
+      } else if (static_cast<unsigned char>(text[i]) < 0x80) {
+        break;
+      } else {
+        const DecodedCharacter character = DecodeUtf8(text, i);
+        if (!character.valid || IsSpaceless(character.code_point)) break;
+        const bool word = IsWordCharacter(character.code_point);
+        if (!word && !IsInvisible(character.code_point)) break;
+        i += character.size_bytes;
+        if (word) end = i;
+      }
+    }
+    const std::string_view compound = text.substr(start, end - start);
+    EmitLevel(compound, 0);
+    const size_t suffix = NameSuffixSize(text, end, compound);
+    if (suffix > 0) Emit(FoldCase(text.substr(start, end + suffix - start)));
+    return std::max(i, end + suffix);
+  }
+
+  // A joiner joins only if a word character follows.
+  static bool ContinuesAfterJoiner(std::string_view text, size_t joiner) {
+    if (joiner + 1 >= text.size()) return false;
+    if (static_cast<unsigned char>(text[joiner + 1]) >= 0x80) {
+      const DecodedCharacter next = DecodeUtf8(text, joiner + 1);
+      return next.valid && !IsSpaceless(next.code_point) && IsWordCharacter(next.code_point);
+    }
+    return IsAsciiAlnum(text[joiner + 1]);
+  }
+
+  // The 's of a possessive is not a word.
+  static bool IsPossessive(std::string_view text, size_t joiner) {
+    return text[joiner] == '\'' && LowerAscii(text[joiner + 1]) == 's' &&
+           (joiner + 2 >= text.size() || !IsAsciiAlnum(text[joiner + 2]));
+  }
+
+  // C++, C#, F#, g++: the signs are a part of the name.
+  static size_t NameSuffixSize(std::string_view text, size_t end, std::string_view name) {
+    if (name.size() > 2 || !IsAscii(name)) return 0;
+    size_t size = 0;
+    if (text.substr(end, 2) == "++") size = 2;
+    if (text.substr(end, 1) == "#") size = 1;
+    return size > 0 && end + size < text.size() && IsAsciiAlnum(text[end + size]) ? 0 : size;
+  }
+
+  // Level by level: paths into names, names at joiners, at underscores, at humps and digits. What splits is also a word
+  // itself.
+  void EmitLevel(std::string_view compound, int level) {
+    static constexpr std::string_view kSeparators[] = {"/\\", ".:-'@", "_"};
+    if (level == 3) {
+      EmitName(compound);
+      return;
+    }
+    const std::string_view separators = kSeparators[level];
+    if (compound.find_first_of(separators) == std::string_view::npos) {
+      EmitLevel(compound, level + 1);
+      return;
+    }
+    Emit(FoldCase(compound));
+    while (!compound.empty()) {
+      const size_t cut = std::min(compound.find_first_of(separators), compound.size());
+      if (cut > 0) EmitLevel(compound.substr(0, cut), level + 1);
+      compound.remove_prefix(std::min(cut + 1, compound.size()));
+    }
+  }
+
+  // A name without separators: whole, and cut at humps and between letters and digits.
+  void EmitName(std::string_view name) {
+    // More parts are a hash or an encoded blob, whose pieces nobody looks for.
+    constexpr size_t kPartsMax = 8;
+    size_t starts[kPartsMax + 1] = {0};
+    size_t parts = 1;
+    for (size_t i = 1; i < name.size() && parts <= kPartsMax; ++i) {
+      if (StartsPart(name, i)) starts[parts++] = i;
+    }
+    EmitLeaf(name);
+    if (parts == 1 || parts > kPartsMax) return;
+    starts[parts] = name.size();
+    for (size_t p = 0; p < parts; ++p) EmitLeaf(name.substr(starts[p], starts[p + 1] - starts[p]));
+  }
+
+  static bool StartsPart(std::string_view name, size_t i) {
+    const uint8_t before = ClassOf(name[i - 1]);
+    const uint8_t here = ClassOf(name[i]);
+    const bool digit_edge = (before == kDigit) != (here == kDigit) && before != kOther && here != kOther;
+    const bool hump = before == kLower && here == kUpper;
+    const bool run_ends = before == kUpper && here == kUpper && i + 1 < name.size() && ClassOf(name[i + 1]) == kLower;
+    return digit_edge || hump || run_ends;
+  }
+
+  void EmitLeaf(std::string_view leaf) {
+    if (IsAscii(leaf)) {
+      EmitFolded(FoldCase(leaf));
+      return;
+    }
+    const std::string folded = FoldCase(leaf);
+    EmitFolded(folded);
+    if (IsAscii(folded)) return;
+    const std::string plain = WithoutAccents(folded);
+    if (!plain.empty()) EmitFolded(plain);
+  }
+
+  void EmitFolded(std::string_view folded) {
+    const bool letters = std::all_of(folded.begin(), folded.end(), [](char c) { return ClassOf(c) == kLower; });
+    Emit(letters && folded.size() <= kWordSizeMax ? stemmer_.Stem(folded) : folded);
+  }
+
+  void EmitLetters(std::string_view letters) {
+    if (letters.size() > kWordSizeMax) {
+      Emit(FoldCase(letters));
+      return;
+    }
+    char lower[kWordSizeMax];
+    std::transform(letters.begin(), letters.end(), lower, LowerAscii);
+    Emit(stemmer_.Stem({lower, letters.size()}));
+  }
+
+  void Emit(std::string_view word) {
+    if (word.empty()) return;
+    if (word.size() <= kWordSizeMax) {
+      on_word_(word);
+      return;
+    }
+    static constexpr char kHexDigits[] = "0123456789abcdef";
+    constexpr size_t kPrefixSize = kWordSizeMax - 17;
+    std::string cut(word.substr(0, CharacterStart(word, kPrefixSize)));
+    cut.push_back('~');
+    const uint64_t hash = Hash64(word);
+    for (int shift = 60; shift >= 0; shift -= 4) cut.push_back(kHexDigits[hash >> shift & 15]);
+    on_word_(cut);
+  }
+
+  size_t TakeSpaceless(std::string_view text, size_t start) {
+    size_t before = start;  // The character before the one at i; none if equal to `here`.
+    size_t i = start;
+    size_t characters = 0;
+    while (i < text.size() && static_cast<unsigned char>(text[i]) >= 0x80) {
+      const DecodedCharacter character = DecodeUtf8(text, i);
+      if (!character.valid) break;
+      if (!IsSpaceless(character.code_point)) {
+        if (!IsInvisible(character.code_point)) break;
+        // It would stand inside the pair. Rare: what follows starts anew.
+        if (characters == 1 && cjk_words_ == CjkWords::kPairs) Emit(text.substr(before, i - before));
+        return i + character.size_bytes;
+      }
+      if (characters > 0) Emit(text.substr(before, i + character.size_bytes - before));
+      if (cjk_words_ == CjkWords::kCharactersAndPairs) Emit(text.substr(i, character.size_bytes));
+      before = i;
+      i += character.size_bytes;
+      ++characters;
+    }
+    if (characters == 1 && cjk_words_ == CjkWords::kPairs) Emit(text.substr(before, i - before));
+    return i;
+  }
+
+  const CjkWords cjk_words_;
+  const OnWord& on_word_;
+  Stemmer& stemmer_;
+};
+
+}  // namespace
+
+void SplitWords(std::string_view text, const std::function<void(std::string_view word)>& on_word) {
+  Splitter(CjkWords::kCharactersAndPairs, on_word).Split(text);
+}
+
+std::vector<std::string> SplitWords(std::string_view text) {
+  std::vector<std::string> words;
+  words.reserve(text.size() / 5);
+  SplitWords(text, [&words](std::string_view word) { words.emplace_back(word); });
+  return words;
+}
+
+std::vector<std::string> QueryWords(std::string_view question) {
+  std::vector<std::string> words;
+  const OnWord on_word = [&words](std::string_view word) { words.emplace_back(word); };
+  Splitter(CjkWords::kPairs, on_word).Split(question);
+  return words;
+}
+
+}  // namespace ragtime

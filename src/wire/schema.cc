@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/schema.h"
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+#include "ragtime/version.h"
+
+namespace ragtime {
+namespace {
+
+Json Object() { return Json(Json::Object{}).Set("schema", kJsonSchema); }
+
+// Ids pass through languages whose numbers are doubles, so they travel as text.
+Json Id(int64_t id) { return std::to_string(id); }
+
+template <typename T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json Start(const std::optional<Span>& span) { return span ? Json(span->start) : Json(); }
+Json End(const std::optional<Span>& span) { return span ? Json(span->end) : Json(); }
+
+Json TimingsJson(const Timings& timings) {
+  Json json(Json::Object{});
+  for (const auto& [stage, ms] : timings) json.Set(stage, ms);
+  return json;
+}
+
+Json WarningsJson(const std::vector<Warning>& warnings) {
+  Json json(Json::Array{});
+  for (const Warning& warning : warnings) {
+    Json entry(Json::Object{});
+    entry.Set("code", warning.code);
+    if (warning.route) entry.Set("route", *warning.route);
+    json.Append(std::move(entry.Set("message", warning.message)));
+  }
+  return json;
+}
+
+std::string_view ModeName(AnswerMode mode) {
+  switch (mode) {
+    case AnswerMode::kAuto:
+      return "auto";
+    case AnswerMode::kGenerate:
+      return "generate";
+    case AnswerMode::kExtract:
+      return "extract";
+  }
+  return "auto";
+}
+
+std::string_view HealthName(Health health) {
+  switch (health) {
+    case Health::kGood:
+      return "good";
+    case Health::kLimited:
+      return "limited";
+    case Health::kMissing:
+      return "missing";
+  }
+  return "missing";
+}
+
+}  // namespace
+
+std::string IsoTime(int64_t unix_ms) {
+  // Floor, so that times before 1970 keep a positive remainder.
+  const int64_t seconds = unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0);
+  const std::time_t time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::array<char, 80> text{};
+  std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, static_cast<int>(unix_ms - seconds * 1000));
+  return text.data();
+}
+
+Json SearchJson(const std::string& query, const SearchResult& result) {
+  Json hits(Json::Array{});
+  int rank = 0;
+  for (const SearchHit& hit : result.hits) {
+    Json scores(Json::Object{});
+    for (const auto& [route, score] : hit.scores) scores.Set(route, score);
+    Json heading(Json::Array{});
+    for (const std::string& title : hit.node.heading) heading.Append(title);
+    Json entry(Json::Object{});
+    entry.Set("rank", ++rank).Set("score", hit.score).Set("scores", std::move(scores)).Set("node_id", Id(hit.node.id));
+    entry.Set("group", hit.node.group)
+        .Set("text", hit.node.text)
+        .Set("file", hit.file)
+        .Set("page", OrNull(hit.node.page));
+    entry.Set("byte_start", Start(hit.node.bytes)).Set("byte_end", End(hit.node.bytes));
+    entry.Set("text_start", Start(hit.node.extracted)).Set("text_end", End(hit.node.extracted));
+    hits.Append(std::move(entry.Set("heading", std::move(heading))));
+  }
+  Json json = Object();
+  json.Set("query", query).Set("hits", std::move(hits)).Set("timings_ms", TimingsJson(result.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(result.warnings)));
+}
+
+Json AnswerJson(const Answer& answer) {
+  Json citations(Json::Array{});
+  for (const Citation& citation : answer.citations) {
+    Json entry(Json::Object{});
+    entry.Set("marker", citation.marker).Set("node_id", Id(citation.node_id)).Set("file", citation.file);
+    entry.Set("page", OrNull(citation.page));
+    entry.Set("byte_start", Start(citation.bytes)).Set("byte_end", End(citation.bytes)).Set("quote", citation.quote);
+    if (citation.inferred) entry.Set("inferred", true);
+    citations.Append(std::move(entry));
+  }
+  Json usage(Json::Object{});
+  usage.Set("prompt_tokens", uint64_t{answer.prompt_tokens}).Set("cached_tokens", uint64_t{answer.cached_tokens});
+  usage.Set("completion_tokens", uint64_t{answer.completion_tokens});
+  Json json = Object();
+  json.Set("answer", answer.text).Set("reasoning", answer.reasoning).Set("mode", ModeName(answer.mode));
+  json.Set("found", answer.found).Set("citations", std::move(citations)).Set("usage", std::move(usage));
+  json.Set("timings_ms", TimingsJson(answer.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(answer.warnings)));
+}
+
+Json FilesJson(const std::vector<FileRecord>& files) {
+  Json rows(Json::Array{});
+  for (const FileRecord& file : files) {
+    Json row(Json::Object{});
+    row.Set("id", Id(file.id)).Set("file_name", file.file_name).Set("file_path", file.file_path);
+    row.Set("file_type", file.file_type).Set("is_dir", file.is_dir).Set("file_size", file.file_size);
+    row.Set("parent_id", file.parent_id ? Id(*file.parent_id) : Json())
+        .Set("create_time", IsoTime(file.create_time_ms));
+    row.Set("status", FileStatusName(file.status)).Set("error", file.error.empty() ? Json() : Json(file.error));
+    rows.Append(std::move(row.Set("nodes", file.nodes)));
+  }
+  return std::move(Object().Set("files", std::move(rows)));
+}
+
+Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
+  Json json = Object();
+  json.Set("uuid", statistics.uuid).Set("generation", statistics.generation).Set("root", statistics.root);
+  json.Set("model", statistics.model).Set("dimension", uint64_t{statistics.dimension});
+  json.Set("files", statistics.store.files).Set("folders", statistics.store.folders);
+  json.Set("nodes", statistics.store.nodes).Set("deleted_nodes", statistics.store.deleted_nodes);
+  json.Set("tail_nodes", statistics.store.tail_nodes).Set("segments", statistics.store.segments);
+  return std::move(json.Set("size_bytes", statistics.store.size_bytes));
+}
+
+Json IngestJson(const IngestReport& report) {
+  Json failed(Json::Array{});
+  for (const FailedFile& file : report.failed) {
+    Json entry(Json::Object{});
+    entry.Set("file", file.file).Set("code", StatusCodeName(file.status.code()));
+    failed.Append(std::move(entry.Set("message", file.status.message()).Set("remedy", file.status.remedy())));
+  }
+  Json json = Object();
+  json.Set("files_added", report.files_added).Set("files_changed", report.files_changed);
+  json.Set("files_moved", report.files_moved).Set("files_deleted", report.files_deleted);
+  json.Set("files_unchanged", report.files_unchanged).Set("files_skipped", report.files_skipped);
+  json.Set("nodes_added", report.nodes_added).Set("nodes_reused", report.nodes_reused);
+  json.Set("source_bytes", report.source_bytes).Set("failed", std::move(failed));
+  json.Set("timings_ms", TimingsJson(report.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(report.warnings)));
+}
+
+Json DoctorJson(const std::vector<Finding>& findings) {
+  Json rows(Json::Array{});
+  for (const Finding& finding : findings) {
+    Json row(Json::Object{});
+    row.Set("area", finding.area).Set("name", finding.name).Set("health", HealthName(finding.health));
+    rows.Append(std::move(row.Set("detail", finding.detail).Set("remedy", finding.remedy)));
+  }
+  return std::move(Object().Set("findings", std::move(rows)));
+}
+
+Json ErrorJson(const Status& status) {
+  Json error(Json::Object{});
+  error.Set("code", StatusCodeName(status.code())).Set("message", status.message()).Set("remedy", status.remedy());
+  return std::move(Object().Set("error", std::move(error)));
+}
+
+}  // namespace ragtime

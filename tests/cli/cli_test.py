@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: the command line does its main job on real models; bad input gets a clear error and leaves the data whole.
+
+Run by ctest: cli_test.py BINARY SOURCE_DIR [unittest arguments]. Ingests examples/documents once, then asks it.
+"""
+
+import html.parser
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import schema_check
+
+BINARY = pathlib.Path(sys.argv[1]).resolve()
+SOURCE = pathlib.Path(sys.argv[2]).resolve()
+DOCUMENTS = SOURCE / "examples" / "documents"
+
+
+def run(*arguments, timeout=120, environment=None, **more):
+    env = {
+        k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in ("RAGTIME_MODELS", "RAGTIME_CACHE")
+    }
+    env.update(environment or {})
+    return subprocess.run(
+        [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=env, **more
+    )
+
+
+def schema(name):
+    return json.loads((SOURCE / "docs/reference/json" / f"{name}.schema.json").read_text())
+
+
+def checked(result, name):
+    """The JSON object on stdout, held to its schema."""
+    value = json.loads(result.stdout)
+    schema_check.check(value, schema(name))
+    return value
+
+
+class TextOfHtml(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.parts = []
+
+    def handle_data(self, data):
+        self.parts.append(data)
+
+
+def words(text):
+    return re.findall(r"\w+", text)
+
+
+def text_at(file, start, end):
+    """What a reader sees at a byte range of a source file, markup removed."""
+    piece = file.read_bytes()[start:end].decode("utf-8")
+    if file.suffix == ".html":
+        parser = TextOfHtml()
+        parser.feed(piece)
+        parser.close()
+        return " ".join(parser.parts)
+    return piece
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ragtime_cli_"))
+        cls.documents = cls.folder / "documents"
+        shutil.copytree(DOCUMENTS, cls.documents)
+        cls.kb = cls.folder / "kb"
+        cls.first = run("ingest", cls.documents, "--kb", cls.kb, "--json")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def scratch(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="case_", dir=self.folder))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def assertFails(self, result, *needles, code=(1, 2)):
+        self.assertIn(result.returncode, code, result.stdout + result.stderr)
+        for needle in needles:
+            self.assertIn(needle, result.stderr)
+        self.assertIn("remedy:", result.stderr)
+
+    def test_ingest_reports_every_file(self):
+        self.assertEqual(self.first.returncode, 0, self.first.stderr)
+        report = checked(self.first, "ingest")
+        self.assertEqual(report["files_added"], len([p for p in DOCUMENTS.rglob("*") if p.is_file()]))
+        self.assertGreater(report["nodes_added"], 8)
+        self.assertEqual(report["failed"], [])
+
+    def test_search_finds_the_passage_in_both_languages_by_every_route(self):
+        for question, file in (
+            ("How much does a replacement for a lost card cost?", "en/borrowing.md"),
+            ("借书证丢了怎么办？", "zh/借阅指南.md"),
+            ("Can I cut PVC with the laser?", "en/makerspace.md"),
+            ("自习室周六几点关门", "zh/自习室.html"),
+        ):
+            for route in ("vector", "keyword", "hybrid"):
+                result = checked(run("search", question, "--kb", self.kb, "--route", route, "--json"), "search")
+                self.assertIn(file, [hit["file"] for hit in result["hits"][:3]], f"{route}: {question}")
+                self.assertEqual([hit["rank"] for hit in result["hits"]], list(range(1, len(result["hits"]) + 1)))
+                self.assertEqual(result["warnings"], [])
+
+    def test_spans_point_to_the_text_in_the_source(self):
+        result = checked(run("search", "opening hours 开放时间", "--kb", self.kb, "--top-k", 30, "--json"), "search")
+        self.assertGreater(len(result["hits"]), 5)
+        for hit in result["hits"]:
+            there = text_at(self.documents / hit["file"], hit["byte_start"], hit["byte_end"])
+            if hit["file"].endswith(".html"):
+                self.assertEqual("".join(words(there)), "".join(words(hit["text"])), hit["file"])
+            else:
+                self.assertEqual(there, hit["text"], hit["file"])
+
+    def check_answer(self, answer):
+        for citation in answer["citations"]:
+            there = text_at(self.documents / citation["file"], citation["byte_start"], citation["byte_end"])
+            self.assertIn("".join(words(citation["quote"])), "".join(words(there)))
+            self.assertIn(
+                f"[{citation['marker']}]",
+                answer["answer"] + (f"[{citation['marker']}]" if citation.get("inferred") else ""),
+            )
+
+    def test_ask_extracts_with_citations_in_chinese_and_says_why(self):
+        answer = checked(run("ask", "电子书可以借多少天？", "--kb", self.kb, "--json"), "ask")
+        self.assertEqual(answer["mode"], "extract")
+        self.assertIn("21", answer["answer"])
+        self.assertTrue(answer["citations"])
+        self.assertIn("language", [warning["code"] for warning in answer["warnings"]])
+        self.check_answer(answer)
+
+    def test_ask_generates_or_extracts_in_english_with_citations(self):
+        answer = checked(run("ask", "How long do you keep a reserved item for me?", "--kb", self.kb, "--json"), "ask")
+        self.assertTrue(answer["found"])
+        self.assertTrue(answer["citations"])
+        self.check_answer(answer)
+        answer = checked(
+            run("ask", "How long do you keep a reserved item for me?", "--kb", self.kb, "--json", "--mode", "extract"),
+            "ask",
+        )
+        self.assertIn("seven days", answer["answer"])
+        self.check_answer(answer)
+        answer = checked(
+            run("ask", "How long do you keep a reserved item for me?", "--kb", self.kb, "--json", "--mode", "generate"),
+            "ask",
+        )
+        self.assertEqual(answer["mode"], "generate")
+        self.assertGreater(answer["usage"]["completion_tokens"], 0)
+        self.check_answer(answer)
+
+    def test_ask_streams_events_that_add_up_to_the_answer(self):
+        result = run("ask", "What does 3D printing cost?", "--kb", self.kb, "--json", "--stream", "--mode", "extract")
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        for event in events:
+            schema_check.check(event, schema("event"))
+        schema_check.check(events[-1]["answer"], schema("ask"))
+        self.assertEqual(
+            "".join(e["text"] for e in events[:-1] if e["channel"] == "answer").strip(),
+            events[-1]["answer"]["answer"].strip(),
+        )
+
+    def test_ask_says_that_nothing_was_found_instead_of_inventing(self):
+        for question in ("What is the boiling point of tungsten?", "量子色动力学的拉格朗日量是什么？"):
+            answer = checked(run("ask", question, "--kb", self.kb, "--json"), "ask")
+            self.assertFalse(answer["found"], answer["answer"])
+            self.assertEqual(answer["citations"], [])
+
+    def test_ask_prints_for_people(self):
+        result = run("ask", "How long do you keep a reserved item for me?", "--kb", self.kb, "--mode", "extract")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("seven days", result.stdout)
+        self.assertIn("Sources", result.stdout)
+
+    def test_files_and_stats(self):
+        rows = checked(run("files", "--kb", self.kb, "--json"), "files")["files"]
+        folders = {row["id"]: row for row in rows if row["is_dir"]}
+        self.assertEqual({row["file_path"] for row in folders.values()}, {"en", "zh"})
+        for row in rows:
+            if not row["is_dir"]:
+                self.assertEqual(folders[row["parent_id"]]["file_path"], row["file_path"].split("/")[0])
+                self.assertEqual(row["status"], "ready")
+                self.assertEqual(row["file_size"], (self.documents / row["file_path"]).stat().st_size)
+        statistics = checked(run("stats", "--kb", self.kb, "--json"), "stats")
+        self.assertEqual(statistics["nodes"], sum(row["nodes"] for row in rows))
+        self.assertEqual(statistics["dimension"], 384)
+        self.assertIn("borrowing.md", run("files", "--kb", self.kb, "--tree").stdout)
+        self.assertIn("multilingual-e5-small", run("stats", "--kb", self.kb).stdout)
+
+    def test_ingesting_again_takes_up_only_what_changed(self):
+        folder = self.scratch()
+        (folder / "docs/sub").mkdir(parents=True)
+        (folder / "docs/a.md").write_text(
+            "# Apples\n\nApples are kept in the cold cellar. They stay fresh until March.\n"
+        )
+        (folder / "docs/b.txt").write_text("Pears ripen beside the window of the kitchen.\n")
+        (folder / "docs/sub/c.txt").write_text("Plums are dried in the sun for three days.\n")
+        kb = folder / "kb"
+
+        def ingest():
+            result = run("ingest", folder / "docs", "--kb", kb, "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return checked(result, "ingest")
+
+        def files():
+            return {
+                row["file_path"]: row["id"] for row in checked(run("files", "--kb", kb, "--json"), "files")["files"]
+            }
+
+        self.assertEqual(ingest()["files_added"], 3)
+        again = ingest()
+        self.assertEqual((again["files_unchanged"], again["nodes_added"]), (3, 0))
+        generation = checked(run("stats", "--kb", kb, "--json"), "stats")["generation"]
+        before = files()
+
+        # Same size and time, other content: only the hash tells.
+        time_ns = (folder / "docs/b.txt").stat().st_mtime_ns
+        (folder / "docs/b.txt").write_text("Limes ripen beside the window of the kitchen.\n")
+        os.utime(folder / "docs/b.txt", ns=(time_ns, time_ns))
+        (folder / "docs/sub/c.txt").rename(folder / "docs/moved.txt")
+        (folder / "docs/a.md").unlink()
+        report = ingest()
+        self.assertEqual((report["files_changed"], report["files_moved"], report["files_deleted"]), (1, 1, 1), report)
+        after = files()
+        self.assertEqual(after["moved.txt"], before["sub/c.txt"])
+        self.assertNotEqual(after["b.txt"], before["b.txt"])
+        self.assertNotIn("sub", after)
+        self.assertGreater(checked(run("stats", "--kb", kb, "--json"), "stats")["generation"], generation)
+        hits = checked(run("search", "Apples cellar", "--kb", kb, "--json"), "search")["hits"]
+        self.assertNotIn("a.md", [hit["file"] for hit in hits])
+        hits = checked(run("search", "Limes", "--kb", kb, "--route", "keyword", "--json"), "search")["hits"]
+        self.assertEqual([hit["file"] for hit in hits], ["b.txt"])
+
+    def test_bad_files_are_named_and_the_rest_goes_in(self):
+        folder = self.scratch()
+        docs = folder / "docs"
+        docs.mkdir()
+        (docs / "good.txt").write_text("The harbour opens at dawn.\n")
+        (docs / "binary.txt").write_bytes(bytes(range(256)) * 20)
+        (docs / "invalid.txt").write_bytes(b"The ferry leaves \xff\xfe at noon \xc3( from pier two.\n")
+        (docs / "empty.txt").write_bytes(b"")
+        kb = folder / "kb"
+        result = run("ingest", docs, "--kb", kb, "--json")
+        self.assertEqual(result.returncode, 1)
+        report = checked(result, "ingest")
+        self.assertEqual([failed["file"] for failed in report["failed"]], ["binary.txt"])
+        self.assertTrue(report["failed"][0]["remedy"])
+        self.assertTrue(report["warnings"], "invalid UTF-8 goes in with a warning")
+        rows = {row["file_path"]: row for row in checked(run("files", "--kb", kb, "--json"), "files")["files"]}
+        self.assertEqual(rows["binary.txt"]["status"], "failed")
+        self.assertTrue(rows["binary.txt"]["error"])
+        hits = checked(run("search", "ferry pier two", "--kb", kb, "--json"), "search")["hits"]
+        self.assertEqual(hits[0]["file"], "invalid.txt")
+
+    def test_a_200_mb_line_ends_clearly_and_the_rest_goes_in(self):
+        folder = self.scratch()
+        docs = folder / "docs"
+        docs.mkdir()
+        (docs / "good.txt").write_text("The lighthouse keeper sleeps by day.\n")
+        with open(docs / "huge.txt", "wb") as file:
+            for _ in range(200):
+                file.write(b"word " * 209715)
+        result = run("ingest", docs, "--kb", folder / "kb", "--json", timeout=300)
+        report = checked(result, "ingest")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual([failed["file"] for failed in report["failed"]], ["huge.txt"])
+        hits = checked(run("search", "lighthouse", "--kb", folder / "kb", "--json"), "search")["hits"]
+        self.assertEqual(hits[0]["file"], "good.txt")
+
+    def test_wrong_paths(self):
+        folder = self.scratch()
+        self.assertFails(run("ingest", folder / "none", "--kb", folder / "kb"), "none")
+        (folder / "empty").mkdir()
+        self.assertFails(run("ingest", folder / "empty", "--kb", folder / "kb"), "empty")
+        self.assertFalse((folder / "kb").exists(), "nothing is made when nothing goes in")
+        self.assertFails(run("search", "x", "--kb", folder / "none"), "none", code=(1,))
+        self.assertFails(run("search", "x"), "knowledge base", code=(2,))
+        self.assertFails(run("search", "  ", "--kb", self.kb), "empty", code=(2,))
+        self.assertFails(run("ask", "", "--kb", self.kb), "empty", code=(2,))
+        self.assertEqual(run("serch", "x").returncode, 2)
+        self.assertEqual(run("search", "x", "--kb", self.kb, "--route", "psychic").returncode, 2)
+        self.assertEqual(run("--version").returncode, 0)
+
+    def test_errors_are_json_on_stdout_too(self):
+        folder = self.scratch()
+        error = checked(run("search", "x", "--kb", folder / "none", "--json"), "error")["error"]
+        self.assertEqual(error["code"], "not_found")
+        self.assertTrue(error["remedy"])
+        self.assertEqual(checked(run("search", "--json"), "error")["error"]["code"], "invalid_argument")
+
+    def test_a_newer_format_another_model_and_a_truncated_segment(self):
+        folder = self.scratch()
+        newer, cut = folder / "newer", folder / "cut"
+        shutil.copytree(self.kb, newer)
+        database = sqlite3.connect(newer / "catalog.sqlite")
+        database.execute("update settings set value = '99' where key = 'format_version'")
+        database.commit()
+        database.close()
+        self.assertFails(run("search", "x", "--kb", newer), "format", "99", code=(1,))
+
+        config = folder / "ragtime.yaml"
+        config.write_text("embed: {model: all-minilm-l6-v2}\n")
+        self.assertFails(
+            run("search", "x", "--kb", self.kb, "--config", config), "all-minilm-l6-v2", "multilingual-e5-small"
+        )
+
+        shutil.copytree(self.kb, cut)
+        segment = max(cut.glob("segments/*/*"), key=lambda path: path.stat().st_size)
+        with open(segment, "r+b") as file:
+            file.truncate(segment.stat().st_size // 2)
+        self.assertFails(run("search", "card", "--kb", cut), segment.name, code=(1,))
+        self.assertEqual(run("search", "card", "--kb", self.kb).returncode, 0)
+
+    def test_an_unreadable_file_as_an_ordinary_user(self):
+        folder = self.scratch()
+        docs = folder / "docs"
+        docs.mkdir()
+        (docs / "open.txt").write_text("Anybody may read this page about otters.\n")
+        (docs / "closed.txt").write_text("secret")
+        (docs / "closed.txt").chmod(0)
+        as_user = {}
+        environment = {"HOME": str(folder), "RAGTIME_CACHE": str(folder / "cache")}
+        if os.geteuid() == 0:  # Root reads everything, so the command runs as nobody, on models that nobody may read.
+            self.folder.chmod(0o755)
+            models = folder / "models"
+            shutil.copytree(
+                pathlib.Path(os.environ["RAGTIME_MODELS"]) / "multilingual-e5-small", models / "multilingual-e5-small"
+            )
+            environment["RAGTIME_MODELS"] = str(models)
+            for path in (folder, docs, docs / "open.txt", docs / "closed.txt"):
+                os.chown(path, 65534, 65534)
+            as_user = {"user": 65534, "group": 65534, "extra_groups": []}
+        result = run("ingest", docs, "--kb", folder / "kb", "--json", environment=environment, **as_user)
+        report = checked(result, "ingest")
+        self.assertEqual([failed["file"] for failed in report["failed"]], ["closed.txt"])
+        self.assertEqual(report["failed"][0]["code"], "permission_denied")
+        self.assertEqual(report["files_added"], 1)
+
+    def start_long_ingestion(self, folder):
+        docs = folder / "docs"
+        docs.mkdir()
+        for i in range(400):
+            (docs / f"{i:03}.txt").write_text(
+                " ".join(f"Harbour report {i}: ship {i * 7 + k} unloaded crate {k}." for k in range(60))
+            )
+        return subprocess.Popen(
+            [str(BINARY), "ingest", str(docs), "--kb", str(folder / "kb")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for_commits(self, process, folder, nodes=1):
+        """Returns the count of committed nodes that the log of the process has acknowledged."""
+        acknowledged = 0
+        while acknowledged < nodes:
+            line = process.stderr.readline()
+            self.assertTrue(line, "the ingestion ended before it was interrupted")
+            found = re.search(r"(\d+) nodes committed", line)
+            acknowledged = int(found.group(1)) if found else acknowledged
+        return acknowledged
+
+    def test_kill_in_the_middle_loses_nothing_acknowledged_and_two_writers_are_told(self):
+        folder = self.scratch()
+        process = self.start_long_ingestion(folder)
+        acknowledged = self.wait_for_commits(process, folder)
+        second = run("ingest", folder / "docs", "--kb", folder / "kb", "--lock-timeout", 0.2)
+        self.assertFails(second, str(process.pid), code=(1,))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+        statistics = checked(run("stats", "--kb", folder / "kb", "--json"), "stats")
+        self.assertGreaterEqual(statistics["nodes"], acknowledged)
+        self.assertTrue(checked(run("search", "Harbour report 3", "--kb", folder / "kb", "--json"), "search")["hits"])
+        result = run("ingest", folder / "docs", "--kb", folder / "kb", "--json", timeout=300)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertLess(checked(result, "ingest")["files_added"], 400, "the killed run's files are not done again")
+        rows = checked(run("files", "--kb", folder / "kb", "--json"), "files")["files"]
+        self.assertEqual(len([row for row in rows if row["status"] == "ready"]), 400)
+
+    def test_ctrl_c_stops_in_order(self):
+        folder = self.scratch()
+        process = self.start_long_ingestion(folder)
+        acknowledged = self.wait_for_commits(process, folder)
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, messages)
+        self.assertIn("remedy:", messages)
+        statistics = checked(run("stats", "--kb", folder / "kb", "--json"), "stats")
+        self.assertGreaterEqual(statistics["nodes"], acknowledged)
+
+    def test_init_config_and_doctor(self):
+        folder = self.scratch()
+        self.assertEqual(run("init", folder / "ragtime.yaml").returncode, 0)
+        self.assertFails(run("init", folder / "ragtime.yaml"), "exists")
+        (folder / "docs").mkdir()
+        (folder / "docs/a.txt").write_text("Badgers dig at night.\n")
+        result = run("ingest", "--config", folder / "ragtime.yaml", "--json", cwd="/")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue((folder / "kb/catalog.sqlite").exists())
+        hits = checked(run("search", "badgers", "--config", folder / "ragtime.yaml", "--json"), "search")["hits"]
+        self.assertEqual(hits[0]["file"], "a.txt")
+        (folder / "typo.yaml").write_text("serch: {top_k: 3}\n")
+        self.assertFails(
+            run("search", "x", "--config", folder / "typo.yaml", "--kb", folder / "kb"), "serch", code=(2,)
+        )
+        doctor = run("doctor", "--kb", folder / "kb", "--json")
+        findings = checked(doctor, "doctor")["findings"]
+        self.assertEqual(
+            {finding["area"] for finding in findings}, {"cpu", "memory", "disk", "model", "knowledge base"}
+        )
+        self.assertEqual(doctor.returncode, 0, findings)
+
+    def test_a_dead_server_degrades_to_extraction_and_says_so(self):
+        folder = self.scratch()
+        config = folder / "ragtime.yaml"
+        config.write_text(
+            "llm: {api: openai, base_url: 'http://127.0.0.1:9/v1', model: m}\n"
+            f"store_conf: {{kwargs: {{uri: '{self.kb}'}}}}\n"
+        )
+        answer = checked(
+            run("ask", "How long do you keep a reserved item for me?", "--config", config, "--json"), "ask"
+        )
+        self.assertEqual(answer["mode"], "extract")
+        self.assertTrue(answer["warnings"])
+        self.assertFails(
+            run("ask", "How long do you keep a reserved item for me?", "--config", config, "--mode", "generate"),
+            "127.0.0.1:9",
+            code=(1,),
+        )
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: what only the embedded store promises: one writer and many readers on one folder, damage told and survived,
+// space that comes back, nothing made by looking.
+#include "store/embedded/embedded_store.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "base/files.h"
+#include "base/str_cat.h"
+#include "testing/store_backends.h"
+#include "testing/store_model.h"
+
+namespace ragtime {
+namespace {
+
+constexpr size_t kDimension = 16;
+
+class EmbeddedStoreTest : public testing::Test {
+ protected:
+  std::filesystem::path kb() const { return folder_.path() / "kb"; }
+  Result<std::unique_ptr<EmbeddedStore>> TryOpen(bool create, const EmbeddedLimits& limits = {},
+                                                 Metric metric = Metric::kCosine) const {
+    return EmbeddedStore::Open({.uri = kb().string(), .metric = metric}, RealIndexes(), create, limits);
+  }
+  std::unique_ptr<EmbeddedStore> Create(const EmbeddedLimits& limits = {}) const {
+    auto store = Value(TryOpen(true, limits));
+    EXPECT_OK(store->BeginWrite(1000));
+    return store;
+  }
+  // Documents "d/0" ... of 4 nodes each.
+  WriteBatch Documents(int first, int count) {
+    WriteBatch batch;
+    for (int i = first; i < first + count; ++i) {
+      batch.documents.push_back(RandomDocument(random_, StrCat("d/", i), 4, kDimension));
+    }
+    return batch;
+  }
+  std::vector<std::filesystem::path> SegmentFiles() const {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kb() / "segments")) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    return files;
+  }
+  static StoreStatistics StatisticsOf(const Store& store) { return Value(Value(store.OpenSnapshot())->Statistics()); }
+  static void Copy(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  }
+
+  Random random_{20250101};
+  TemporaryFolder folder_;
+};
+
+TEST_F(EmbeddedStoreTest, LookingMakesNothing) {
+  const auto missing = TryOpen(false);
+  EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound));
+  EXPECT_NE(missing.status().remedy().find("ragtime ingest"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(kb()));
+  std::filesystem::create_directories(kb());
+  EXPECT_THAT(TryOpen(false), StatusIs(StatusCode::kNotFound));
+  EXPECT_TRUE(std::filesystem::is_empty(kb()));
+  EXPECT_THAT(EmbeddedStore::Open({}, RealIndexes(), true), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(EmbeddedStoreTest, APlaceThatCannotHoldOneIsNamed) {
+  std::ofstream(kb()) << "a file";
+  const auto store = TryOpen(true);
+  EXPECT_FALSE(store.ok());
+  EXPECT_NE(store.status().message().find("kb"), std::string::npos);
+}
+
+TEST_F(EmbeddedStoreTest, TwoThatMakeTheSameOneGetTheSameOne) {
+  std::string uuids[4];
+  std::vector<std::thread> threads;
+  for (std::string& uuid : uuids) {
+    threads.emplace_back([&] { uuid = Value(Value(TryOpen(true))->Setting("uuid")).value_or(""); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(uuids[0].size(), 36u);
+  for (const std::string& uuid : uuids) EXPECT_EQ(uuid, uuids[0]);
+}
+
+TEST_F(EmbeddedStoreTest, AReaderSeesTheCommitsOfAnotherStore) {
+  const auto writer = Create();
+  const auto reader = Value(TryOpen(false));
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 10; ++i) {
+    const WriteBatch batch = Documents(i, 3);
+    model.Apply(batch, Value(writer->Commit({}, batch)));
+    if (i % 4 == 3) {
+      ASSERT_OK(writer->Seal({}));
+    }
+    model.ExpectEqual(*Value(reader->OpenSnapshot()), random_);
+  }
+  writer->EndWrite();
+  model.ExpectEqual(*Value(reader->OpenSnapshot()), random_);
+}
+
+TEST_F(EmbeddedStoreTest, ASecondWriterIsToldWhoHoldsTheLock) {
+  const auto first = Create();
+  const auto second = Value(TryOpen(true));
+  const Status refused = second->BeginWrite(50);
+  EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(refused.message().find(StrCat("process ", ::getpid())), std::string::npos);
+  std::thread waiting([&] { EXPECT_OK(second->BeginWrite(10000)); });
+  Value(first->Commit({}, Documents(0, 1)));
+  first->EndWrite();
+  waiting.join();
+  EXPECT_EQ(Value(second->Commit({}, Documents(1, 1))).generation, 2u);
+}
+
+TEST_F(EmbeddedStoreTest, RecordedThingsAreNotChangedByOpening) {
+  Create();
+  const auto other = TryOpen(true, {}, Metric::kL2);
+  EXPECT_THAT(other, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(other.status().remedy().find("COSINE"), std::string::npos);
+}
+
+TEST_F(EmbeddedStoreTest, LargeCommitsGoStraightToAFile) {
+  const auto store = Create({.tail_nodes_max = 40});
+  Value(store->Commit({}, Documents(0, 5)));
+  EXPECT_EQ(StatisticsOf(*store).tail_nodes, 20u);
+  EXPECT_EQ(StatisticsOf(*store).segments, 0u);
+  Value(store->Commit({}, Documents(5, 11)));
+  EXPECT_EQ(StatisticsOf(*store).tail_nodes, 20u);
+  EXPECT_EQ(StatisticsOf(*store).segments, 1u);
+  Value(store->Commit({}, Documents(16, 8)));
+  EXPECT_EQ(StatisticsOf(*store).tail_nodes, 32u) << "the tail was sealed to make room";
+  EXPECT_EQ(StatisticsOf(*store).segments, 2u);
+  EXPECT_EQ(StatisticsOf(*store).nodes, 96u);
+}
+
+TEST_F(EmbeddedStoreTest, AHeavyCommitOfFewNodesGoesToAFileToo) {
+  const auto store = Create({.tail_size_bytes_max = 50'000});
+  WriteBatch batch = Documents(0, 1);
+  for (NewNode& node : batch.documents[0].nodes) {
+    node.node.text.clear();
+    for (int i = 0; i < 30'000; ++i) node.node.text += static_cast<char>('a' + random_.Below(26));
+  }
+  Value(store->Commit({}, batch));
+  EXPECT_EQ(StatisticsOf(*store).tail_nodes, 0u);
+  EXPECT_EQ(StatisticsOf(*store).segments, 1u);
+}
+
+TEST_F(EmbeddedStoreTest, SealingKeepsTheTailEmptyAndSegmentsFew) {
+  const auto store = Create({.tail_nodes_max = 40, .small_segment_rows = 1000, .small_segments_max = 3});
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 40; ++i) {
+    const WriteBatch batch = Documents(i, 3);
+    model.Apply(batch, Value(store->Commit({}, batch)));
+  }
+  ASSERT_OK(store->Seal({}));
+  const StoreStatistics statistics = StatisticsOf(*store);
+  EXPECT_EQ(statistics.tail_nodes, 0u);
+  EXPECT_LE(statistics.segments, 4u);
+  EXPECT_EQ(SegmentFiles().size(), statistics.segments) << "replaced files are removed";
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
+TEST_F(EmbeddedStoreTest, SpaceOfDeletedNodesComesBack) {
+  const auto store = Create({.tail_nodes_max = 10});
+  const CommitResult result = Value(store->Commit({}, Documents(0, 100)));
+  const uint64_t size_before = std::filesystem::file_size(SegmentFiles()[0]);
+  const auto half = std::vector<DocumentId>(result.document_ids.begin(), result.document_ids.begin() + 50);
+  Value(store->Commit({}, {.erased = half}));
+  EXPECT_EQ(StatisticsOf(*store).deleted_nodes, 200u);
+  ASSERT_OK(store->Seal({}));
+  EXPECT_EQ(StatisticsOf(*store).deleted_nodes, 0u);
+  EXPECT_EQ(StatisticsOf(*store).nodes, 200u);
+  EXPECT_LT(std::filesystem::file_size(SegmentFiles()[0]), size_before * 3 / 4);
+  const auto rest = std::vector<DocumentId>(result.document_ids.begin() + 50, result.document_ids.end());
+  Value(store->Commit({}, {.erased = rest}));
+  EXPECT_TRUE(SegmentFiles().empty()) << "a segment without live rows goes at once";
+  EXPECT_EQ(StatisticsOf(*store).segments, 0u);
+}
+
+TEST_F(EmbeddedStoreTest, AnOldSnapshotReadsMergedAwaySegments) {
+  const auto store = Create({.tail_nodes_max = 10});
+  StoreModel model(Metric::kCosine);
+  const WriteBatch batch = Documents(0, 30);
+  const CommitResult result = Value(store->Commit({}, batch));
+  model.Apply(batch, result);
+  const auto snapshot = Value(store->OpenSnapshot());
+  Value(store->Commit({}, {.erased = result.document_ids}));
+  EXPECT_TRUE(SegmentFiles().empty());
+  model.ExpectEqual(*snapshot, random_);
+}
+
+TEST_F(EmbeddedStoreTest, OrphansAreSweptAndForeignFilesStay) {
+  auto store = Create({.tail_nodes_max = 10});
+  Value(store->Commit({}, Documents(0, 30)));
+  store->EndWrite();
+  const auto segments = kb() / "segments";
+  Copy(segments / "00000001", segments / "00000777");
+  Copy(segments / "00000001", segments / "00000778.tmp");
+  std::filesystem::create_directories(segments / "notes");
+  std::ofstream(segments / "README") << "mine";
+  ASSERT_OK(store->BeginWrite(0));
+  EXPECT_FALSE(std::filesystem::exists(segments / "00000777"));
+  EXPECT_FALSE(std::filesystem::exists(segments / "00000778.tmp"));
+  EXPECT_TRUE(std::filesystem::exists(segments / "notes"));
+  EXPECT_TRUE(std::filesystem::exists(segments / "README"));
+  EXPECT_EQ(StatisticsOf(*store).nodes, 120u);
+}
+
+TEST_F(EmbeddedStoreTest, AMissingOrDamagedSegmentIsNamedAndNothingElseIsTouched) {
+  {
+    const auto store = Create({.tail_nodes_max = 10});
+    Value(store->Commit({}, Documents(0, 30)));
+  }
+  const auto file = SegmentFiles().at(0);
+  const auto expect_data_loss = [&](const char* what) {
+    const auto store = Value(TryOpen(false));
+    const auto snapshot = store->OpenSnapshot();
+    EXPECT_THAT(snapshot, StatusIs(StatusCode::kDataLoss)) << what;
+    EXPECT_NE(snapshot.status().message().find("00000001"), std::string::npos) << snapshot.status().ToString();
+    EXPECT_FALSE(snapshot.status().remedy().empty());
+  };
+  const std::string good = Value(ReadFile(file));
+  const auto write = [&file](std::string_view bytes) {
+    std::filesystem::remove(file);
+    std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  };
+  write(std::string_view(good).substr(0, good.size() - 1));
+  expect_data_loss("truncated");
+  write("");
+  expect_data_loss("empty");
+  write(std::string(good.size(), '\0'));
+  expect_data_loss("zeros");
+  std::filesystem::remove(file);
+  expect_data_loss("missing");
+  write(good);
+  EXPECT_EQ(StatisticsOf(*Value(TryOpen(false))).nodes, 120u) << "put back, all is well";
+}
+
+TEST_F(EmbeddedStoreTest, DamageOfAnyByteIsSeenByVerifyAndNeverCrashesASearch) {
+  {
+    const auto store = Create({.tail_nodes_max = 10});
+    Value(store->Commit({}, Documents(0, 30)));
+    EXPECT_OK(store->Verify({}));
+  }
+  const auto file = SegmentFiles().at(0);
+  const std::string good = Value(ReadFile(file));
+  // Gaps between sections are zeros that nobody reads.
+  size_t seen = 0;
+  constexpr int kRounds = 1500;
+  for (int round = 0; round < kRounds; ++round) {
+    std::string bad = good;
+    const size_t at = random_.Below(bad.size());
+    bad[at] = static_cast<char>(bad[at] ^ (1 << random_.Below(8)));
+    std::filesystem::remove(file);
+    std::ofstream(file, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
+    const auto store = Value(TryOpen(false));
+    seen += store->Verify({}).ok() ? 0 : 1;
+    const auto snapshot = store->OpenSnapshot();
+    if (!snapshot.ok()) continue;
+    (void)(*snapshot)->SearchVector({}, {.vector = RandomVector(random_, kDimension), .limit = 20});
+    (void)(*snapshot)->SearchVector({}, {.vector = RandomVector(random_, kDimension), .group = "paragraph"});
+    (void)(*snapshot)->SearchKeyword({}, {.text = "backup 数据库 index", .limit = 20});
+    std::vector<NodeId> ids(130);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<NodeId>(i);
+    (void)(*snapshot)->GetNodes(ids);
+    for (DocumentId id = 0; id < 33; ++id) (void)(*snapshot)->NodesOf(id);
+  }
+  EXPECT_GT(seen, kRounds / 3u);
+}
+
+TEST_F(EmbeddedStoreTest, ADamagedTailIsTold) {
+  {
+    const auto store = Create();
+    Value(store->Commit({}, Documents(0, 3)));
+  }
+  const auto catalog = kb() / "catalog.sqlite";
+  std::string bytes = Value(ReadFile(catalog));
+  const size_t at = bytes.find("RAGTSEG");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 700] = static_cast<char>(bytes[at + 700] ^ 1);
+  std::filesystem::remove(catalog);
+  std::ofstream(catalog, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const auto snapshot = Value(TryOpen(false))->OpenSnapshot();
+  EXPECT_THAT(snapshot, StatusIs(StatusCode::kDataLoss));
+  EXPECT_NE(snapshot.status().message().find("tail"), std::string::npos);
+}
+
+TEST_F(EmbeddedStoreTest, AReaderThatMissesAFileReadsTheManifestAgain) {
+  const auto writer = Create({.tail_nodes_max = 10, .small_segments_max = 1});
+  std::atomic<bool> done = false;
+  std::thread reading([&] {
+    while (!done) {
+      // A fresh store each time, so that each segment is opened anew.
+      const auto store = Value(TryOpen(false));
+      const auto snapshot = store->OpenSnapshot();
+      EXPECT_OK(snapshot);
+    }
+  });
+  for (int i = 0; i < 60; ++i) {
+    Value(writer->Commit({}, Documents(i % 5, 5)));
+    EXPECT_OK(writer->Seal({}));
+  }
+  done = true;
+  reading.join();
+}
+
+TEST_F(EmbeddedStoreTest, AFolderThatCannotBeWrittenIsSearched) {
+  {
+    const auto store = Create({.tail_nodes_max = 10});
+    Value(store->Commit({}, Documents(0, 5)));
+    Value(store->Commit({}, Documents(5, 1)));
+  }
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0755));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kb())) {
+    std::filesystem::permissions(entry.path(), std::filesystem::perms(entry.is_directory() ? 0555 : 0444));
+  }
+  std::filesystem::permissions(kb(), std::filesystem::perms(0555));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // Root may write everywhere, and so the child becomes another user.
+    if (::getuid() == 0 && ::setuid(65534) != 0) ::_exit(10);
+    const auto store = TryOpen(false);
+    if (!store.ok()) ::_exit(11);
+    const auto snapshot = (*store)->OpenSnapshot();
+    if (!snapshot.ok()) ::_exit(12);
+    const auto hits = (*snapshot)->SearchVector({}, {.vector = std::vector<float>(kDimension, 1.0f)});
+    if (!hits.ok() || hits->size() != 10) ::_exit(13);
+    ::_exit((*store)->BeginWrite(0).code() == StatusCode::kPermissionDenied ? 0 : 14);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  std::filesystem::permissions(kb(), std::filesystem::perms(0755));
+  std::filesystem::permissions(kb() / "segments", std::filesystem::perms(0755));
+  for (const auto& entry : std::filesystem::directory_iterator(kb() / "segments")) {
+    std::filesystem::permissions(entry.path(), std::filesystem::perms(0755));
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(EmbeddedStoreTest, TheLogIsEmptyAfterWritingEnds) {
+  const auto store = Create();
+  for (int i = 0; i < 20; ++i) Value(store->Commit({}, Documents(i, 2)));
+  store->EndWrite();
+  std::error_code error;
+  const auto size = std::filesystem::file_size(kb() / "catalog.sqlite-wal", error);
+  EXPECT_TRUE(error || size == 0);
+}
+
+}  // namespace
+}  // namespace ragtime

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// store_driver commits numbered batches to an embedded store and prints "ack K" after each, to be killed meanwhile:
+//   store_driver write KB FIRST LAST   ends with 1 at an error, which it prints
+//   store_driver retry KB FIRST LAST   tries a batch that failed once more
+//   store_driver count KB              prints the number of nodes, then tries to write and prints the code of the
+//   answer
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include "index/bm25/bm25_index.h"
+#include "index/flat/flat_index.h"
+#include "simulation/numbered_batches.h"
+#include "store/embedded/embedded_store.h"
+
+namespace ragtime {
+namespace {
+
+int Fail(const Status& status) {
+  std::cout << "error " << status.ToString() << std::endl;
+  return 1;
+}
+
+IndexSet Indexes() {
+  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+}
+
+int Write(const std::string& kb, int first, int last, bool retry) {
+  auto store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, SimulationLimits());
+  if (!store.ok() && retry) store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, SimulationLimits());
+  if (!store.ok()) return Fail(store.status());
+  Status begun = (*store)->BeginWrite(5000);
+  if (!begun.ok() && retry) begun = (*store)->BeginWrite(5000);
+  if (!begun.ok()) return Fail(begun);
+  for (int k = first; k <= last; ++k) {
+    auto result = (*store)->Commit({}, NumberedBatch(k));
+    if (!result.ok() && retry) result = (*store)->Commit({}, NumberedBatch(k));
+    if (!result.ok()) return Fail(result.status());
+    std::cout << "ack " << k << std::endl;
+    if (!SealsAfter(k)) continue;
+    Status sealed = (*store)->Seal({});
+    if (!sealed.ok() && retry) sealed = (*store)->Seal({});
+    if (!sealed.ok()) return Fail(sealed);
+  }
+  return 0;
+}
+
+int Count(const std::string& kb) {
+  const auto store = EmbeddedStore::Open({.uri = kb}, Indexes(), false, SimulationLimits());
+  if (!store.ok()) return Fail(store.status());
+  const auto snapshot = (*store)->OpenSnapshot();
+  if (!snapshot.ok()) return Fail(snapshot.status());
+  const auto statistics = (*snapshot)->Statistics();
+  if (!statistics.ok()) return Fail(statistics.status());
+  std::cout << statistics->nodes << " " << StatusCodeName((*store)->BeginWrite(0).code()) << std::endl;
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "count" && argc == 3) return Count(argv[2]);
+  if ((command == "write" || command == "retry") && argc == 5) {
+    return Write(argv[2], std::atoi(argv[3]), std::atoi(argv[4]), command == "retry");
+  }
+  std::cerr << "usage: store_driver write|retry KB FIRST LAST | count KB\n";
+  return 2;
+}
+
+}  // namespace
+}  // namespace ragtime
+
+int main(int argc, char** argv) { return ragtime::Main(argc, argv); }

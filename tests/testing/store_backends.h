@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// StoreBackend opens one kind of Store for a test of the contract; a new backend is one more line in StoreBackends.
+#ifndef RAGTIME_TESTS_TESTING_STORE_BACKENDS_H_
+#define RAGTIME_TESTS_TESTING_STORE_BACKENDS_H_
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "index/bm25/bm25_index.h"
+#include "index/flat/flat_index.h"
+#include "ragtime/store.h"
+#include "store/embedded/embedded_store.h"
+#include "store/map/map_store.h"
+#include "testing/naive_index.h"
+#include "testing/status_matchers.h"
+#include "testing/store_testing.h"
+
+namespace ragtime {
+
+inline IndexSet RealIndexes() {
+  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+}
+
+struct StoreBackend {
+  std::string name;
+  bool persistent = false;  // A second Open on the same folder finds what the first one committed.
+  std::function<std::unique_ptr<Store>(const std::filesystem::path& folder, Metric metric)> open;
+};
+
+inline void PrintTo(const StoreBackend& backend, std::ostream* out) { *out << backend.name; }
+
+inline StoreBackend EmbeddedBackend(std::string name, IndexSet indexes, EmbeddedLimits limits) {
+  return {.name = std::move(name),
+          .persistent = true,
+          .open = [indexes = std::move(indexes), limits](const std::filesystem::path& folder, Metric metric) {
+            const StoreConfig config{.uri = (folder / "kb").string(), .metric = metric};
+            return std::unique_ptr<Store>(Value(EmbeddedStore::Open(config, indexes, true, limits)));
+          }};
+}
+
+inline std::vector<StoreBackend> StoreBackends() {
+  // With small limits a few hundred nodes pass through tail, files and merges.
+  const EmbeddedLimits small{.tail_nodes_max = 40,
+                             .tail_size_bytes_max = 64 << 10,
+                             .tail_segments_max = 4,
+                             .small_segment_rows = 200,
+                             .small_segments_max = 2,
+                             .merged_rows_max = 150,
+                             .deleted_share_max = 0.2};
+  return {
+      {.name = "Map",
+       .open =
+           [](const std::filesystem::path&, Metric metric) {
+             return std::unique_ptr<Store>(std::make_unique<MapStore>(StoreConfig{.metric = metric}));
+           }},
+      EmbeddedBackend("Embedded", RealIndexes(), {}),
+      EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
+      EmbeddedBackend("EmbeddedNaive", NaiveIndexes(), small),
+  };
+}
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_TESTS_TESTING_STORE_BACKENDS_H_

@@ -1,0 +1,428 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes a machine ready and builds Ragtime: Debian packages, pinned downloads, llama.cpp, models, then build/release.
+#
+# What is done already is skipped, and nothing is trusted half: a step works in a folder of its own and renames it.
+# Everything but the build itself lies outside the tree, in $RAGTIME_CACHE (default ~/.cache/ragtime), for every clone.
+set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+usage: tools/setup.sh [--dev] [--no-build] [--print-env]
+  --dev        also installs what tests, benches and checks need
+  --no-build   stops before Ragtime itself is built
+  --print-env  prints the folders RAGTIME_DEPS and RAGTIME_MODELS of this machine, and does nothing else
+Environment: RAGTIME_CACHE (folder), RAGTIME_JOBS (compilers at once), RAGTIME_PYTHON (a Python 3.11);
+pip and apt take their mirrors from their own configuration, for example PIP_INDEX_URL.
+EOF
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${RAGTIME_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragtime}
+dev=0 build=1 print_env=0
+for argument in "$@"; do
+  case $argument in
+    --dev) dev=1 ;;
+    --no-build) build=0 ;;
+    --print-env) print_env=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+
+step_count=6
+step=0
+step_name="looking at this machine"
+log=""
+job=""
+# Minutes that the steps take at most on 2 cores; what is skipped is set to 0. Measured on such a machine, doubled.
+minutes_max=(0 4 8 1 12 4 6)
+
+fail() {  # MESSAGE REMEDY
+  {
+    echo
+    echo "set-up failed in step $step/$step_count ($step_name): $1"
+    if [[ -n $log && -s $log ]]; then
+      echo "The end of its log, $log:"
+      tail -n 15 "$log" | sed 's/^/  | /'
+    fi
+    local free_mib
+    free_mib=$(df -Pm "$cache" 2>/dev/null | awk 'NR == 2 {print $4}' || true)
+    if [[ -n $free_mib && $free_mib -lt 200 ]]; then
+      echo "The disk of $cache is full ($free_mib MiB left): free some space, or set RAGTIME_CACHE to another disk."
+    fi
+    echo "What to do: $2"
+    echo "Then run the same command again: it goes on where it stopped."
+  } >&2
+  exit 1
+}
+
+# Ends what still runs, also after Ctrl-C; a step's unfinished folder is swept at the next start.
+cleanup() {
+  if [[ -n $job ]]; then
+    kill -TERM -- "-$job" 2>/dev/null || true
+  fi
+}
+trap cleanup EXIT
+trap 'echo; echo "set-up was stopped; run the same command again and it goes on." >&2; exit 130' INT TERM
+
+begin_step() {  # NUMBER NAME TIME
+  step=$1 step_name=$2
+  local later=0 next
+  for ((next = step + 1; next <= step_count; ++next)); do later=$((later + minutes_max[next])); done
+  echo "[$step/$step_count] $step_name ($3; after it at most $later min)"
+  step_started=$SECONDS
+}
+
+skip_step() {  # NUMBER WHAT
+  echo "[$1/$step_count] $2: done already"
+}
+
+end_step() {
+  log=""
+  echo "      done in $((SECONDS - step_started)) s"
+}
+
+# Runs a command in a process group of its own with its output in $log, and shows that it moves: a line that is
+# overwritten on a terminal, a line a minute elsewhere. Returns the command's exit code.
+run_logged() {
+  set -m
+  "$@" >>"$log" 2>&1 </dev/null &
+  job=$!
+  set +m
+  local started=$SECONDS shown=$SECONDS where
+  while kill -0 "$job" 2>/dev/null; do
+    sleep 0.2
+    where=$(tail -c 400 "$log" | tr '\r' '\n' | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1 || true)
+    if [[ -t 1 ]]; then
+      printf '\r      %s %d s ' "$where" $((SECONDS - started))
+    elif ((SECONDS - shown >= 60)); then
+      echo "      $where $((SECONDS - started)) s"
+      shown=$SECONDS
+    fi
+  done
+  if [[ -t 1 ]]; then printf '\r%40s\r' ''; fi
+  local code=0
+  wait "$job" || code=$?
+  job=""
+  return $code
+}
+
+new_log() {  # NAME
+  log=$cache/logs/$1.log
+  mkdir -p "$cache/logs"
+  : >"$log"
+}
+
+# ---- What the lock file asks for, and what is here.
+
+debian_missing() {
+  local uses=" build " kind package least use rest installed
+  if ((dev)); then uses=" build dev "; fi
+  while read -r kind package least use rest; do
+    if [[ $kind != debian || $uses != *" $use "* ]]; then continue; fi
+    # shellcheck disable=SC2016
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$package" 2>/dev/null |
+      sed -n 's/^installed //p' | head -n 1)
+    if [[ -z $installed ]] || ! dpkg --compare-versions "$installed" ge "$least"; then echo "$package"; fi
+  done <"$root/tools/deps.lock"
+}
+
+find_python() {
+  local candidate
+  for candidate in "${RAGTIME_PYTHON:-}" /usr/bin/python3.11 python3.11 /usr/bin/python3; do
+    if [[ -n $candidate ]] &&
+      [[ $("$candidate" -c 'import sys; print(sys.version_info[:2] == (3, 11))' 2>/dev/null) == True ]]; then
+      python=$candidate
+      return 0
+    fi
+  done
+  return 1
+}
+
+# The keys change with everything that the results depend on: pinned files, recipe, compiler and its native
+# instructions (all of them are in the macros that the compiler predefines).
+find_folders() {
+  deps_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
+    "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" -)
+  models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
+  bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
+  python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
+  deps=$cache/deps/$deps_key
+  models=$cache/models/$models_key
+  bench_done=$models/bench-$bench_key.done
+  venv=$cache/python/$python_key
+}
+
+# ---- The steps.
+
+install_debian_packages() {
+  local missing
+  missing=$(debian_missing | tr '\n' ' ')
+  if [[ -z $missing ]]; then
+    skip_step 1 "Debian packages"
+    return
+  fi
+  begin_step 1 "Installing Debian packages" "about 1-3 min"
+  echo "      $missing"
+  local as_root=()
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      fail "these Debian packages are missing, and there is no sudo: $missing" \
+        "as root, run: apt-get update && apt-get install --no-install-recommends $missing"
+    fi
+    sudo true || fail "sudo was refused, and these Debian packages are missing: $missing" \
+      "ask who administers this machine to run: apt-get install --no-install-recommends $missing"
+    as_root=(sudo -n)
+  fi
+  new_log debian
+  run_logged "${as_root[@]}" apt-get update ||
+    fail "apt-get update failed" "check the network and the apt sources of this machine"
+  # shellcheck disable=SC2086
+  run_logged "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing ||
+    fail "apt-get install failed" "check that the apt sources are those of Debian 12 (bookworm) or newer"
+  missing=$(debian_missing | tr '\n' ' ')
+  if [[ -n $missing ]]; then
+    fail "these packages are still too old or missing: $missing" "use Debian 12 (bookworm) or newer"
+  fi
+  end_step
+}
+
+# Files named by the lock file, from pip's index, each checked before it gets its name. pip looks into a source
+# package by running its build backend, which therefore is pinned and installed like everything else.
+download() {  # USE...
+  local name version file sha256 options pip=("$venv/bin/python" -m pip --disable-pip-version-check)
+  mkdir -p "$cache/downloads"
+  while read -r name version file sha256; do
+    if [[ -f $cache/downloads/$file ]]; then
+      if "$python" "$root/tools/deps.py" verify "$cache/downloads/$file" 2>>"$log"; then continue; fi
+      echo "      $file is damaged: downloading it again"
+    fi
+    echo "      $file"
+    rm -rf "$cache/downloads/.tmp"
+    mkdir -p "$cache/downloads/.tmp"
+    echo "$name==$version --hash=sha256:$sha256" >"$cache/downloads/.tmp/requirements.txt"
+    options=(--only-binary "$name")
+    if [[ $file == *.tar.gz ]]; then options=(--no-binary "$name" --no-build-isolation); fi
+    run_logged "${pip[@]}" download --no-deps --require-hashes "${options[@]}" \
+      -r "$cache/downloads/.tmp/requirements.txt" -d "$cache/downloads/.tmp" ||
+      fail "$name $version could not be downloaded" \
+        "check the network and pip's index (pip config list, PIP_INDEX_URL);
+  or get $file (SHA-256 $sha256)
+  elsewhere and put it into $cache/downloads"
+    "$python" "$root/tools/deps.py" verify "$cache/downloads/.tmp/$file" 2>>"$log" ||
+      fail "the index gave another file than $file" "use an index that serves the published files unchanged"
+    mv "$cache/downloads/.tmp/$file" "$cache/downloads/$file"
+    rm -rf "$cache/downloads/.tmp"
+  done < <("$python" "$root/tools/deps.py" pypi "$@")
+}
+
+pip_install() {  # USE...: into the virtual environment, from the verified downloads only
+  local name version file sha256 files=()
+  while read -r name version file sha256; do files+=("$cache/downloads/$file"); done \
+    < <("$python" "$root/tools/deps.py" pypi "$@")
+  run_logged "$venv/bin/python" -m pip --disable-pip-version-check install --no-index --no-deps "${files[@]}" ||
+    fail "the Python packages could not be installed" "remove $venv"
+}
+
+# The virtual environment exists with pip alone before anything is downloaded; python.done says that it is whole.
+make_venv() {
+  if [[ -e $venv/pip.done ]] && "$venv/bin/python" -c 'import pip' 2>>"$log"; then return; fi
+  rm -rf "$venv"
+  run_logged "$python" -m venv "$venv" ||
+    fail "a virtual environment for Python could not be made" "install python3-venv, or set RAGTIME_PYTHON"
+  touch "$venv/pip.done"
+}
+
+fetch() {
+  local uses=()
+  if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
+  if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
+  if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
+  if [[ ${#uses[@]} == 0 ]]; then
+    skip_step 2 "Downloads"
+    return
+  fi
+  begin_step 2 "Downloading pinned packages" "about 1-6 min, 340 MB"
+  new_log download
+  make_venv
+  download fetch
+  if [[ ! -e $venv/fetch.done ]]; then
+    pip_install fetch
+    touch "$venv/fetch.done"
+  fi
+  download "${uses[@]}"
+  end_step
+}
+
+# Folders deps/<key> and models/<key> appear by a rename, after everything in them is written.
+publish() {  # TEMPORARY_FOLDER FOLDER
+  touch "$1/complete"
+  rm -rf "$2"
+  mv "$1" "$2"
+}
+
+unpack_and_compile() {
+  if [[ -e $deps/complete ]]; then
+    skip_step 3 "OpenVINO"
+    skip_step 4 "llama.cpp"
+    return
+  fi
+  local files=$cache/downloads sdist wheel temporary=$cache/deps/.tmp-$deps_key
+  sdist=$files/$("$python" "$root/tools/deps.py" pypi compile | awk '$1 == "llama-cpp-python" {print $3}')
+  wheel=$files/$("$python" "$root/tools/deps.py" pypi compile | awk '$1 == "openvino" {print $3}')
+  rm -rf "$temporary"
+  mkdir -p "$temporary"
+  begin_step 3 "Unpacking OpenVINO" "some seconds"
+  new_log openvino
+  run_logged "$python" "$root/tools/deps.py" unpack-openvino "$wheel" "$temporary/openvino" ||
+    fail "OpenVINO's package could not be unpacked" "remove $wheel"
+  end_step
+
+  begin_step 4 "Compiling llama.cpp" "about 3-12 min, once per machine"
+  new_log llama
+  run_logged bash "$root/tools/compile_llama.sh" "$sdist" "$cache/work/llama-$deps_key" "$temporary/llama" "$jobs" ||
+    fail "llama.cpp did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  publish "$temporary" "$deps"
+  rm -rf "$cache/work/llama-$deps_key"
+  end_step
+}
+
+convert_models() {
+  local bench_missing=0
+  if ((dev)) && [[ ! -e $bench_done ]]; then bench_missing=1; fi
+  if [[ -e $models/complete && $bench_missing == 0 ]]; then
+    skip_step 5 "Models"
+    return
+  fi
+  begin_step 5 "Converting the models" "about 1-3 min"
+  new_log models
+  if [[ ! -e $venv/convert.done ]]; then
+    pip_install convert
+    touch "$venv/convert.done"
+  fi
+  local temporary=$cache/models/.tmp-$models_key command
+  command=("$venv/bin/python" "$root/tools/models/build.py" --downloads "$cache/downloads" --deps "$deps")
+  if [[ ! -e $models/complete ]]; then
+    rm -rf "$temporary"
+    mkdir -p "$temporary"
+    run_logged "${command[@]}" --out "$temporary" ||
+      fail "the models could not be converted" "the log says why; if memory or disk ran out, free some"
+    publish "$temporary" "$models"
+  fi
+  if ((bench_missing)); then
+    rm -rf "$temporary"
+    mkdir -p "$temporary"
+    run_logged "${command[@]}" --bench --out "$temporary" ||
+      fail "the model of the benches could not be converted" "the log says why; if memory or disk ran out, free some"
+    local folder
+    for folder in "$temporary"/*/; do
+      if [[ ! -d $folder ]]; then continue; fi
+      rm -rf "$models/$(basename "$folder")"
+      mv "$folder" "$models/"
+    done
+    rm -rf "$temporary"
+    touch "$bench_done"
+  fi
+  end_step
+}
+
+build_ragtime() {
+  begin_step 6 "Building Ragtime" "about 2-6 min, seconds from the compiler cache"
+  log=$root/build/setup-build.log
+  mkdir -p "$root/build"
+  : >"$log"
+  exec 8>"$root/build/.setup-lock"
+  flock 8
+  cd "$root"
+  local options=(-DRAGTIME_DEPS="$deps" -DRAGTIME_MODELS="$models" "$(launcher_option)") developer_mode=OFF
+  # Tests stay in a build that has them, and are not asked for where their packages are missing.
+  if ((dev)) || grep -qs '^RAGTIME_DEVELOPER_MODE:BOOL=ON' build/release/CMakeCache.txt; then developer_mode=ON; fi
+  run_logged cmake --preset release "${options[@]}" -DRAGTIME_DEVELOPER_MODE=$developer_mode ||
+    fail "cmake could not configure the build" "if this folder was copied or moved, remove $root/build/release"
+  run_logged cmake --build build/release --target ragtime -j "$jobs" ||
+    fail "Ragtime did not compile" "if memory ran out (\"Killed\"), set RAGTIME_JOBS=1; else the log names the file"
+  exec 8>&-
+  end_step
+}
+
+# The compiler cache is shared by all clones: paths below a clone's root are hashed relative to it.
+launcher_option() {
+  if command -v ccache >/dev/null; then
+    local folder=${CCACHE_DIR:-$cache/ccache}
+    echo "-DCMAKE_CXX_COMPILER_LAUNCHER=env;CCACHE_DIR=$folder;CCACHE_BASEDIR=$root;CCACHE_NOHASHDIR=1;ccache"
+  else
+    echo "-DCMAKE_CXX_COMPILER_LAUNCHER="
+  fi
+}
+
+count_jobs() {
+  local cores memory_gib
+  cores=$(nproc)
+  memory_gib=$(awk '/^MemAvailable:/ {print int($2 / 1048576)}' /proc/meminfo)
+  jobs=$((memory_gib / 2 < cores ? memory_gib / 2 : cores))
+  jobs=${RAGTIME_JOBS:-$((jobs < 1 ? 1 : jobs))}
+}
+
+look_at_machine() {
+  if [[ $(uname -s)-$(uname -m) != Linux-x86_64 ]]; then
+    fail "this is $(uname -s) on $(uname -m)" "use Linux on an x86-64 processor: OpenVINO is pinned for it"
+  fi
+  if ! command -v dpkg-query >/dev/null; then
+    fail "this is not a Debian system" "use Debian 12 (bookworm) or newer, or a container of it"
+  fi
+  mkdir -p "$cache" 2>/dev/null ||
+    fail "the folder $cache cannot be made" "set RAGTIME_CACHE to a folder that can be written"
+  exec 9>"$cache/lock"
+  if ! flock -n 9; then
+    echo "Another set-up is using $cache; waiting for it to end."
+    flock 9
+  fi
+}
+
+# Says before the first step what is left to do, so that the times shown add up.
+plan() {
+  if [[ -z $(debian_missing) ]]; then minutes_max[1]=0; fi
+  if ! command -v g++ >/dev/null || ! find_python; then return; fi
+  find_folders
+  if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
+  if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
+  if ((minutes_max[4] + minutes_max[5] == 0)); then minutes_max[2]=0; fi
+}
+
+check_disk() {
+  local free_mib need_mib=0
+  if ((minutes_max[4] > 0)); then need_mib=$((need_mib + 2000)); fi
+  if ((minutes_max[5] > 0)); then need_mib=$((need_mib + 2000)); fi
+  free_mib=$(df -Pm "$cache" | awk 'NR == 2 {print $4}')
+  if ((free_mib < need_mib)); then
+    fail "the disk of $cache has $free_mib MiB left, and $need_mib MiB are needed" \
+      "free some space, or set RAGTIME_CACHE to a folder on another disk"
+  fi
+}
+
+if ((print_env)); then
+  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] || {
+    echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
+    exit 1
+  }
+  echo "RAGTIME_DEPS=$deps"
+  echo "RAGTIME_MODELS=$models"
+  exit 0
+fi
+
+look_at_machine
+plan
+check_disk
+count_jobs
+install_debian_packages
+find_python ||
+  fail "there is no Python 3.11 here" "install python3 of Debian 12, or set RAGTIME_PYTHON to a Python 3.11"
+find_folders
+# What an interrupted run left; nobody else uses these names while the lock is held.
+rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
+fetch
+unpack_and_compile
+convert_models
+exec 9>&-
+if ((build)); then build_ragtime; fi
