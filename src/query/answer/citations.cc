@@ -178,10 +178,34 @@ std::vector<Citation> CiteAnswer(std::string_view answer, std::span<const Passag
   return citations;
 }
 
+namespace {
+
+constexpr size_t kHeadBytes = 8;  // "[12] (" and a little more.
+
+// A small model may recite the prompt: a passage's head "[1] (file)", or its quoted lines. That cites nothing.
+bool RecitesPrompt(std::string_view answer) {
+  for (size_t start = 0; start < answer.size();) {
+    const size_t end = std::min(answer.find('\n', start), answer.size());
+    const std::string_view line = answer.substr(start, end - start);
+    if (line.starts_with("> ")) return true;
+    const size_t digits = line.starts_with("[") ? line.find_first_not_of("0123456789", 1) : std::string_view::npos;
+    if (digits != std::string_view::npos && line.substr(digits).starts_with("] (")) return true;
+    start = end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
 Rests RestsOnPassages(std::string_view answer, std::span<const Passage> passages, bool whole) {
+  if (RecitesPrompt(answer)) return Rests::kNo;
+  // A line that begins with a marker may become such a head: what follows it decides.
+  const std::string_view last_line = answer.substr(answer.rfind('\n') + 1);
+  if (!whole && last_line.starts_with("[") && last_line.size() < kHeadBytes) return Rests::kOpen;
   const std::vector<AnswerSentence> sentences = ReadSentences(answer);
   for (size_t i = 0; i < std::min(sentences.size(), kCitedWithinSentences); ++i) {
-    if (!sentences[i].markers.empty()) return Rests::kYes;
+    // A marker before any word stands for nothing yet.
+    if (!sentences[i].markers.empty() && !sentences[i].words.empty()) return Rests::kYes;
   }
   // Only the last sentence can still change.
   const bool first_is_whole = sentences.size() > (whole ? 0 : 1);

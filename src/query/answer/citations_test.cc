@@ -143,5 +143,12 @@ TEST_F(CitationsTest, NotFoundNamesTheNearestFilesInTheQuestionsLanguage) {
   }
 }
 
+TEST(RestsOnPassages, RecitingThePromptIsNoCitation) {
+  EXPECT_EQ(RestsOnPassages("The passage is:\n\n[1]", {}, /*whole=*/false), Rests::kOpen);
+  EXPECT_EQ(RestsOnPassages("The passage is:\n\n[1] (a.txt)\n> text", {}, /*whole=*/false), Rests::kNo);
+  EXPECT_EQ(RestsOnPassages("It says:\n> quoted text [1].", {}, /*whole=*/true), Rests::kNo);
+  EXPECT_EQ(RestsOnPassages("A book is lent for 28 days [1].", {}, /*whole=*/true), Rests::kYes);
+}
+
 }  // namespace
 }  // namespace ragtime
