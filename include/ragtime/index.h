@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An Index finds rows: VectorIndex those whose vectors are nearest, KeywordIndex those that hold a query's words.
+// An Index finds rows: VectorIndex those whose vectors are nearest, KeywordIndex those that hold a query's words,
+// FieldColumns those whose fields match a filter.
 // A type of index builds its bytes once from all rows of a segment and opens them again without any per-row work, from
 // a mapped file as well as from memory. An index knows rows (0, 1, 2 ... of its segment), never node ids or texts.
 //
@@ -19,6 +20,8 @@
 #include <vector>
 
 #include "ragtime/context.h"
+#include "ragtime/field.h"
+#include "ragtime/filter.h"
 #include "ragtime/status.h"
 
 namespace ragtime {
@@ -132,6 +135,52 @@ class KeywordIndexType {
 
  protected:
   KeywordIndexType() = default;
+};
+
+// A set of items 0 .. items-1 as bits, with the unused bits of the last word 0.
+struct ItemSet {
+  std::vector<uint64_t> words;  // ceil(items / 64)
+  uint64_t count = 0;           // Items in the set.
+};
+
+// The fields of items (documents, or rows), column by column, each with the index that its FieldSpec names.
+class FieldColumns {
+ public:
+  virtual ~FieldColumns() = default;
+  FieldColumns(const FieldColumns&) = delete;
+  FieldColumns& operator=(const FieldColumns&) = delete;
+
+  virtual uint32_t items() const = 0;
+  virtual const std::vector<FieldSpec>& fields() const = 0;
+  // The items for which `leaf` (no kAnd, kOr, kNot) holds, exactly as MatchesLeaf says. A field that has no column is
+  // null everywhere.
+  virtual Result<ItemSet> Match(const FilterNode& leaf) const = 0;
+  virtual Result<FieldValue> Value(std::string_view field, uint32_t item) const = 0;
+  // At most `limit` items of `among` by ascending (or descending) value, equal values by ascending item, null last.
+  virtual Result<std::vector<uint32_t>> Ordered(std::string_view field, bool descending, RowBitmap among,
+                                                size_t limit) const = 0;
+
+ protected:
+  FieldColumns() = default;
+};
+
+class FieldColumnsType {
+ public:
+  virtual ~FieldColumnsType() = default;
+  FieldColumnsType(const FieldColumnsType&) = delete;
+  FieldColumnsType& operator=(const FieldColumnsType&) = delete;
+
+  virtual std::string_view name() const = 0;  // "COLUMNS"
+  virtual uint32_t version() const = 0;       // Of its bytes.
+  // items[i] are the fields of item i; a value of another type than the spec's is kInvalidArgument. Equal input gives
+  // equal bytes.
+  virtual Result<std::vector<std::byte>> Build(std::span<const FieldSpec> fields,
+                                               std::span<const Fields* const> items) const = 0;
+  // `bytes` must outlive the columns and is aligned to 64. Takes the same time for any number of items.
+  virtual Result<std::unique_ptr<FieldColumns>> Open(std::span<const std::byte> bytes) const = 0;
+
+ protected:
+  FieldColumnsType() = default;
 };
 
 }  // namespace ragtime

@@ -73,17 +73,28 @@ bool IsInvisible(char32_t c) {
 }
 
 // Normalizes `text`; on failure, which ICU knows only for lack of memory, the text stays as it is.
-std::string Normalize(const icu::Normalizer2* (*get_instance)(UErrorCode&), std::string_view text) {
+std::string Normalize(const icu::Normalizer2* normalizer, std::string_view text) {
   UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = get_instance(error);
   std::string out;
-  if (U_SUCCESS(error)) {
+  if (normalizer != nullptr) {
     out.reserve(text.size());
     icu::StringByteSink<std::string> sink(&out);
     normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr,
                               error);
   }
-  return U_SUCCESS(error) ? out : std::string(text);
+  return normalizer != nullptr && U_SUCCESS(error) ? out : std::string(text);
+}
+
+// ICU makes each normalizer once and keeps it for good. Holding it in a static of ours saves the look-up of every word,
+// and ThreadSanitizer, which does not see into ICU, sees that it is made before it is used.
+template <const icu::Normalizer2* (*kGetInstance)(UErrorCode&)>
+const icu::Normalizer2* Normalizer() {
+  static const icu::Normalizer2* const kNormalizer = [] {
+    UErrorCode error = U_ZERO_ERROR;
+    const icu::Normalizer2* made = kGetInstance(error);
+    return U_SUCCESS(error) ? made : nullptr;
+  }();
+  return kNormalizer;
 }
 
 std::string FoldCase(std::string_view text) {
@@ -92,12 +103,12 @@ std::string FoldCase(std::string_view text) {
     for (char& c : out) c = LowerAscii(c);
     return out;
   }
-  return Normalize(&icu::Normalizer2::getNFKCCasefoldInstance, text);
+  return Normalize(Normalizer<&icu::Normalizer2::getNFKCCasefoldInstance>(), text);
 }
 
 // "café" -> "cafe". Empty if what is left is not ASCII: without its marks a word of another script is another word.
 std::string WithoutAccents(std::string_view folded) {
-  const std::string decomposed = Normalize(&icu::Normalizer2::getNFDInstance, folded);
+  const std::string decomposed = Normalize(Normalizer<&icu::Normalizer2::getNFDInstance>(), folded);
   std::string out;
   for (size_t i = 0; i < decomposed.size();) {
     const DecodedCharacter character = DecodeUtf8(decomposed, i);
@@ -175,7 +186,7 @@ class Splitter {
       if (IsAscii(piece)) {
         SplitPiece(piece);
       } else {
-        std::string normalized = Normalize(&icu::Normalizer2::getNFKCInstance, piece);
+        std::string normalized = Normalize(Normalizer<&icu::Normalizer2::getNFKCInstance>(), piece);
         ReplacePunctuation(normalized);
         SplitPiece(normalized);
       }
