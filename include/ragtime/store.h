@@ -120,13 +120,16 @@ class Store {
   virtual Result<std::optional<std::string>> Setting(std::string_view key) const = 0;
 
   // Takes the right to write, waiting at most `timeout_ms` for another process; kFailedPrecondition names the holder.
-  // Commit and Seal need it. EndWrite gives it back; so does destruction.
+  // Commit, Seal and Compact need it. EndWrite gives it back; so does destruction.
   virtual Status BeginWrite(int64_t timeout_ms) = 0;
   virtual void EndWrite() = 0;
   virtual Result<CommitResult> Commit(const Context& context, WriteBatch batch) = 0;
   // Moves what was committed into the layout that is fastest to read and reclaims deleted nodes where that pays.
   // Changes no result and no generation.
+  // A store may do so by itself, at rest; this does it now.
   virtual Status Seal(const Context& context) = 0;
+  // As Seal, for everything that becomes fewer or smaller by it: reclaims every deleted node and all free space.
+  virtual Status Compact(const Context& context) = 0;
 
  protected:
   Store() = default;

@@ -132,6 +132,12 @@ Status EmbeddedStore::Seal(const Context& context) {
   return writer_->Seal(context);
 }
 
+Status EmbeddedStore::Compact(const Context& context) {
+  const std::lock_guard lock(writer_mutex_);
+  if (writer_ == nullptr) return NotWriting();
+  return writer_->Compact(context);
+}
+
 Status EmbeddedStore::Verify(const Context& context) const {
   std::shared_ptr<const View> view;
   {

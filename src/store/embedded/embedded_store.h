@@ -36,6 +36,7 @@ class EmbeddedStore : public Store {
   void EndWrite() override;
   Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
   Status Seal(const Context& context) override;
+  Status Compact(const Context& context) override;
 
   // Reads everything and compares it with its checksums.
   Status Verify(const Context& context) const;

@@ -9,15 +9,9 @@
 namespace ragtime {
 namespace {
 
+// A merge takes longer than reading a manifest, so that a second one in a row hits the same reader rarely.
+constexpr int kAttemptsMax = 50;
 constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
-
-const SegmentView* FindSegment(const View* view, int64_t id) {
-  if (view == nullptr) return nullptr;
-  const auto found =
-      std::lower_bound(view->segments.begin(), view->segments.end(), id,
-                       [](const SegmentView& segment, int64_t wanted) { return segment.record.id < wanted; });
-  return found != view->segments.end() && found->record.id == id ? &*found : nullptr;
-}
 
 Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewSource& source,
                                                    const SegmentRecord& record) {
@@ -77,8 +71,8 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
   view->segments.reserve(records.size());
   for (const SegmentRecord& record : records) {
-    RAGTIME_ASSIGN_OR_RETURN(SegmentView segment,
-                             LoadSegment(catalog, source, record, FindSegment(previous, record.id)));
+    RAGTIME_ASSIGN_OR_RETURN(SegmentView segment, LoadSegment(catalog, source, record,
+                                                              previous ? previous->FindSegment(record.id) : nullptr));
     if (segment.segment->dimension() != view->dimension.value_or(0)) {
       return DataLossError(StrCat("the segment ", segment.segment->name(), " has dimension ",
                                   segment.segment->dimension(), ", and the catalog says ", view->dimension.value_or(0)),
@@ -90,6 +84,13 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
 }
 
 }  // namespace
+
+const SegmentView* View::FindSegment(int64_t id) const {
+  const auto found =
+      std::lower_bound(segments.begin(), segments.end(), id,
+                       [](const SegmentView& segment, int64_t wanted) { return segment.record.id < wanted; });
+  return found != segments.end() && found->record.id == id ? &*found : nullptr;
+}
 
 uint64_t View::live_rows() const {
   uint64_t rows = 0;
@@ -116,13 +117,16 @@ View::Place View::FindNode(NodeId id) const {
 }
 
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous) {
-  auto view = LoadOnce(catalog, source, previous);
-  // A writer may merge segments and remove the old files between our reading the manifest and our opening them.
-  if (!view.ok() && view.status().code() == StatusCode::kNotFound) view = LoadOnce(catalog, source, previous);
-  if (!view.ok() && view.status().code() == StatusCode::kNotFound) {
+  for (int attempt = 0;; ++attempt) {
+    RAGTIME_ASSIGN_OR_RETURN(const int64_t version, catalog.DataVersion());
+    auto view = LoadOnce(catalog, source, previous);
+    if (view.ok() || view.status().code() != StatusCode::kNotFound) return view;
+    // A writer may merge segments and remove the old files between our reading the manifest and our opening them. Then
+    // it has committed, and the manifest is another one.
+    RAGTIME_ASSIGN_OR_RETURN(const int64_t version_now, catalog.DataVersion());
+    if (version_now != version && attempt < kAttemptsMax) continue;
     return DataLossError(StrCat("a segment of the knowledge base is missing: ", view.status().message()), kRemedy);
   }
-  return view;
 }
 
 }  // namespace ragtime

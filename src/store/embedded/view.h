@@ -36,6 +36,7 @@ struct View {
   std::optional<size_t> dimension;    // None before the first node.
   std::vector<SegmentView> segments;  // By ascending id.
 
+  const SegmentView* FindSegment(int64_t id) const;  // Null if there is none.
   uint64_t live_rows() const;
   KeywordStatistics keyword_statistics() const;
   // Where the live node is; null segment if there is none.
