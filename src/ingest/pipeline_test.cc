@@ -139,6 +139,8 @@ class MapStore : public Store {
     return result;
   }
   Status Compact(const Context& context) override { return Seal(context); }
+  Result<std::vector<Damage>> Verify(const Context&) const override { return std::vector<Damage>(); }
+  Status Backup(const Context&, const std::filesystem::path&, bool) const override { return Status(); }
   Status Seal(const Context&) override {
     ++seals;
     return Status();

@@ -206,7 +206,7 @@ TEST_F(EmbeddedStoreTest, WhatIsDeletedDuringAMergeStaysDeleted) {
   ASSERT_OK(store->Seal({}));
   EXPECT_GE(StatisticsOf(*store).segments, 1u);
   model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
-  EXPECT_OK(store->Verify({}));
+  EXPECT_OK(Soundness(*store));
   ASSERT_OK(store->Compact({}));
   EXPECT_EQ(StatisticsOf(*store).deleted_nodes, 0u);
   EXPECT_EQ(StatisticsOf(*store).segments, 1u);
@@ -336,7 +336,7 @@ TEST_F(EmbeddedStoreTest, DamageOfAnyByteIsSeenByVerifyAndNeverCrashesASearch) {
   {
     const auto store = Create({.tail_nodes_max = 10});
     Value(store->Commit({}, Documents(0, 30)));
-    EXPECT_OK(store->Verify({}));
+    EXPECT_OK(Soundness(*store));
   }
   const auto file = SegmentFiles().at(0);
   const std::string good = Value(ReadFile(file));
@@ -350,7 +350,7 @@ TEST_F(EmbeddedStoreTest, DamageOfAnyByteIsSeenByVerifyAndNeverCrashesASearch) {
     std::filesystem::remove(file);
     std::ofstream(file, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
     const auto store = Value(TryOpen(false));
-    seen += store->Verify({}).ok() ? 0 : 1;
+    seen += Soundness(*store).ok() ? 0 : 1;
     const auto snapshot = store->OpenSnapshot();
     if (!snapshot.ok()) continue;
     (void)(*snapshot)->SearchVector({}, {.vector = RandomVector(random_, kDimension), .limit = 20});

@@ -143,13 +143,13 @@ TEST_F(SoakTest, RandomOperationsAgainstAMap) {
     }
     if (random_.OneIn(4)) model_.ExpectEqual(*Value(store->OpenSnapshot()), random_);
     if (random_.OneIn(100)) {
-      EXPECT_OK(store->Verify({}));
+      EXPECT_OK(Soundness(*store));
     }
   }
   done = true;
   first.join();
   second.join();
-  EXPECT_OK(store->Verify({}));
+  EXPECT_OK(Soundness(*store));
   model_.ExpectEqual(*Value(store->OpenSnapshot()), random_);
   int status = 0;
   EXPECT_EQ(::waitpid(reader, &status, WNOHANG), 0) << "the reading process ended early";

@@ -26,38 +26,6 @@ Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewS
   return Segment::OpenImage(std::move(image), name, id, source.metric, source.indexes);
 }
 
-Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
-                                const SegmentView* previous) {
-  SegmentView view{.record = record};
-  if (previous != nullptr) {
-    view.segment = previous->segment;
-  } else {
-    RAGTIME_ASSIGN_OR_RETURN(view.segment, OpenSegment(catalog, source, record));
-    if (view.segment->rows() != record.rows) {
-      return DataLossError(StrCat("the segment ", view.segment->name(), " has ", view.segment->rows(),
-                                  " rows, and the catalog says ", record.rows),
-                           kRemedy);
-    }
-  }
-  if (record.deletions_commit == 0 && record.deleted_rows == 0 && record.deleted_tokens == 0) return view;
-  if (previous != nullptr && previous->record.deletions_commit == record.deletions_commit) {
-    view.deletions = previous->deletions;
-    return view;
-  }
-  RAGTIME_RETURN_IF_ERROR(catalog.ReadDeletions(record.id, [&](std::span<const std::byte> bytes) -> Status {
-    auto deletions = Deletions::Parse(bytes, static_cast<uint32_t>(record.rows));
-    if (!deletions.ok()) return deletions.status().Annotate(source.folder.catalog().string());
-    view.deletions = std::make_shared<const Deletions>(*std::move(deletions));
-    return Status();
-  }));
-  if (view.deletions->count() != record.deleted_rows || record.deleted_tokens > record.tokens) {
-    return DataLossError(StrCat("the catalog ", source.folder.catalog().string(),
-                                " counts the deleted rows of segment ", record.id, " wrongly"),
-                         kRemedy);
-  }
-  return view;
-}
-
 Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource& source, const View* previous) {
   RAGTIME_ASSIGN_OR_RETURN(const auto transaction, catalog.BeginRead());
   auto view = std::make_shared<View>();
@@ -114,6 +82,38 @@ View::Place View::FindNode(NodeId id) const {
     if (row && !segment.excluded().Contains(*row)) return {&segment, *row};
   }
   return {};
+}
+
+Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
+                                const SegmentView* previous) {
+  SegmentView view{.record = record};
+  if (previous != nullptr) {
+    view.segment = previous->segment;
+  } else {
+    RAGTIME_ASSIGN_OR_RETURN(view.segment, OpenSegment(catalog, source, record));
+    if (view.segment->rows() != record.rows) {
+      return DataLossError(StrCat("the segment ", view.segment->name(), " has ", view.segment->rows(),
+                                  " rows, and the catalog says ", record.rows),
+                           kRemedy);
+    }
+  }
+  if (record.deletions_commit == 0 && record.deleted_rows == 0 && record.deleted_tokens == 0) return view;
+  if (previous != nullptr && previous->record.deletions_commit == record.deletions_commit) {
+    view.deletions = previous->deletions;
+    return view;
+  }
+  RAGTIME_RETURN_IF_ERROR(catalog.ReadDeletions(record.id, [&](std::span<const std::byte> bytes) -> Status {
+    auto deletions = Deletions::Parse(bytes, static_cast<uint32_t>(record.rows));
+    if (!deletions.ok()) return deletions.status().Annotate(source.folder.catalog().string());
+    view.deletions = std::make_shared<const Deletions>(*std::move(deletions));
+    return Status();
+  }));
+  if (view.deletions->count() != record.deleted_rows || record.deleted_tokens > record.tokens) {
+    return DataLossError(StrCat("the catalog ", source.folder.catalog().string(),
+                                " counts the deleted rows of segment ", record.id, " wrongly"),
+                         kRemedy);
+  }
+  return view;
 }
 
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous) {

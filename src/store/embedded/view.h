@@ -54,6 +54,11 @@ struct ViewSource {
   IndexSet indexes;
 };
 
+// Opens one segment with its deletions inside a read transaction; `previous` is the same segment as it was before, or
+// null. kNotFound where its file is missing.
+Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
+                                const SegmentView* previous);
+
 // Reads the committed state in one short read transaction, taking from `previous` (may be null) what is still the same.
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous);
 
