@@ -76,7 +76,9 @@ void TimeIndex(FieldIndex index, const std::vector<const ragtime::Fields*>& item
     const double build_ms = watch.ElapsedMs();
     std::unique_ptr<ragtime::FieldColumns> columns;
     const double open_us = MedianUs([&] { columns = *type.Open(*bytes); });
-    const auto literal = [&](int64_t n) { return text ? "\"" + TextOf(n) + "\"" : std::to_string(n); };
+    const auto literal = [&](int64_t n) {
+      return ragtime::ToString(text ? ragtime::FieldValue(TextOf(n)) : ragtime::FieldValue(n));
+    };
     const std::string name = field;
     const double equal = MatchUs(*columns, name + " = " + literal(kDistinct / 3));
     const double one_percent = MatchUs(*columns, name + " >= " + literal(kDistinct - kDistinct / 100));
@@ -84,11 +86,12 @@ void TimeIndex(FieldIndex index, const std::vector<const ragtime::Fields*>& item
     const double half = MatchUs(*columns, name + " >= " + literal(kDistinct / 2));
     const std::vector<uint64_t> all((items.size() + 63) / 64, UINT64_MAX);
     const double order = MedianUs([&] { (void)columns->Ordered(name, true, ragtime::RowBitmap{all}, 10).ok(); });
-    std::printf("%-6s %-7s build %5.0f ms, %5.1f bytes an item, open %4.1f us; match 0.01 %% %7.1f us, 1 %% %7.1f us, "
-                "10 %% %7.1f us, 50 %% %7.1f us; top 10 %7.1f us\n",
-                field, std::string(ragtime::FieldIndexName(index)).c_str(), build_ms,
-                static_cast<double>(bytes->size()) / static_cast<double>(items.size()), open_us, equal, one_percent,
-                ten_percent, half, order);
+    std::printf(
+        "%-6s %-7s build %5.0f ms, %5.1f bytes an item, open %4.1f us; match 0.01 %% %7.1f us, 1 %% %7.1f us, "
+        "10 %% %7.1f us, 50 %% %7.1f us; top 10 %7.1f us\n",
+        field, std::string(ragtime::FieldIndexName(index)).c_str(), build_ms,
+        static_cast<double>(bytes->size()) / static_cast<double>(items.size()), open_us, equal, one_percent,
+        ten_percent, half, order);
   }
 }
 
@@ -152,7 +155,8 @@ void TimeSearches(size_t count) {
   });
   time("blocks of 16 keys", [&](int64_t key) { return tree.LowerBound(key); });
   for (const int64_t probe : probes) {
-    if (tree.LowerBound(probe) != static_cast<size_t>(std::lower_bound(keys.begin(), keys.end(), probe) - keys.begin())) {
+    if (tree.LowerBound(probe) !=
+        static_cast<size_t>(std::lower_bound(keys.begin(), keys.end(), probe) - keys.begin())) {
       Fail(ragtime::InternalError("the block tree is wrong"));
     }
   }
