@@ -144,12 +144,13 @@ Result<std::vector<Damage>> EmbeddedStore::Verify(const Context& context) const 
   return VerifyFolder(context, *source_);
 }
 
-Status EmbeddedStore::Backup(const Context& context, const std::filesystem::path& target, bool link) const {
+Result<StoreStatistics> EmbeddedStore::Backup(const Context& context, const std::filesystem::path& target,
+                                              bool link) const {
   return CopyFolder(context, *source_, {.target = target, .link = link});
 }
 
-Status EmbeddedStore::Restore(const Context& context, const std::filesystem::path& backup,
-                              const std::filesystem::path& target, IndexSet indexes) {
+Result<StoreStatistics> EmbeddedStore::Restore(const Context& context, const std::filesystem::path& backup,
+                                               const std::filesystem::path& target, IndexSet indexes) {
   RAGTIME_ASSIGN_OR_RETURN(const auto store, Open({.uri = backup.string()}, std::move(indexes), /*create=*/false));
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<Damage> damages, store->Verify(context));
   if (!damages.empty()) {
