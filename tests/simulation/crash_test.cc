@@ -263,6 +263,35 @@ TEST_F(CrashTest, AClockThatJumpsLosesNothing) {
   }
 }
 
+TEST_F(CrashTest, AnUpgradeThatIsKilledGoesOnFromThere) {
+  ASSERT_EQ(WriteUnder("count", 0).exit_code, 0);
+  const auto good = folder_.path() / "good";
+  std::filesystem::copy(kb(), good, std::filesystem::copy_options::recursive);
+  const auto upgrade_under = [&](const std::string& mode, long at) {
+    std::filesystem::remove_all(kb());
+    std::filesystem::copy(good, kb(), std::filesystem::copy_options::recursive);
+    return Finish(Start({"upgrade", kb().string()}, Faulty(mode, at)));
+  };
+  const auto notes = [&] { return Finish(Start({"notes", kb().string()}, {})).output; };
+  ASSERT_EQ(upgrade_under("count", 0).exit_code, 0);
+  const std::string expected = notes();
+  EXPECT_NE(expected.find("bc:"), std::string::npos) << expected;
+  for (const std::string mode : {"kill", "torn", "enospc", "eio"}) {
+    int disturbed = 0;
+    for (long at = 1; at < 100; ++at) {
+      SCOPED_TRACE(StrCat(mode, " at call ", at));
+      const DriverRun run = upgrade_under(mode, at);
+      if (run.exit_code == 0) break;  // It has fewer calls.
+      ++disturbed;
+      ASSERT_EQ(run.exit_code, mode == "kill" || mode == "torn" ? 137 : 1) << run.output;
+      ASSERT_EQ(Finish(Start({"upgrade", kb().string()}, {})).exit_code, 0);
+      EXPECT_EQ(notes(), expected);
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(disturbed, 3) << mode;
+  }
+}
+
 TEST_F(CrashTest, AReaderInAnotherProcessNeedsNoLock) {
   const auto store = Open(true);
   ASSERT_OK(store->BeginWrite(0));
