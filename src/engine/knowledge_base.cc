@@ -186,6 +186,28 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return embedder_;
   }
 
+  struct ChosenEmbedder {
+    std::shared_ptr<Embedder> embedder;
+    Status status;  // Why there is none, if one is wanted.
+  };
+
+  // A model that is not there costs the hybrid route one of its two halves, which a warning says. A model that does not
+  // fit the knowledge base is a mistake in the configuration, and an error.
+  Result<ChosenEmbedder> ChooseEmbedder(Route route) {
+    ChosenEmbedder chosen;
+    if (route == Route::kKeyword) return chosen;
+    Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
+    if (embedder.ok()) {
+      chosen.embedder = *std::move(embedder);
+      return chosen;
+    }
+    const StatusCode code = embedder.status().code();
+    const bool missing = code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
+    if (route != Route::kHybrid || !missing) return embedder.status();
+    chosen.status = embedder.status();
+    return chosen;
+  }
+
   // Null where the configuration names none; the status where it cannot be had.
   Result<std::shared_ptr<Generator>> GetGenerator() {
     std::lock_guard lock(mutex_);
@@ -198,10 +220,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const Context& context) {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
-    std::shared_ptr<Embedder> embedder;
-    if (route != Route::kKeyword) {
-      RAGTIME_ASSIGN_OR_RETURN(embedder, GetEmbedder());
-    }
+    RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
     const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
     const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
@@ -211,9 +230,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .route = route,
                       .group = {},
                       .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
+                      .embedder_status = embedder.status,
                       .context = context};
     options.reranker = filtered ? &filter : nullptr;
-    return SearchNodes(options, snapshot, embedder, pool_);
+    return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
   }
 
   Result<IngestReport> IngestInto(const std::vector<fs::path>& paths, Embedder& embedder, const IngestOptions& options);
@@ -304,9 +324,9 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   AnswerContext context;
   RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetSnapshot());
   context.route = request.route.value_or(config_.search.route);
-  if (context.route != Route::kKeyword) {
-    RAGTIME_ASSIGN_OR_RETURN(context.embedder, GetEmbedder());
-  }
+  RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route));
+  context.embedder = std::move(embedder.embedder);
+  context.embedder_status = embedder.status;
   context.mode = request.mode.value_or(config_.answer.mode);
   std::shared_ptr<Generator> generator;
   if (context.mode != AnswerMode::kExtract) {

@@ -516,6 +516,27 @@ class CommandLine(unittest.TestCase):
         )
         self.assertEqual(doctor.returncode, 0, findings)
 
+    def test_without_the_embedding_model_words_still_find_and_a_warning_says_so(self):
+        folder = self.scratch()
+        (folder / "my-model").symlink_to(pathlib.Path(os.environ["RAGTIME_MODELS"]) / "multilingual-e5-small")
+        environment = {"RAGTIME_MODELS": str(folder), "RAGTIME_EMBED_MODEL": "my-model"}
+        documents = folder / "documents"
+        documents.mkdir()
+        (documents / "a.txt").write_text("A replacement for a lost card costs three euros.")
+        result = run("ingest", documents, "--kb", folder / "kb", environment=environment)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (folder / "my-model").unlink()
+        result = run("search", "lost card", "--kb", folder / "kb", "--json")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        found = checked(result, "search")
+        self.assertEqual(found["hits"][0]["file"], "a.txt")
+        self.assertEqual([(w["code"], w["route"]) for w in found["warnings"]], [("route_failed", "vector")])
+        self.assertIn("my-model", found["warnings"][0]["message"])
+        question = "What does a replacement for a lost card cost?"
+        answer = checked(run("ask", question, "--kb", folder / "kb", "--json"), "ask")
+        self.assertIn("three euros", answer["answer"])
+        self.assertFails(run("search", "lost card", "--kb", folder / "kb", "--route", "vector"), "my-model")
+
     def test_a_dead_server_degrades_to_extraction_and_says_so(self):
         folder = self.scratch()
         config = folder / "ragtime.yaml"

@@ -16,6 +16,7 @@
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "store/embedded/embedded_store.h"
 #include "testing/status_matchers.h"
 #include "testing/store_testing.h"
@@ -54,7 +55,9 @@ std::string Describe(const Snapshot& snapshot) {
   for (const FileRecord& file : Value(snapshot.Files())) {
     out << "file " << file.id << " " << file.file_path << " " << file.file_type << " " << file.file_size << " "
         << file.parent_id.value_or(0) << " " << file.content_hash << " " << FileStatusName(file.status) << " "
-        << file.nodes << "\n";
+        << file.nodes;
+    for (const auto& [name, value] : file.fields) out << " " << name << "=" << ToString(value);
+    out << "\n";
     for (const NewNode& node : Value(snapshot.NodesOf(file.id))) {
       out << "  node " << node.node.id << " " << node.node.group << " " << node.node.position << " "
           << HashHex(node.node.text) << " " << node.node.heading.size() << " "
@@ -68,6 +71,12 @@ std::string Describe(const Snapshot& snapshot) {
   }
   for (const char* word : {"backup", "restore", "index", "数据库", "备份", "none"}) {
     out << "keyword " << word << Hits(Value(snapshot.SearchKeyword({}, {.text = word, .limit = 5}))) << "\n";
+  }
+  for (const char* text : {"year >= 2020", "author = \"Li\" and not draft", "标签 is null or score < 0", "page > 3"}) {
+    const Filter filter = Value(Filter::Parse(text, NodeFields(snapshot.fields())));
+    out << "filter " << text << ": " << Value(snapshot.CountNodes({}, filter))
+        << Hits(Value(snapshot.SearchVector({}, {.vector = std::vector<float>(8, 0.3f), .limit = 5, .filter = filter})))
+        << "\n";
   }
   return out.str();
 }
@@ -84,7 +93,9 @@ TEST(GoldenKnowledgeBase, EachHoldsWhatItHeldAndGoesOn) {
     const fs::path kb = folder.path() / "kb";
     fs::create_directories(folder.path());
     fs::copy(entry.path(), kb, fs::copy_options::recursive);
-    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
+                           .keyword = std::make_shared<Bm25IndexType>(),
+                           .fields = std::make_shared<ColumnsType>()};
     auto store = Value(EmbeddedStore::Open({.uri = kb.string()}, indexes, false));
     const std::string described = Describe(*Value(store->OpenSnapshot()));
     const fs::path words = entry.path().string() + ".txt";

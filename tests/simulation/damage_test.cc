@@ -16,6 +16,7 @@
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "simulation/numbered_batches.h"
 #include "store/embedded/embedded_store.h"
 #include "testing/status_matchers.h"
@@ -28,7 +29,9 @@ namespace {
 namespace fs = std::filesystem;
 
 IndexSet Indexes() {
-  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+  return {.vector = std::make_shared<FlatIndexType>(),
+          .keyword = std::make_shared<Bm25IndexType>(),
+          .fields = std::make_shared<ColumnsType>()};
 }
 
 void Write(const fs::path& file, std::string_view bytes) {
