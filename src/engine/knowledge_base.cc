@@ -54,15 +54,6 @@ Status CheckPaths(const std::vector<fs::path>& paths) {
   return Status();
 }
 
-Result<BackupReport> ReportOfCopy(const Config& config, const Stopwatch& stopwatch) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(config, /*create=*/false));
-  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
-  BackupReport report{.path = config.store.uri};
-  RAGTIME_ASSIGN_OR_RETURN(report.store, snapshot->Statistics());
-  report.total_ms = stopwatch.ElapsedMs();
-  return report;
-}
-
 class LocalKnowledgeBase : public KnowledgeBase {
  public:
   explicit LocalKnowledgeBase(Config config) : config_(std::move(config)), pool_(config_.threads) {}
@@ -160,10 +151,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<BackupReport> Backup(const fs::path& target, bool link, const Context& context) override {
     const Stopwatch stopwatch;
     RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
-    RAGTIME_RETURN_IF_ERROR(GetStore()->Backup(context, target, link));
-    Config of_copy = config_;
-    of_copy.store.uri = target.string();
-    return ReportOfCopy(of_copy, stopwatch);
+    BackupReport report{.path = target.string()};
+    RAGTIME_ASSIGN_OR_RETURN(report.store, GetStore()->Backup(context, target, link));
+    report.total_ms = stopwatch.ElapsedMs();
+    return report;
   }
 
  private:
@@ -372,8 +363,10 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
 
 Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
   const Stopwatch stopwatch;
-  RAGTIME_RETURN_IF_ERROR(RestoreStore(config, backup, context));
-  return ReportOfCopy(config, stopwatch);
+  BackupReport report{.path = config.store.uri};
+  RAGTIME_ASSIGN_OR_RETURN(report.store, RestoreStore(config, backup, context));
+  report.total_ms = stopwatch.ElapsedMs();
+  return report;
 }
 
 Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {

@@ -381,6 +381,8 @@ class CommandLine(unittest.TestCase):
     def test_backup_while_it_is_written_and_restore(self):
         kb = self.copy_of_kb()
         folder = kb.parent
+        run("backup", folder / "first", "--kb", kb)
+        self.assertEqual({path.name for path in (folder / "first").iterdir()}, {"catalog.sqlite", "segments"})
         writer = subprocess.Popen(
             [str(BINARY), "ingest", str(self.documents), "--kb", str(kb), "--json"],
             stdout=subprocess.DEVNULL,
