@@ -8,6 +8,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
+#include "engine/keeping.h"
 #include "engine/recorded.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
@@ -50,6 +51,15 @@ Status CheckPaths(const std::vector<fs::path>& paths) {
       return NotFoundError(StrCat("there is no file or folder ", path.string()), "check the path");
   }
   return Status();
+}
+
+Result<BackupReport> ReportOfCopy(const Config& config, const Stopwatch& stopwatch) {
+  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(config, /*create=*/false));
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
+  BackupReport report{.path = config.store.uri};
+  RAGTIME_ASSIGN_OR_RETURN(report.store, snapshot->Statistics());
+  report.total_ms = stopwatch.ElapsedMs();
+  return report;
 }
 
 class LocalKnowledgeBase : public KnowledgeBase {
@@ -109,6 +119,44 @@ class LocalKnowledgeBase : public KnowledgeBase {
       statistics.root = recorded_->root;
     }
     return statistics;
+  }
+
+  Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override {
+    std::lock_guard one_at_a_time(ingest_mutex_);
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    const std::string root = [this] {
+      std::lock_guard lock(mutex_);
+      return recorded_ ? recorded_->root : std::string();
+    }();
+    return DeletePaths(*GetStore(), {.paths = paths, .root = root, .lock_timeout_ms = config_.lock_timeout_ms},
+                       context);
+  }
+
+  Result<CompactReport> Compact(const Context& context) override {
+    std::lock_guard one_at_a_time(ingest_mutex_);
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    return CompactStore(*GetStore(), config_.lock_timeout_ms, context);
+  }
+
+  Result<VerifyReport> Verify(const Context& context) override {
+    const std::shared_ptr<Store> store = GetStore();
+    if (!store) return GetSnapshot().status();
+    VerifyReport report;
+    RAGTIME_ASSIGN_OR_RETURN(report.damages, store->Verify(context));
+    // A damaged one may have no snapshot; what is wrong is in the report then.
+    if (const auto snapshot = store->OpenSnapshot(); snapshot.ok()) {
+      RAGTIME_ASSIGN_OR_RETURN(report.store, (*snapshot)->Statistics());
+    }
+    return report;
+  }
+
+  Result<BackupReport> Backup(const fs::path& target, bool link, const Context& context) override {
+    const Stopwatch stopwatch;
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    RAGTIME_RETURN_IF_ERROR(GetStore()->Backup(context, target, link));
+    Config of_copy = config_;
+    of_copy.store.uri = target.string();
+    return ReportOfCopy(of_copy, stopwatch);
   }
 
  private:
@@ -310,6 +358,12 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
 }
 
 }  // namespace
+
+Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
+  const Stopwatch stopwatch;
+  RAGTIME_RETURN_IF_ERROR(RestoreStore(config, backup, context));
+  return ReportOfCopy(config, stopwatch);
+}
 
 Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {
   auto knowledge_base = std::make_unique<LocalKnowledgeBase>(config);
