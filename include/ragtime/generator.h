@@ -52,6 +52,7 @@ struct GeneratorInfo {
   std::string model;
   std::vector<std::string> languages;  // ISO 639-1 codes the model declares; empty: any.
   size_t context_tokens = 0;
+  bool cites = true;  // False: it is known to put no markers under what it says, however it is asked.
 };
 
 class Generator {

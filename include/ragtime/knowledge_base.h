@@ -134,6 +134,29 @@ struct KnowledgeBaseStatistics {
   std::string root;  // What file paths are relative to.
 };
 
+struct CompactReport {
+  StoreStatistics before;
+  StoreStatistics after;
+};
+
+struct VerifyReport {
+  std::vector<Damage> damages;  // Empty: all is well.
+  StoreStatistics store;        // What was looked at; zeros where even that cannot be read.
+};
+
+struct BackupReport {
+  std::string path;       // Of the copy.
+  StoreStatistics store;  // Of the copy.
+  double total_ms = 0;
+};
+
+struct DeleteReport {
+  uint64_t files = 0;
+  uint64_t folders = 0;
+  uint64_t nodes = 0;
+  std::vector<std::string> file_paths;  // Of the files that went, ascending.
+};
+
 class KnowledgeBase {
  public:
   // Opens what `config` names, or prepares to make it at the first Ingest. kNotFound if `must_exist` and there is none.
@@ -151,6 +174,23 @@ class KnowledgeBase {
   virtual Result<Answer> Ask(const AskRequest& request) = 0;
   virtual Result<std::vector<FileRecord>> Files() = 0;
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
+
+  // Takes files and folders with all below out, all or nothing. `paths` are file_paths, or paths on disk below the
+  // root. kNotFound names those that are most like an unknown one. A file that still lies there comes back with the
+  // next Ingest.
+  virtual Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context = {}) = 0;
+  // Gives the space of deleted nodes back and leaves few segments. Reading goes on meanwhile.
+  virtual Result<CompactReport> Compact(const Context& context = {}) = 0;
+  // Reads all of it and compares it with its checksums and with itself. Reading and writing go on meanwhile.
+  virtual Result<VerifyReport> Verify(const Context& context = {}) = 0;
+  // Copies one committed state to `target`, which must not exist yet. Reading and writing go on meanwhile. With `link`
+  // the copy's segments are hard links: at once and without space, but on the same disk.
+  virtual Result<BackupReport> Backup(const std::filesystem::path& target, bool link = false,
+                                      const Context& context = {}) = 0;
+  // Makes the folder that `config` names, which does not exist or is empty, from a backup. The copy keeps the uuid and
+  // gets a generation that the original never has.
+  static Result<BackupReport> Restore(const std::filesystem::path& backup, const Config& config,
+                                      const Context& context = {});
 
  protected:
   KnowledgeBase() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A Store keeps documents and nodes and finds nodes by vector and by words. Commit writes; a Snapshot reads.
-// It knows nothing of files on disk, readers, splitters or models.
+// It knows nothing of the files that documents come from, of readers, splitters or models.
 //
 // Threads: Commit may be called by one thread at a time; everything else concurrently, also with Commit.
 // Errors: a Commit that fails has no effect.
@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -82,6 +83,12 @@ struct StoreStatistics {
   uint64_t size_bytes = 0;  // On disk, or in memory for a store without files.
 };
 
+// Something in a store that is not as it was written.
+struct Damage {
+  std::string file;     // That it lies in.
+  std::string message;  // One sentence.
+};
+
 // A consistent state of the store. Later commits do not change it. Keep it only as long as a request takes.
 class Snapshot {
  public:
@@ -120,13 +127,23 @@ class Store {
   virtual Result<std::optional<std::string>> Setting(std::string_view key) const = 0;
 
   // Takes the right to write, waiting at most `timeout_ms` for another process; kFailedPrecondition names the holder.
-  // Commit and Seal need it. EndWrite gives it back; so does destruction.
+  // Commit, Seal and Compact need it. EndWrite gives it back; so does destruction.
   virtual Status BeginWrite(int64_t timeout_ms) = 0;
   virtual void EndWrite() = 0;
   virtual Result<CommitResult> Commit(const Context& context, WriteBatch batch) = 0;
   // Moves what was committed into the layout that is fastest to read and reclaims deleted nodes where that pays.
   // Changes no result and no generation.
+  // A store may do so by itself, at rest; this does it now.
   virtual Status Seal(const Context& context) = 0;
+  // As Seal, for everything that becomes fewer or smaller by it: reclaims every deleted node and all free space.
+  virtual Status Compact(const Context& context) = 0;
+
+  // Reads everything, compares it with its checksums and with itself, and says what is damaged. Needs no right to
+  // write. An error means that it could not be looked at.
+  virtual Result<std::vector<Damage>> Verify(const Context& context) const = 0;
+  // Makes a copy of one committed state under `target`, which must not exist; it appears when it is whole. Needs no
+  // right to write. With `link` it shares files with this store where that is safe.
+  virtual Status Backup(const Context& context, const std::filesystem::path& target, bool link) const = 0;
 
  protected:
   Store() = default;

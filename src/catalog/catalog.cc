@@ -243,12 +243,29 @@ Status Catalog::Checkpoint() {
   return connection_->Prepare("PRAGMA wal_checkpoint(TRUNCATE)").Run();
 }
 
-Status Catalog::CheckIntegrity() {
-  Query query = connection_->Prepare("PRAGMA integrity_check(1)");
-  RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
-  if (row && query.Text(0) == "ok") return Status();
-  return DataLossError(StrCat("the catalog ", file_.string(), " is damaged: ", row ? query.Text(0) : "no answer"),
-                       "restore the knowledge base from a copy, or ingest the documents into a new one");
+Status Catalog::CopyTo(const std::filesystem::path& file) { return connection_->CopyTo(file); }
+
+Result<std::vector<std::string>> Catalog::FindDamage() {
+  std::vector<std::string> damage;
+  const auto collect = [&](const char* sql, std::string_view what) -> Status {
+    Query query = connection_->Prepare(sql);
+    for (;;) {
+      RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) return Status();
+      if (const std::string text = query.Text(0); text != "ok") damage.push_back(StrCat(what, text));
+    }
+  };
+  RAGTIME_RETURN_IF_ERROR(collect("PRAGMA integrity_check(20)", ""));
+  if (!damage.empty()) return damage;
+  RAGTIME_RETURN_IF_ERROR(collect("SELECT segment_id FROM deletions EXCEPT SELECT id FROM segments",
+                                  "there are deletions of a segment that is not there: "));
+  RAGTIME_RETURN_IF_ERROR(collect("SELECT segment_id FROM tail EXCEPT SELECT id FROM segments WHERE in_tail = 1",
+                                  "there is an image of a segment that is not in the tail: "));
+  RAGTIME_RETURN_IF_ERROR(
+      collect("SELECT file_path FROM files, state WHERE since > commit_number", "a row is of a commit to come: "));
+  RAGTIME_RETURN_IF_ERROR(collect("SELECT file_path FROM files_history, state WHERE until > commit_number",
+                                  "a row of the past is of a commit to come: "));
+  return damage;
 }
 
 }  // namespace ragtime

@@ -119,8 +119,11 @@ class Catalog {
   Status Shrink();
   // Moves the log into the file and empties it, as far as readers allow.
   Status Checkpoint();
-  // SQLite's own check of every page and index: seconds for a large catalog.
-  Status CheckIntegrity();
+  // Makes `file` a catalog of the same state: that of the read transaction, if there is one.
+  Status CopyTo(const std::filesystem::path& file);
+  // SQLite's own check of every page and index, and rows that refer to nothing, in sentences: seconds for a large
+  // catalog.
+  Result<std::vector<std::string>> FindDamage();
 
  private:
   Catalog(std::filesystem::path file, std::unique_ptr<Connection> connection)

@@ -191,6 +191,20 @@ Result<bool> Connection::ReadBlob(const char* table, const char* column, int64_t
   return true;
 }
 
+Status Connection::CopyTo(const std::filesystem::path& file) {
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
+  RAGTIME_ASSIGN_OR_RETURN(const auto copy, Create(file));
+  sqlite3_backup* backup = sqlite3_backup_init(copy->handle_, "main", handle_, "main");
+  if (backup == nullptr) return copy->ErrorOf(sqlite3_errcode(copy->handle_));
+  // All at once: within a read transaction no page can change under it.
+  const int stepped = sqlite3_backup_step(backup, -1);
+  const int finished = sqlite3_backup_finish(backup);
+  if (stepped == SQLITE_DONE && finished == SQLITE_OK) return Status();
+  const int code = finished != SQLITE_OK ? finished : stepped;
+  return ErrorOf(code).Annotate(StrCat("copying to ", file.string()));
+}
+
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
 Status Connection::ErrorOf(int code) const {

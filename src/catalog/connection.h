@@ -80,6 +80,8 @@ class Connection {
   // Copies the blob in that column of that row into what `room` gives for its size; false where there is no such row.
   Result<bool> ReadBlob(const char* table, const char* column, int64_t row,
                         const std::function<std::span<std::byte>(size_t size_bytes)>& room);
+  // Makes `file` the same database by SQLite's online backup. Others may write to this one meanwhile.
+  Status CopyTo(const std::filesystem::path& file);
   bool in_transaction() const;
 
  private:

@@ -14,25 +14,33 @@ namespace ragtime::cli {
 namespace {
 
 void PrintFile(const FileRecord& file, const std::string& indent, const std::string& name) {
-  if (file.is_dir) {
-    std::printf("%s%s/\n", indent.c_str(), name.c_str());
-    return;
-  }
   std::printf("%s%-7s %6llu nodes %10s  %s\n", indent.c_str(), std::string(FileStatusName(file.status)).c_str(),
               static_cast<unsigned long long>(file.nodes), SizeInWords(file.file_size).c_str(), name.c_str());
   if (!file.error.empty()) std::printf("%s        %s\n", indent.c_str(), file.error.c_str());
 }
 
-void PrintTree(const std::multimap<DocumentId, const FileRecord*>& children, DocumentId parent,
-               const std::string& indent) {
+void PrintFolder(const FileRecord& folder, const FolderTotals& below, const std::string& indent) {
+  std::printf("%s%s/  %llu files, %llu nodes, %s", indent.c_str(), folder.file_name.c_str(),
+              static_cast<unsigned long long>(below.files), static_cast<unsigned long long>(below.nodes),
+              SizeInWords(below.size_bytes).c_str());
+  if (below.failed > 0) std::printf(", %llu failed", static_cast<unsigned long long>(below.failed));
+  std::printf("\n");
+}
+
+void PrintTree(const std::multimap<DocumentId, const FileRecord*>& children,
+               const std::map<DocumentId, FolderTotals>& totals, DocumentId parent, const std::string& indent) {
   const auto [begin, end] = children.equal_range(parent);
   std::vector<const FileRecord*> rows;
   for (auto it = begin; it != end; ++it) rows.push_back(it->second);
   std::sort(rows.begin(), rows.end(),
             [](const FileRecord* a, const FileRecord* b) { return a->file_name < b->file_name; });
   for (const FileRecord* row : rows) {
-    PrintFile(*row, indent, row->file_name);
-    if (row->is_dir) PrintTree(children, row->id, indent + "  ");
+    if (row->is_dir) {
+      PrintFolder(*row, totals.at(row->id), indent);
+      PrintTree(children, totals, row->id, indent + "  ");
+    } else {
+      PrintFile(*row, indent, row->file_name);
+    }
   }
 }
 
@@ -50,7 +58,7 @@ int RunFiles(const Options& options) {
   } else if (options.tree) {
     std::multimap<DocumentId, const FileRecord*> children;
     for (const FileRecord& file : *files) children.emplace(file.parent_id.value_or(0), &file);
-    PrintTree(children, 0, "");
+    PrintTree(children, TotalsOfFolders(*files), 0, "");
   } else {
     for (const FileRecord& file : *files) {
       if (!file.is_dir) PrintFile(file, "", file.file_path);

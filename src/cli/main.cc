@@ -93,6 +93,31 @@ int Main(int argc, char** argv) {
   CLI::App* stats = app.add_subcommand("stats", "Show sizes and settings of a knowledge base");
   AddSharedOptions(*stats, options);
 
+  const auto add_lock_timeout = [&options](CLI::App* command) {
+    command->add_option("--lock-timeout", options.lock_timeout_s, "Seconds to wait for another writer")
+        ->check(CLI::Range(0.0, 3600.0));
+  };
+  CLI::App* remove = app.add_subcommand("delete", "Take files or folders out of a knowledge base");
+  AddSharedOptions(*remove, options);
+  remove->add_option("paths", options.deleted_paths, "As `ragtime files` lists them")->required();
+  add_lock_timeout(remove);
+
+  CLI::App* compact = app.add_subcommand("compact", "Give the space of deleted passages back, merge segments");
+  AddSharedOptions(*compact, options);
+  add_lock_timeout(compact);
+
+  CLI::App* verify = app.add_subcommand("verify", "Read all of a knowledge base and check it");
+  AddSharedOptions(*verify, options);
+
+  CLI::App* backup = app.add_subcommand("backup", "Copy a knowledge base, also while it is in use");
+  AddSharedOptions(*backup, options);
+  backup->add_option("target", options.copy_path, "Folder to make")->required();
+  backup->add_flag("--link", options.link, "Hard links instead of copies: no space, but the same disk");
+
+  CLI::App* restore = app.add_subcommand("restore", "Make the knowledge base --kb from a backup");
+  AddSharedOptions(*restore, options);
+  restore->add_option("backup", options.copy_path, "Folder that `ragtime backup` made")->required();
+
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
   init->add_flag("--force", options.force, "Overwrite an existing file");
@@ -121,6 +146,11 @@ int Main(int argc, char** argv) {
   const InterruptWatch watch;
   if (ingest->parsed()) return RunIngest(options, watch.context());
   if (search->parsed()) return RunSearch(options, watch.context());
+  if (remove->parsed()) return RunDelete(options, watch.context());
+  if (compact->parsed()) return RunCompact(options, watch.context());
+  if (verify->parsed()) return RunVerify(options, watch.context());
+  if (backup->parsed()) return RunBackup(options, watch.context());
+  if (restore->parsed()) return RunRestore(options, watch.context());
   return RunAsk(options, watch.context());
 }
 

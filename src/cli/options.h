@@ -31,6 +31,10 @@ struct Options {
   bool json_events = false;  // --json --stream: one JSON line for each event.
   // files
   bool tree = false;
+  // delete, backup, restore
+  std::vector<std::string> deleted_paths;
+  std::string copy_path;  // The target of backup, the source of restore.
+  bool link = false;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -42,6 +46,11 @@ int RunSearch(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunFiles(const Options& options);
 int RunStats(const Options& options);
+int RunDelete(const Options& options, const Context& context);
+int RunCompact(const Options& options, const Context& context);
+int RunVerify(const Options& options, const Context& context);
+int RunBackup(const Options& options, const Context& context);
+int RunRestore(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -121,4 +121,10 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   return std::unique_ptr<Store>(std::move(store));
 }
 
+Status RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context) {
+  const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
+                         .keyword = std::make_shared<Bm25IndexType>(config.store.bm25)};
+  return EmbeddedStore::Restore(context, backup, config.store.uri, indexes);
+}
+
 }  // namespace ragtime

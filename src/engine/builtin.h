@@ -4,6 +4,7 @@
 #ifndef RAGTIME_ENGINE_BUILTIN_H_
 #define RAGTIME_ENGINE_BUILTIN_H_
 
+#include <filesystem>
 #include <memory>
 
 #include "ragtime/config.h"
@@ -26,6 +27,8 @@ Status ProbeServer(const Config& config);
 
 // kNotFound if there is no knowledge base at config.store.uri and `create` is false.
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);
+// Makes config.store.uri out of a backup.
+Status RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context);
 
 }  // namespace ragtime
 

@@ -8,6 +8,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
+#include "engine/keeping.h"
 #include "engine/recorded.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
@@ -50,6 +51,15 @@ Status CheckPaths(const std::vector<fs::path>& paths) {
       return NotFoundError(StrCat("there is no file or folder ", path.string()), "check the path");
   }
   return Status();
+}
+
+Result<BackupReport> ReportOfCopy(const Config& config, const Stopwatch& stopwatch) {
+  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(config, /*create=*/false));
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
+  BackupReport report{.path = config.store.uri};
+  RAGTIME_ASSIGN_OR_RETURN(report.store, snapshot->Statistics());
+  report.total_ms = stopwatch.ElapsedMs();
+  return report;
 }
 
 class LocalKnowledgeBase : public KnowledgeBase {
@@ -111,6 +121,44 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return statistics;
   }
 
+  Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override {
+    std::lock_guard one_at_a_time(ingest_mutex_);
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    const std::string root = [this] {
+      std::lock_guard lock(mutex_);
+      return recorded_ ? recorded_->root : std::string();
+    }();
+    return DeletePaths(*GetStore(), {.paths = paths, .root = root, .lock_timeout_ms = config_.lock_timeout_ms},
+                       context);
+  }
+
+  Result<CompactReport> Compact(const Context& context) override {
+    std::lock_guard one_at_a_time(ingest_mutex_);
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    return CompactStore(*GetStore(), config_.lock_timeout_ms, context);
+  }
+
+  Result<VerifyReport> Verify(const Context& context) override {
+    const std::shared_ptr<Store> store = GetStore();
+    if (!store) return GetSnapshot().status();
+    VerifyReport report;
+    RAGTIME_ASSIGN_OR_RETURN(report.damages, store->Verify(context));
+    // A damaged one may have no snapshot; what is wrong is in the report then.
+    if (const auto snapshot = store->OpenSnapshot(); snapshot.ok()) {
+      RAGTIME_ASSIGN_OR_RETURN(report.store, (*snapshot)->Statistics());
+    }
+    return report;
+  }
+
+  Result<BackupReport> Backup(const fs::path& target, bool link, const Context& context) override {
+    const Stopwatch stopwatch;
+    RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
+    RAGTIME_RETURN_IF_ERROR(GetStore()->Backup(context, target, link));
+    Config of_copy = config_;
+    of_copy.store.uri = target.string();
+    return ReportOfCopy(of_copy, stopwatch);
+  }
+
  private:
   // Takes a store over together with what it records. Requires mutex_.
   Status Adopt(std::unique_ptr<Store> store) {
@@ -147,6 +195,28 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return embedder_;
   }
 
+  struct ChosenEmbedder {
+    std::shared_ptr<Embedder> embedder;
+    Status status;  // Why there is none, if one is wanted.
+  };
+
+  // A model that is not there costs the hybrid route one of its two halves, which a warning says. A model that does not
+  // fit the knowledge base is a mistake in the configuration, and an error.
+  Result<ChosenEmbedder> ChooseEmbedder(Route route) {
+    ChosenEmbedder chosen;
+    if (route == Route::kKeyword) return chosen;
+    Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
+    if (embedder.ok()) {
+      chosen.embedder = *std::move(embedder);
+      return chosen;
+    }
+    const StatusCode code = embedder.status().code();
+    const bool missing = code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
+    if (route != Route::kHybrid || !missing) return embedder.status();
+    chosen.status = embedder.status();
+    return chosen;
+  }
+
   // Null where the configuration names none; the status where it cannot be had.
   Result<std::shared_ptr<Generator>> GetGenerator() {
     std::lock_guard lock(mutex_);
@@ -159,10 +229,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const Context& context) {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
-    std::shared_ptr<Embedder> embedder;
-    if (route != Route::kKeyword) {
-      RAGTIME_ASSIGN_OR_RETURN(embedder, GetEmbedder());
-    }
+    RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
     const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
     const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
@@ -172,9 +239,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .route = route,
                       .group = {},
                       .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
+                      .embedder_status = embedder.status,
                       .context = context};
     options.reranker = filtered ? &filter : nullptr;
-    return SearchNodes(options, snapshot, embedder, pool_);
+    return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
   }
 
   Result<IngestReport> IngestInto(const std::vector<fs::path>& paths, Embedder& embedder, const IngestOptions& options);
@@ -265,9 +333,9 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   AnswerContext context;
   RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetSnapshot());
   context.route = request.route.value_or(config_.search.route);
-  if (context.route != Route::kKeyword) {
-    RAGTIME_ASSIGN_OR_RETURN(context.embedder, GetEmbedder());
-  }
+  RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route));
+  context.embedder = std::move(embedder.embedder);
+  context.embedder_status = embedder.status;
   context.mode = request.mode.value_or(config_.answer.mode);
   std::shared_ptr<Generator> generator;
   if (context.mode != AnswerMode::kExtract) {
@@ -290,6 +358,12 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
 }
 
 }  // namespace
+
+Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
+  const Stopwatch stopwatch;
+  RAGTIME_RETURN_IF_ERROR(RestoreStore(config, backup, context));
+  return ReportOfCopy(config, stopwatch);
+}
 
 Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {
   auto knowledge_base = std::make_unique<LocalKnowledgeBase>(config);

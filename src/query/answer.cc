@@ -52,6 +52,7 @@ Status Find(Asking& asking) {
                     .route = asking.request.route.value_or(context.route),
                     .group = context.group,
                     .rewriter = context.rewriter,
+                    .embedder_status = context.embedder_status,
                     .context = asking.request.context};
   options.reranker = context.reranker;
   // A late route may use up half of the time; the rest is for the answer.
@@ -118,7 +119,11 @@ std::optional<Warning> ReasonToExtract(const Asking& asking) {
   }
   const std::vector<std::string>& languages = generator->info().languages;
   if (languages.empty() || std::find(languages.begin(), languages.end(), asking.language) != languages.end()) {
-    return std::nullopt;
+    if (generator->info().cites) return std::nullopt;
+    return Warning{"cannot_cite", std::nullopt,
+                   StrCat(generator->info().model, " is too small to cite what it says, so ", kExtracted,
+                          "; set llm: {model: ...} to a larger model, or answer: {mode: generate} to ask this one all "
+                          "the same")};
   }
   const std::string language = asking.language.empty() ? "the question's language"
                                                        : StrCat("\"", asking.language, "\", the question's language");
@@ -172,7 +177,7 @@ Result<bool> Generated(Asking& asking) {
     return degrade(packed.status());
   }
 
-  CheckedStream stream(packed->passages, asking.request.on_token, /*hold_until_cited=*/is_auto);
+  CheckedStream stream(packed->passages.size(), asking.request.on_token, /*hold_until_cited=*/is_auto);
   const GenerationRequest generation{.messages = std::move(packed->messages),
                                      .max_tokens = asking.context.max_tokens,
                                      .temperature = 0,

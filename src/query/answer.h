@@ -29,6 +29,7 @@ namespace ragtime {
 struct AnswerContext {
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<Embedder> embedder;  // May be null with Route::kKeyword.
+  Status embedder_status;              // Why it is null otherwise.
   Generator* generator = nullptr;      // Null: none is at hand, because of `generator_status`.
   Status generator_status;             // OK and no generator: none is configured.
   ThreadPool* pool = nullptr;
@@ -49,9 +50,9 @@ struct AnswerContext {
 // - Mode extract: sentences of the documents.
 // - Mode generate: the model's text. "uncited" if it rests on no passage, "truncated" if it ran into max_tokens.
 // - Mode auto: the model's text, but extracted sentences where there is no model ("no_model"), where it does not
-// declare
-//   the question's language ("language"), where it failed ("generator_failed"), and where its text rests on no passage
-//   ("uncited"). The stream is held back until something in it is cited; text that was passed on is kept.
+//   declare the question's language ("language") or is known to cite nothing ("cannot_cite"), where it failed
+//   ("generator_failed"), and where it put no marker under its first sentences ("uncited"). The stream is held back
+//   until something in it is cited; text that was passed on is kept.
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
 
 }  // namespace ragtime

@@ -17,6 +17,7 @@ using CodeList = std::vector<std::string>;
 
 constexpr char kCited[] = "You restore the archive with pg_restore [1].";
 constexpr char kUncited[] = "Bananas grow in tropical climates near the equator.";
+constexpr char kCitedLater[] = "The archive is restored with the pg_restore command [1]. It is quick.";
 constexpr char kInferable[] = "The archive is restored with the pg_restore command. It is quick.";
 
 class AnswerTest : public testing::Test {
@@ -151,6 +152,18 @@ TEST_F(AnswerTest, AutoTakesSentencesWhereTheModelDoesNotKnowTheLanguage) {
   EXPECT_EQ(answer->mode, AnswerMode::kGenerate);
 }
 
+TEST_F(AnswerTest, AutoTakesSentencesWhereTheModelIsKnownToCiteNothing) {
+  UseGenerator(kCited);
+  generator_->info_.cites = false;
+  auto answer = Ask("How is the archive restored?");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(generator_->calls, 0);
+  EXPECT_EQ(answer->mode, AnswerMode::kExtract);
+  EXPECT_EQ(Codes(*answer), CodeList{"cannot_cite"});
+  EXPECT_TRUE(Mentions(*answer, "answer: {mode: generate}"));
+  EXPECT_EQ(Ask("How is the archive restored?", AnswerMode::kGenerate)->mode, AnswerMode::kGenerate);
+}
+
 TEST_F(AnswerTest, AutoDropsTextThatRestsOnNothingBeforeAnybodySeesIt) {
   UseGenerator(kUncited, "Let me think.");
   auto answer = Ask("How is the archive restored?");
@@ -177,8 +190,21 @@ TEST_F(AnswerTest, GenerateKeepsTextThatRestsOnNothingAndSaysSo) {
   EXPECT_TRUE(Mentions(*answer, "answer: {mode: extract}"));
 }
 
-TEST_F(AnswerTest, AutoInfersACitationAndStreamsFromThereOn) {
+TEST_F(AnswerTest, AutoTakesNoInferredCitationForAModelThatCitesNothing) {
   UseGenerator(kInferable);
+  auto answer = Ask("How is the archive restored?");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->mode, AnswerMode::kExtract);
+  EXPECT_EQ(Codes(*answer), CodeList{"uncited"});
+  answer = Ask("How is the archive restored?", AnswerMode::kGenerate);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->text, kInferable);
+  ASSERT_EQ(answer->citations.size(), 1u);
+  EXPECT_TRUE(answer->citations[0].inferred);
+}
+
+TEST_F(AnswerTest, AutoStreamsFromTheFirstMarkerOn) {
+  UseGenerator(kCitedLater);
   std::vector<std::string> pieces;
   const auto answer = AnswerQuestion(
       context_, {.question = "How is the archive restored?", .on_token = [&](Channel, std::string_view text) {
@@ -186,12 +212,10 @@ TEST_F(AnswerTest, AutoInfersACitationAndStreamsFromThereOn) {
                    return true;
                  }});
   ASSERT_TRUE(answer.ok());
-  EXPECT_EQ(answer->text, kInferable);
-  ASSERT_EQ(answer->citations.size(), 1u);
-  EXPECT_TRUE(answer->citations[0].inferred);
-  // The first piece is the first sentence, whole; the rest came as it was made.
+  EXPECT_EQ(answer->text, kCitedLater);
+  // The first piece reaches up to the marker; the rest came as it was made.
   ASSERT_GE(pieces.size(), 2u);
-  EXPECT_TRUE(pieces[0].starts_with("The archive is restored with the pg_restore command."));
+  EXPECT_TRUE(pieces[0].starts_with("The archive is restored with the pg_restore command [1]")) << pieces[0];
 }
 
 TEST_F(AnswerTest, AutoStopsAModelThatCitesNothing) {

@@ -28,6 +28,7 @@ struct RouteOutcome {
 struct RecallState {
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<Embedder> embedder;
+  Status embedder_status;
   Context context;
   RewrittenQuery query;
   size_t depth = 0;
@@ -45,8 +46,9 @@ struct RecallState {
 RouteOutcome RunVectorRoute(const RecallState& state) {
   RouteOutcome outcome;
   if (state.embedder == nullptr) {
-    outcome.status =
-        UnavailableError("no embedding model is at hand", "set embed: {model: ...}, or use --route keyword");
+    outcome.status = state.embedder_status;
+    if (outcome.status.ok())
+      outcome.status = UnavailableError("no embedding model is at hand", "set embed: {model: ...}");
     return outcome;
   }
   const Stopwatch embedding;
@@ -171,6 +173,7 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
   auto state = std::make_shared<RecallState>(names);
   state->snapshot = std::move(snapshot);
   if (request.route != Route::kKeyword) state->embedder = std::move(embedder);
+  state->embedder_status = request.embedder_status;
   state->context = request.context;
   state->query = recalled.query;
   const size_t top_k = std::min(request.top_k, std::numeric_limits<size_t>::max() / 3);

@@ -41,6 +41,7 @@ struct RecallRequest {
   Route route = Route::kHybrid;
   std::string group;                   // The NodeGroup to look in; "": all.
   const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
+  Status embedder_status;              // Why there is no embedder, where one is wanted and could not be had.
   Context context;
 };
 

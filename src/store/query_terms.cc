@@ -8,12 +8,20 @@
 
 namespace ragtime {
 
-std::vector<WeightedTerm> QueryTerms(std::string_view question) {
+namespace {
+
+std::vector<WeightedTerm> Count(std::vector<std::string> words) {
   std::map<std::string, float> counts;
-  for (std::string& word : QueryWords(question)) counts[std::move(word)] += 1;
+  for (std::string& word : words) counts[std::move(word)] += 1;
   std::vector<WeightedTerm> terms;
   for (const auto& [word, count] : counts) terms.push_back({.term = word, .weight = count});
   return terms;
 }
+
+}  // namespace
+
+std::vector<WeightedTerm> QueryTerms(std::string_view question) { return Count(QueryWords(question)); }
+
+std::vector<WeightedTerm> WiderQueryTerms(std::string_view question) { return Count(SplitWords(question)); }
 
 }  // namespace ragtime

@@ -12,7 +12,10 @@
 
 namespace ragtime {
 
+// Of Chinese, Japanese, Korean and Thai the pairs of characters.
 std::vector<WeightedTerm> QueryTerms(std::string_view question);
+// Single characters too: for a question none of whose QueryTerms occurs anywhere.
+std::vector<WeightedTerm> WiderQueryTerms(std::string_view question);
 
 }  // namespace ragtime
 

@@ -16,6 +16,8 @@ namespace ragtime {
 namespace {
 
 constexpr size_t kGroupsMax = 65535;
+// Written between two calls of WriteProgress: under a millisecond in the page cache.
+constexpr size_t kWriteBytes = size_t{1} << 20;
 
 uint64_t AlignUp(uint64_t value, size_t alignment) { return (value + alignment - 1) / alignment * alignment; }
 
@@ -28,7 +30,7 @@ std::vector<std::byte> BytesOf(const std::vector<T>& values) {
 // Writes one after the other and pads to the offset of the next.
 class FileWriter {
  public:
-  explicit FileWriter(const std::filesystem::path& path) : path_(path) {}
+  FileWriter(const std::filesystem::path& path, const WriteProgress& progress) : path_(path), progress_(progress) {}
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
   ~FileWriter() {
@@ -43,10 +45,12 @@ class FileWriter {
   Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
     // A gap before `offset` becomes zeros by itself.
     for (size_t done = 0; done < bytes.size();) {
-      const ssize_t count = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+      const ssize_t count = ::pwrite(fd_, bytes.data() + done, std::min(bytes.size() - done, kWriteBytes),
+                                     static_cast<off_t>(offset + done));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return ErrnoError(errno, StrCat("writing ", path_.string()));
       done += static_cast<size_t>(count);
+      if (progress_) RAGTIME_RETURN_IF_ERROR(progress_(static_cast<uint64_t>(count)));
     }
     return Status();
   }
@@ -61,6 +65,7 @@ class FileWriter {
 
  private:
   const std::filesystem::path& path_;
+  const WriteProgress& progress_;
   int fd_ = -1;
 };
 
@@ -202,8 +207,8 @@ std::vector<std::byte> SegmentParts::ToImage() const {
   return image;
 }
 
-Status SegmentParts::WriteFile(const std::filesystem::path& path) const {
-  FileWriter file(path);
+Status SegmentParts::WriteFile(const std::filesystem::path& path, const WriteProgress& progress) const {
+  FileWriter file(path, progress);
   RAGTIME_RETURN_IF_ERROR(file.Open());
   const std::vector<std::byte> header = HeaderBytes(kFileAlignment);
   RAGTIME_RETURN_IF_ERROR(file.WriteAt(0, header));

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@
 
 namespace ragtime {
 
+// Called after each piece of a file that was written, on the same thread; an error ends the writing.
+using WriteProgress = std::function<Status(uint64_t bytes)>;
+
 // A finished segment, still in parts.
 class SegmentParts {
  public:
@@ -31,7 +35,7 @@ class SegmentParts {
   // The whole as one run of bytes, sections aligned to kImageAlignment.
   std::vector<std::byte> ToImage() const;
   // Writes and fsyncs `path`, sections aligned to kFileAlignment.
-  Status WriteFile(const std::filesystem::path& path) const;
+  Status WriteFile(const std::filesystem::path& path, const WriteProgress& progress = {}) const;
 
  private:
   friend class SegmentBuilder;

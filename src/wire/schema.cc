@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/schema.h"
 
+#include <optional>
+
+#include <map>
+
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -64,6 +68,13 @@ std::string_view HealthName(Health health) {
   return "missing";
 }
 
+// What a store holds and takes, as compact compares it.
+Json StoreJson(const StoreStatistics& store) {
+  Json json(Json::Object{});
+  json.Set("nodes", store.nodes).Set("deleted_nodes", store.deleted_nodes).Set("tail_nodes", store.tail_nodes);
+  return std::move(json.Set("segments", store.segments).Set("size_bytes", store.size_bytes));
+}
+
 }  // namespace
 
 std::string IsoTime(int64_t unix_ms) {
@@ -121,7 +132,32 @@ Json AnswerJson(const Answer& answer) {
   return std::move(json.Set("warnings", WarningsJson(answer.warnings)));
 }
 
+std::map<DocumentId, FolderTotals> TotalsOfFolders(const std::vector<FileRecord>& files) {
+  std::map<DocumentId, FolderTotals> totals;
+  std::map<DocumentId, std::optional<DocumentId>> parents;
+  for (const FileRecord& file : files) {
+    if (!file.is_dir) continue;
+    totals[file.id];
+    parents[file.id] = file.parent_id;
+  }
+  for (const FileRecord& file : files) {
+    if (file.is_dir) continue;
+    // A row names its parent, and a path has few parts, so that this ends even where rows contradict each other.
+    size_t steps = 0;
+    for (std::optional<DocumentId> at = file.parent_id; at && parents.contains(*at) && steps < 4096;
+         at = parents[*at], ++steps) {
+      FolderTotals& folder = totals[*at];
+      ++folder.files;
+      folder.failed += file.status == FileStatus::kFailed ? 1 : 0;
+      folder.nodes += file.nodes;
+      folder.size_bytes += file.file_size;
+    }
+  }
+  return totals;
+}
+
 Json FilesJson(const std::vector<FileRecord>& files) {
+  const std::map<DocumentId, FolderTotals> totals = TotalsOfFolders(files);
   Json rows(Json::Array{});
   for (const FileRecord& file : files) {
     Json row(Json::Object{});
@@ -130,7 +166,14 @@ Json FilesJson(const std::vector<FileRecord>& files) {
     row.Set("parent_id", file.parent_id ? Id(*file.parent_id) : Json())
         .Set("create_time", IsoTime(file.create_time_ms));
     row.Set("status", FileStatusName(file.status)).Set("error", file.error.empty() ? Json() : Json(file.error));
-    rows.Append(std::move(row.Set("nodes", file.nodes)));
+    row.Set("nodes", file.nodes);
+    if (file.is_dir) {
+      const FolderTotals& below = totals.at(file.id);
+      Json object(Json::Object{});
+      object.Set("files", below.files).Set("failed", below.failed).Set("nodes", below.nodes);
+      row.Set("below", std::move(object.Set("file_size", below.size_bytes)));
+    }
+    rows.Append(std::move(row));
   }
   return std::move(Object().Set("files", std::move(rows)));
 }
@@ -143,6 +186,36 @@ Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   json.Set("nodes", statistics.store.nodes).Set("deleted_nodes", statistics.store.deleted_nodes);
   json.Set("tail_nodes", statistics.store.tail_nodes).Set("segments", statistics.store.segments);
   return std::move(json.Set("size_bytes", statistics.store.size_bytes));
+}
+
+Json DeleteJson(const DeleteReport& report) {
+  Json paths(Json::Array{});
+  for (const std::string& path : report.file_paths) paths.Append(Json(path));
+  Json json = Object();
+  json.Set("files", report.files).Set("folders", report.folders).Set("nodes", report.nodes);
+  return std::move(json.Set("file_paths", std::move(paths)));
+}
+
+Json CompactJson(const CompactReport& report) {
+  Json json = Object();
+  return std::move(json.Set("before", StoreJson(report.before)).Set("after", StoreJson(report.after)));
+}
+
+Json VerifyJson(const VerifyReport& report) {
+  Json findings(Json::Array{});
+  for (const Damage& damage : report.damages) {
+    Json entry(Json::Object{});
+    findings.Append(std::move(entry.Set("file", damage.file).Set("message", damage.message)));
+  }
+  Json json = Object();
+  return std::move(json.Set("whole", report.damages.empty()).Set("findings", std::move(findings)));
+}
+
+Json BackupJson(const BackupReport& report) {
+  Json json = Object();
+  json.Set("path", report.path).Set("files", report.store.files).Set("nodes", report.store.nodes);
+  json.Set("segments", report.store.segments).Set("size_bytes", report.store.size_bytes);
+  return std::move(json.Set("total_ms", report.total_ms));
 }
 
 Json IngestJson(const IngestReport& report) {

@@ -4,6 +4,8 @@
 #ifndef RAGTIME_WIRE_SCHEMA_H_
 #define RAGTIME_WIRE_SCHEMA_H_
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,10 +17,23 @@
 
 namespace ragtime {
 
+// What lies below a folder, at any depth.
+struct FolderTotals {
+  uint64_t files = 0;
+  uint64_t failed = 0;
+  uint64_t nodes = 0;
+  uint64_t size_bytes = 0;
+};
+std::map<DocumentId, FolderTotals> TotalsOfFolders(const std::vector<FileRecord>& files);
+
 Json SearchJson(const std::string& query, const SearchResult& result);
 Json AnswerJson(const Answer& answer);
 Json FilesJson(const std::vector<FileRecord>& files);
 Json StatisticsJson(const KnowledgeBaseStatistics& statistics);
+Json DeleteJson(const DeleteReport& report);
+Json CompactJson(const CompactReport& report);
+Json VerifyJson(const VerifyReport& report);
+Json BackupJson(const BackupReport& report);  // Of restore too.
 Json IngestJson(const IngestReport& report);
 Json DoctorJson(const std::vector<Finding>& findings);
 Json ErrorJson(const Status& status);

@@ -29,7 +29,9 @@ class EmbeddedStoreTest : public testing::Test {
                                                  Metric metric = Metric::kCosine) const {
     return EmbeddedStore::Open({.uri = kb().string(), .metric = metric}, RealIndexes(), create, limits);
   }
-  std::unique_ptr<EmbeddedStore> Create(const EmbeddedLimits& limits = {}) const {
+  // Without merges in the background, so that each case knows where its nodes are.
+  std::unique_ptr<EmbeddedStore> Create(EmbeddedLimits limits = {}) const {
+    limits.background = false;
     auto store = Value(TryOpen(true, limits));
     EXPECT_OK(store->BeginWrite(1000));
     return store;
@@ -165,6 +167,95 @@ TEST_F(EmbeddedStoreTest, SealingKeepsTheTailEmptyAndSegmentsFew) {
   model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
 }
 
+TEST_F(EmbeddedStoreTest, TheTailIsSealedInTheBackground) {
+  const auto store = Value(TryOpen(true, {.tail_nodes_max = 40}));
+  ASSERT_OK(store->BeginWrite(0));
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 12; ++i) {
+    const WriteBatch batch = Documents(i, 1);
+    model.Apply(batch, Value(store->Commit({}, batch)));
+  }
+  for (int i = 0; i < 1000 && StatisticsOf(*store).segments == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GT(StatisticsOf(*store).segments, 0u);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
+TEST_F(EmbeddedStoreTest, WhatIsDeletedDuringAMergeStaysDeleted) {
+  // Slow enough that the commits below come while the first is merged, which Seal then hurries up.
+  const auto store =
+      Value(TryOpen(true, {.tail_nodes_max = 100, .deleted_share_max = 0.9, .background_bytes_per_s = 10'000}));
+  ASSERT_OK(store->BeginWrite(0));
+  StoreModel model(Metric::kCosine);
+  const auto commit = [&](const WriteBatch& batch) {
+    const CommitResult result = Value(store->Commit({}, batch));
+    model.Apply(batch, result);
+    return result.document_ids;
+  };
+  std::vector<DocumentId> ids = commit(Documents(0, 20));
+  commit(Documents(20, 1));  // Wakes the merge.
+  const std::vector<DocumentId> gone = commit(Documents(21, 1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ids.resize(7);
+  commit({.erased = ids});
+  commit({.erased = gone});
+  commit(Documents(15, 2));  // Replaces.
+  EXPECT_EQ(StatisticsOf(*store).segments, 0u) << "the merge was to be under way";
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  ASSERT_OK(store->Seal({}));
+  EXPECT_GE(StatisticsOf(*store).segments, 1u);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  EXPECT_OK(Soundness(*store));
+  ASSERT_OK(store->Compact({}));
+  EXPECT_EQ(StatisticsOf(*store).deleted_nodes, 0u);
+  EXPECT_EQ(StatisticsOf(*store).segments, 1u);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
+TEST_F(EmbeddedStoreTest, ASegmentThatIsAllDeletedDuringItsMergeIsGone) {
+  const auto store = Value(TryOpen(true, {.tail_nodes_max = 100, .background_bytes_per_s = 10'000}));
+  ASSERT_OK(store->BeginWrite(0));
+  const CommitResult first = Value(store->Commit({}, Documents(0, 20)));
+  WriteBatch touch;
+  touch.settings["x"] = "1";
+  Value(store->Commit({}, touch));  // Wakes the merge.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  Value(store->Commit({}, {.erased = first.document_ids}));
+  ASSERT_OK(store->Seal({}));
+  const StoreStatistics statistics = StatisticsOf(*store);
+  EXPECT_EQ(statistics.nodes + statistics.deleted_nodes + statistics.segments, 0u);
+  EXPECT_TRUE(SegmentFiles().empty());
+}
+
+TEST_F(EmbeddedStoreTest, EndingToWriteEndsAMergeInTheBackground) {
+  const auto store = Value(TryOpen(true, {.tail_nodes_max = 100, .background_bytes_per_s = 100}));
+  ASSERT_OK(store->BeginWrite(0));
+  for (int i = 0; i < 3; ++i) Value(store->Commit({}, Documents(i * 5, 5)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto start = std::chrono::steady_clock::now();
+  store->EndWrite();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_EQ(StatisticsOf(*store).tail_nodes, 60u);
+}
+
+TEST_F(EmbeddedStoreTest, CompactingTwiceChangesNothingMore) {
+  const auto store = Create({.tail_nodes_max = 10, .merged_rows_max = 100});
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 30; ++i) {
+    const WriteBatch batch = Documents(i % 20, 1 + i % 5);
+    model.Apply(batch, Value(store->Commit({}, batch)));
+  }
+  ASSERT_OK(store->Compact({}));
+  const auto files = SegmentFiles();
+  const StoreStatistics statistics = StatisticsOf(*store);
+  EXPECT_EQ(statistics.tail_nodes + statistics.deleted_nodes, 0u);
+  EXPECT_LE(statistics.segments, 2u);
+  ASSERT_OK(store->Compact({}));
+  EXPECT_EQ(SegmentFiles(), files);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
 TEST_F(EmbeddedStoreTest, SpaceOfDeletedNodesComesBack) {
   const auto store = Create({.tail_nodes_max = 10});
   const CommitResult result = Value(store->Commit({}, Documents(0, 100)));
@@ -245,7 +336,7 @@ TEST_F(EmbeddedStoreTest, DamageOfAnyByteIsSeenByVerifyAndNeverCrashesASearch) {
   {
     const auto store = Create({.tail_nodes_max = 10});
     Value(store->Commit({}, Documents(0, 30)));
-    EXPECT_OK(store->Verify({}));
+    EXPECT_OK(Soundness(*store));
   }
   const auto file = SegmentFiles().at(0);
   const std::string good = Value(ReadFile(file));
@@ -259,7 +350,7 @@ TEST_F(EmbeddedStoreTest, DamageOfAnyByteIsSeenByVerifyAndNeverCrashesASearch) {
     std::filesystem::remove(file);
     std::ofstream(file, std::ios::binary).write(bad.data(), static_cast<std::streamsize>(bad.size()));
     const auto store = Value(TryOpen(false));
-    seen += store->Verify({}).ok() ? 0 : 1;
+    seen += Soundness(*store).ok() ? 0 : 1;
     const auto snapshot = store->OpenSnapshot();
     if (!snapshot.ok()) continue;
     (void)(*snapshot)->SearchVector({}, {.vector = RandomVector(random_, kDimension), .limit = 20});

@@ -281,6 +281,13 @@ TEST_P(StoreConformance, ChineseJapaneseKoreanAndMixedTextsAreFound) {
   EXPECT_EQ(Find("😀 , 。"), std::vector<NodeId>{});
 }
 
+TEST_P(StoreConformance, AChineseQuestionWhosePairsAreUnknownIsFoundByItsCharacters) {
+  Commit(OneNode("1", "数据库的索引"));
+  Commit(OneNode("2", "天气很好"));
+  EXPECT_EQ(Find("引索"), std::vector<NodeId>{1});
+  EXPECT_EQ(Find("很多索引"), std::vector<NodeId>{1}) << "one known pair is enough to go by pairs";
+}
+
 TEST_P(StoreConformance, EmptyAndLongValuesComeBackAsTheyWere) {
   StoreModel model(Metric::kCosine);
   WriteBatch batch;

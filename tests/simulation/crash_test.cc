@@ -144,7 +144,7 @@ class CrashTest : public testing::Test {
     EXPECT_GE(held, acknowledged) << "an acknowledged commit is lost";
     EXPECT_LE(held, acknowledged + 1);
     ModelAfter(held).ExpectEqual(*Value(store->OpenSnapshot()), random);
-    EXPECT_OK(store->Verify({}));
+    EXPECT_OK(Soundness(*store));
     EXPECT_OK(store->BeginWrite(0));
     EXPECT_EQ(SegmentFolders(), Value(Value(store->OpenSnapshot())->Statistics()).segments) << "an orphan is left";
     EXPECT_OK(store->Commit({}, NumberedBatch(held + 1)));

@@ -15,7 +15,8 @@ EmbeddedLimits SimulationLimits() {
           .small_segment_rows = 60,
           .small_segments_max = 2,
           .merged_rows_max = 100,
-          .deleted_share_max = 0.2};
+          .deleted_share_max = 0.2,
+          .background = false};
 }
 
 WriteBatch NumberedBatch(int k) {

@@ -13,7 +13,8 @@ namespace ragtime {
 inline constexpr size_t kSimulationDimension = 8;
 inline constexpr char kBatchSetting[] = "batch";  // k, put by the batch itself.
 
-// So that a dozen commits go through tail, files, merges and removals.
+// So that a dozen commits go through tail, files, merges and removals; in one thread, so that each run makes the same
+// calls.
 EmbeddedLimits SimulationLimits();
 WriteBatch NumberedBatch(int k);
 // Whether the driver seals after batch k.

@@ -3,6 +3,8 @@
 // store_driver commits numbered batches to an embedded store and prints "ack K" after each, to be killed meanwhile:
 //   store_driver write KB FIRST LAST   ends with 1 at an error, which it prints
 //   store_driver retry KB FIRST LAST   tries a batch that failed once more
+//   store_driver background KB FIRST LAST   as write, with merges in the background
+//   store_driver read KB               checks snapshots until it is killed; ends with 1 at a contradiction
 //   store_driver count KB              prints the number of nodes, then tries to write and prints the code of the
 //   answer
 #include <cstdlib>
@@ -14,6 +16,7 @@
 #include "index/flat/flat_index.h"
 #include "simulation/numbered_batches.h"
 #include "store/embedded/embedded_store.h"
+#include "testing/store_consistency.h"
 
 namespace ragtime {
 namespace {
@@ -27,9 +30,11 @@ IndexSet Indexes() {
   return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
 }
 
-int Write(const std::string& kb, int first, int last, bool retry) {
-  auto store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, SimulationLimits());
-  if (!store.ok() && retry) store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, SimulationLimits());
+int Write(const std::string& kb, int first, int last, bool retry, bool background) {
+  EmbeddedLimits limits = SimulationLimits();
+  limits.background = background;
+  auto store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, limits);
+  if (!store.ok() && retry) store = EmbeddedStore::Open({.uri = kb}, Indexes(), true, limits);
   if (!store.ok()) return Fail(store.status());
   Status begun = (*store)->BeginWrite(5000);
   if (!begun.ok() && retry) begun = (*store)->BeginWrite(5000);
@@ -58,13 +63,25 @@ int Count(const std::string& kb) {
   return 0;
 }
 
+int Read(const std::string& kb) {
+  const auto store = EmbeddedStore::Open({.uri = kb}, Indexes(), false, SimulationLimits());
+  if (!store.ok()) return Fail(store.status());
+  for (Random random(1);;) {
+    const auto snapshot = (*store)->OpenSnapshot();
+    if (!snapshot.ok()) return Fail(snapshot.status());
+    const Status status = CheckConsistent(**snapshot, random, kSimulationDimension);
+    if (!status.ok()) return Fail(status);
+  }
+}
+
 int Main(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   if (command == "count" && argc == 3) return Count(argv[2]);
-  if ((command == "write" || command == "retry") && argc == 5) {
-    return Write(argv[2], std::atoi(argv[3]), std::atoi(argv[4]), command == "retry");
+  if (command == "read" && argc == 3) return Read(argv[2]);
+  if ((command == "write" || command == "retry" || command == "background") && argc == 5) {
+    return Write(argv[2], std::atoi(argv[3]), std::atoi(argv[4]), command == "retry", command == "background");
   }
-  std::cerr << "usage: store_driver write|retry KB FIRST LAST | count KB\n";
+  std::cerr << "usage: store_driver write|retry|background KB FIRST LAST | read KB | count KB\n";
   return 2;
 }
 

@@ -51,6 +51,8 @@ inline std::vector<StoreBackend> StoreBackends() {
                              .small_segments_max = 2,
                              .merged_rows_max = 150,
                              .deleted_share_max = 0.2};
+  EmbeddedLimits foreground = small;
+  foreground.background = false;
   return {
       {.name = "Map",
        .open =
@@ -59,7 +61,7 @@ inline std::vector<StoreBackend> StoreBackends() {
            }},
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
-      EmbeddedBackend("EmbeddedNaive", NaiveIndexes(), small),
+      EmbeddedBackend("EmbeddedNaive", NaiveIndexes(), foreground),
   };
 }
 

@@ -231,17 +231,25 @@ void StoreModel::ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& rand
     ++statistics.nodes;
     statistics.tokens += of_node.size();
   }
-  std::map<std::string, WeightedTerm> terms;
-  for (const std::string& word : QueryWords(text)) {
-    const auto [term, inserted] = terms.try_emplace(word, WeightedTerm{.term = word, .weight = 0});
-    term->second.weight += 1;
-    if (!inserted) continue;
-    for (const auto& [id, of_node] : words) {
-      term->second.nodes += std::find(of_node.begin(), of_node.end(), word) != of_node.end();
+  const auto count = [&words](const std::vector<std::string>& query_words) {
+    std::map<std::string, WeightedTerm> terms;
+    for (const std::string& word : query_words) {
+      const auto [term, inserted] = terms.try_emplace(word, WeightedTerm{.term = word, .weight = 0});
+      term->second.weight += 1;
+      if (!inserted) continue;
+      for (const auto& [id, of_node] : words) {
+        term->second.nodes += std::find(of_node.begin(), of_node.end(), word) != of_node.end();
+      }
     }
-  }
-  std::vector<WeightedTerm> all;
-  for (const auto& [word, term] : terms) all.push_back(term);
+    std::vector<WeightedTerm> known;
+    for (const auto& [word, term] : terms) {
+      if (term.nodes > 0) known.push_back(term);
+    }
+    return known;
+  };
+  // Where no word of the question is known, single characters of Chinese count too.
+  std::vector<WeightedTerm> all = count(QueryWords(text));
+  if (all.empty()) all = count(SplitWords(text));
   std::map<NodeId, double> scores;
   for (const NewNode* node : nodes) {
     if (!group.empty() && node->node.group != group) continue;

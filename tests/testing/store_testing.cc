@@ -101,4 +101,10 @@ DocumentWrite OneNodeDocument(std::string path, std::string text, std::vector<fl
   return document;
 }
 
+Status Soundness(const Store& store) {
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Damage> damages, store.Verify({}));
+  if (damages.empty()) return Status();
+  return DataLossError(damages.front().file + ": " + damages.front().message);
+}
+
 }  // namespace ragtime

@@ -53,6 +53,9 @@ DocumentWrite RandomDocument(Random& random, std::string path, size_t nodes, siz
 // A file with one node.
 DocumentWrite OneNodeDocument(std::string path, std::string text, std::vector<float> vector);
 
+// The first thing that Verify finds, or OK.
+Status Soundness(const Store& store);
+
 }  // namespace ragtime
 
 #endif  // RAGTIME_TESTS_TESTING_STORE_TESTING_H_

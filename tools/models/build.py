@@ -83,6 +83,7 @@ def build_smollm2(downloads, folder):
             "kind": "generator",
             "languages": ["en"],
             "context_tokens": 8192,
+            "cites": False,  # docs/decisions/answers.md
             "gguf": "model.gguf",
         },
     )

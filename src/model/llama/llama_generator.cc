@@ -179,6 +179,7 @@ Result<std::unique_ptr<LlamaGenerator>> LlamaGenerator::Open(LlamaGeneratorOptio
     gguf = options.model_path / (*json)["gguf"].AsString();
     info.model = (*json)["name"].AsString(options.model_path.filename().string());
     for (const Json& language : (*json)["languages"].AsArray()) info.languages.push_back(language.AsString());
+    info.cites = (*json)["cites"].AsBool(true);
     const int64_t trained = (*json)["context_tokens"].AsInt();
     if (trained > 0) info.context_tokens = std::min(info.context_tokens, static_cast<size_t>(trained));
   } else {

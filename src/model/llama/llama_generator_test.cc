@@ -48,6 +48,7 @@ TEST(LlamaGeneratorTest, AnswersAndComputesAPromptOnce) {
   ASSERT_NE(generator, nullptr);
   EXPECT_EQ(generator->info().model, "smollm2-135m-instruct");
   EXPECT_EQ(generator->info().languages, std::vector<std::string>{"en"});
+  EXPECT_FALSE(generator->info().cites);
   EXPECT_EQ(generator->info().context_tokens, 4096u);
   std::string streamed;
   const auto collect = [&](Channel channel, std::string_view text) {

@@ -21,7 +21,7 @@ void CheckedStream::Append(const std::string& text, bool whole) {
   if (rests_ == Rests::kOpen) {
     // A few sentences at most are looked at anew with each piece; white space and signs are what ends them.
     const bool may_decide = text.find_first_of(" \n]\xE3\xEF") != std::string::npos;
-    if (whole || may_decide) rests_ = RestsOnPassages(text_, passages_, whole);
+    if (whole || may_decide) rests_ = RestsOnPassages(text_, whole);
   }
   if (rests_ != Rests::kYes || sent_ == text_.size()) return;
   const size_t start = sent_;

@@ -7,13 +7,12 @@
 #ifndef RAGTIME_QUERY_ANSWER_CHECKED_STREAM_H_
 #define RAGTIME_QUERY_ANSWER_CHECKED_STREAM_H_
 
-#include <span>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "query/answer/citations.h"
 #include "query/answer/marker_check.h"
-#include "query/passage.h"
 #include "ragtime/generator.h"
 
 namespace ragtime {
@@ -22,11 +21,8 @@ class CheckedStream {
  public:
   // `on_token` may be empty. `hold_until_cited`: the answer is passed on once RestsOnPassages says kYes, and the
   // generator is stopped once it says kNo; reasoning is passed on at once in any case.
-  CheckedStream(std::span<const Passage> passages, const Generator::OnToken& on_token, bool hold_until_cited)
-      : passages_(passages),
-        on_token_(on_token),
-        check_(passages.size()),
-        rests_(hold_until_cited ? Rests::kOpen : Rests::kYes) {}
+  CheckedStream(size_t passages, const Generator::OnToken& on_token, bool hold_until_cited)
+      : on_token_(on_token), check_(passages), rests_(hold_until_cited ? Rests::kOpen : Rests::kYes) {}
 
   // What a generator calls. False: the reader wants no more, or the answer will not be kept.
   bool OnToken(Channel channel, std::string_view text);
@@ -44,7 +40,6 @@ class CheckedStream {
   void Append(const std::string& text, bool whole);
   void Send(Channel channel, std::string_view text);
 
-  const std::span<const Passage> passages_;
   const Generator::OnToken& on_token_;
   MarkerCheck check_;
   std::string text_;

@@ -197,7 +197,7 @@ bool RecitesPrompt(std::string_view answer) {
 
 }  // namespace
 
-Rests RestsOnPassages(std::string_view answer, std::span<const Passage> passages, bool whole) {
+Rests RestsOnPassages(std::string_view answer, bool whole) {
   if (RecitesPrompt(answer)) return Rests::kNo;
   // A line that begins with a marker may become such a head: what follows it decides.
   const std::string_view last_line = answer.substr(answer.rfind('\n') + 1);
@@ -207,9 +207,6 @@ Rests RestsOnPassages(std::string_view answer, std::span<const Passage> passages
     // A marker before any word stands for nothing yet.
     if (!sentences[i].markers.empty() && !sentences[i].words.empty()) return Rests::kYes;
   }
-  // Only the last sentence can still change.
-  const bool first_is_whole = sentences.size() > (whole ? 0 : 1);
-  if (first_is_whole && InferSupport(passages, sentences.front().words)) return Rests::kYes;
   return whole || sentences.size() > kCitedWithinSentences + 1 ? Rests::kNo : Rests::kOpen;
 }
 

@@ -27,12 +27,12 @@ inline constexpr size_t kInferredWordsMin = 3;
 std::vector<Citation> CiteAnswer(std::string_view answer, std::span<const Passage> passages,
                                  const SourceSpanOf& source_span_of);
 
-// Whether an answer cites something: there is a marker in one of its first kCitedWithinSentences sentences, or its
-// first one can be ascribed. A text that begins with what no passage says is not saved by what follows. kOpen: `answer`
-// is a beginning, and what follows decides; what is decided for a beginning holds for every continuation.
+// Whether the model itself cites something: there is a marker in one of its first kCitedWithinSentences sentences. A
+// citation that could be inferred is not enough: words in common do not make a small model's sentence true. kOpen:
+// `answer` is a beginning, and what follows decides; what is decided for a beginning holds for every continuation.
 enum class Rests { kYes, kNo, kOpen };
 inline constexpr size_t kCitedWithinSentences = 4;
-Rests RestsOnPassages(std::string_view answer, std::span<const Passage> passages, bool whole);
+Rests RestsOnPassages(std::string_view answer, bool whole);
 
 }  // namespace ragtime
 

@@ -35,6 +35,7 @@ struct Candidate {
   size_t rank = 0;  // Of the passage, from 0.
   Span span;        // In the node's text.
   std::string_view text;
+  std::string_view table_head;  // Of a table's row: the row that names its columns.
   double coverage = 0;
   double cosine = 0;  // Stretched to 0 ... 1.
   double score = 0;
@@ -105,15 +106,50 @@ std::string OneLine(std::string_view text) {
   return out;
 }
 
+enum class TableLine { kNone, kRule, kRow };
+
+// "| Books | 20 |" and "Books | 20" are rows, "|---|---|" is a rule.
+TableLine TableLineOf(std::string_view text) {
+  size_t cells = 0;
+  bool only_rule = true;
+  for (size_t start = 0; start <= text.size();) {
+    const size_t end = std::min(text.find('|', start), text.size());
+    const std::string_view cell = text.substr(start, end - start);
+    if (cell.find_first_not_of(" \t") != std::string_view::npos) ++cells;
+    if (cell.find_first_not_of(" \t-:=") != std::string_view::npos) only_rule = false;
+    start = end + 1;
+  }
+  if (cells == 0 || (!text.starts_with('|') && text.find(" | ") == std::string_view::npos)) return TableLine::kNone;
+  if (only_rule) return TableLine::kRule;
+  return cells >= 2 ? TableLine::kRow : TableLine::kNone;
+}
+
+bool IsShortEnough(std::string_view text) { return text.size() <= kSentenceBytesMax; }
+
 std::vector<Candidate> CollectCandidates(std::span<const Passage> passages) {
   std::vector<Candidate> prose;
   std::vector<Candidate> others;
   for (size_t rank = 0; rank < passages.size(); ++rank) {
     const Passage& passage = passages[rank];
+    std::string_view table_head;
     for (const Span& sentence : SentencesOf(passage.text())) {
       Candidate candidate{.passage = &passage, .rank = rank};
       candidate.span = {passage.text_start + sentence.start, passage.text_start + sentence.end};
       candidate.text = Slice(passage.text(), sentence);
+      const TableLine table_line = TableLineOf(candidate.text);
+      if (table_line == TableLine::kRule) continue;
+      if (table_line == TableLine::kRow && IsShortEnough(candidate.text)) {
+        // The first row of a table names the columns and says nothing by itself.
+        if (table_head.empty()) {
+          table_head = candidate.text;
+          others.push_back(candidate);
+        } else {
+          candidate.table_head = table_head;
+          prose.push_back(candidate);
+        }
+        continue;
+      }
+      table_head = {};
       (IsProse(candidate.text, passage.hit->node.heading) ? prose : others).push_back(candidate);
     }
   }
@@ -129,6 +165,7 @@ void ScoreCoverage(const std::string& question, std::vector<Candidate>& candidat
     const double alone = weights.Coverage(candidate.text);
     std::string with_heading(candidate.text);
     for (const std::string& heading : candidate.passage->hit->node.heading) with_heading += "\n" + heading;
+    with_heading += StrCat("\n", candidate.table_head);
     candidate.coverage = alone + kHeadingShare * (weights.Coverage(with_heading) - alone);
   }
 }
@@ -205,7 +242,7 @@ bool IsProse(std::string_view sentence, std::span<const std::string> heading) {
   constexpr std::array<std::string_view, 2> kQuestionMarks = {"?", "？"};
   constexpr std::array<std::string_view, 9> kEnds = {".", "!", "…", "。", "！", "；", ";", ":", "："};
   const CharacterCounts counts = CountCharacters(sentence);
-  if (sentence.size() > kSentenceBytesMax) return false;
+  if (!IsShortEnough(sentence)) return false;
   // Too short to say anything: "Next.", "See below.", "见下文。"
   if (counts.cjk > 0 ? counts.visible < 8 : counts.words < 4) return false;
   const std::string_view core = WithoutClosers(sentence);

@@ -86,6 +86,15 @@ TEST_F(ExtractTest, LeavesHeadingsCodeAndQuestionsUnlessThereIsNothingElse) {
   EXPECT_EQ(Ask("restore backup", false).text, "How do I restore a backup? [1]");
 }
 
+TEST_F(ExtractTest, AnswersFromATableByTheRowAndItsColumnNames) {
+  Add("Please bring everything back in time.\n\n| Item | At once | Loan period |\n|---|---|---|\n"
+      "| Books | 20 | 28 days |\n| Films | 6 | 14 days |\n");
+  for (const bool with_vectors : {true, false}) {
+    EXPECT_EQ(Ask("What is the loan period of books?", with_vectors).text, "| Books | 20 | 28 days | [1]");
+    EXPECT_EQ(Ask("What is the loan period of films?", with_vectors).text, "| Films | 6 | 14 days | [1]");
+  }
+}
+
 TEST_F(ExtractTest, SaysNothingTwice) {
   Add("Restore the backup with the import command on the server.");
   Add("Restore the backup with the import command on the server now.");

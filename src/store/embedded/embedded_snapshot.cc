@@ -149,9 +149,9 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
   return hits;
 }
 
-Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context, const KeywordQuery& query) const {
-  std::vector<Hit> hits;
-  std::vector<WeightedTerm> terms = QueryTerms(query.text);
+// Sets the counts of the terms over all segments and drops those that no live node has.
+Result<std::vector<WeightedTerm>> EmbeddedSnapshot::CountTerms(const Context& context,
+                                                               std::vector<WeightedTerm> terms) const {
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
     for (WeightedTerm& term : terms) {
@@ -161,6 +161,15 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context,
     RAGTIME_RETURN_IF_ERROR(context.Check());
   }
   std::erase_if(terms, [](const WeightedTerm& term) { return term.nodes == 0; });
+  return terms;
+}
+
+Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context, const KeywordQuery& query) const {
+  std::vector<Hit> hits;
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, CountTerms(context, QueryTerms(query.text)));
+  if (terms.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(terms, CountTerms(context, WiderQueryTerms(query.text)));
+  }
   if (terms.empty() || query.limit == 0) return hits;
   const KeywordStatistics statistics = view_->keyword_statistics();
   for (const SegmentView& segment : view_->segments) {

@@ -45,6 +45,8 @@ class EmbeddedSnapshot : public Snapshot {
   Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const override;
 
  private:
+  Result<std::vector<WeightedTerm>> CountTerms(const Context& context, std::vector<WeightedTerm> terms) const;
+
   const std::shared_ptr<const View> view_;
   const std::shared_ptr<CatalogReader> reader_;
   const std::shared_ptr<const ViewSource> source_;

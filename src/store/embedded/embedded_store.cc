@@ -10,6 +10,8 @@
 
 #include "base/str_cat.h"
 #include "store/batch_check.h"
+#include "store/embedded/backup.h"
+#include "store/embedded/verify.h"
 
 namespace ragtime {
 namespace {
@@ -132,18 +134,29 @@ Status EmbeddedStore::Seal(const Context& context) {
   return writer_->Seal(context);
 }
 
-Status EmbeddedStore::Verify(const Context& context) const {
-  std::shared_ptr<const View> view;
-  {
-    const std::lock_guard lock(reader_->mutex);
-    RAGTIME_RETURN_IF_ERROR(reader_->catalog->CheckIntegrity());
-    RAGTIME_ASSIGN_OR_RETURN(view, CurrentView());
+Status EmbeddedStore::Compact(const Context& context) {
+  const std::lock_guard lock(writer_mutex_);
+  if (writer_ == nullptr) return NotWriting();
+  return writer_->Compact(context);
+}
+
+Result<std::vector<Damage>> EmbeddedStore::Verify(const Context& context) const {
+  return VerifyFolder(context, *source_);
+}
+
+Status EmbeddedStore::Backup(const Context& context, const std::filesystem::path& target, bool link) const {
+  return CopyFolder(context, *source_, {.target = target, .link = link});
+}
+
+Status EmbeddedStore::Restore(const Context& context, const std::filesystem::path& backup,
+                              const std::filesystem::path& target, IndexSet indexes) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto store, Open({.uri = backup.string()}, std::move(indexes), /*create=*/false));
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Damage> damages, store->Verify(context));
+  if (!damages.empty()) {
+    return DataLossError(StrCat("the backup ", backup.string(), " is damaged: ", damages.front().message),
+                         "restore another backup");
   }
-  for (const SegmentView& segment : view->segments) {
-    RAGTIME_RETURN_IF_ERROR(context.Check());
-    RAGTIME_RETURN_IF_ERROR(segment.segment->Verify());
-  }
-  return Status();
+  return CopyFolder(context, *store->source_, {.target = target, .into_empty = true, .new_generation = true});
 }
 
 }  // namespace ragtime

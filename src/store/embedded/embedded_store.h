@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ragtime/store.h"
 #include "store/embedded/embedded_snapshot.h"
@@ -36,9 +37,14 @@ class EmbeddedStore : public Store {
   void EndWrite() override;
   Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
   Status Seal(const Context& context) override;
+  Status Compact(const Context& context) override;
+  Result<std::vector<Damage>> Verify(const Context& context) const override;
+  Status Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 
-  // Reads everything and compares it with its checksums.
-  Status Verify(const Context& context) const;
+  // Makes `target`, which does not exist or is empty, from a backup that is whole. The copy keeps the uuid; its
+  // generation is one that the original does not have and will not have, so that no cache can mix the two up.
+  static Status Restore(const Context& context, const std::filesystem::path& backup,
+                        const std::filesystem::path& target, IndexSet indexes);
 
  private:
   EmbeddedStore(std::shared_ptr<const ViewSource> source, const EmbeddedLimits& limits)

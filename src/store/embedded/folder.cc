@@ -56,14 +56,14 @@ Status Folder::Create() const {
   return MakeFolder(path.lexically_normal());
 }
 
-Status Folder::WriteSegment(int64_t id, const SegmentParts& parts) const {
+Status Folder::WriteSegment(int64_t id, const SegmentParts& parts, const WriteProgress& progress) const {
   const std::filesystem::path finished = segments() / NameOf(id);
   const std::filesystem::path unfinished = finished.string() + kUnfinished;
   RAGTIME_RETURN_IF_ERROR(RemoveAll(unfinished));
   RAGTIME_RETURN_IF_ERROR(RemoveAll(finished));
   const Status written = [&]() -> Status {
     RAGTIME_RETURN_IF_ERROR(MakeFolder(unfinished));
-    RAGTIME_RETURN_IF_ERROR(parts.WriteFile(unfinished / "segment.rag"));
+    RAGTIME_RETURN_IF_ERROR(parts.WriteFile(unfinished / "segment.rag", progress));
     RAGTIME_RETURN_IF_ERROR(SyncFolder(unfinished));
     return RenameDurably(unfinished, finished);
   }();

@@ -28,7 +28,7 @@ class Folder {
 
   Status Create() const;  // With those above it and all inside; what is there stays.
   // On return the file and the folders above it are on disk, whole, whatever happens then.
-  Status WriteSegment(int64_t id, const SegmentParts& parts) const;
+  Status WriteSegment(int64_t id, const SegmentParts& parts, const WriteProgress& progress = {}) const;
   Status RemoveSegment(int64_t id) const;
   // Removes segments that are not in `known`, and unfinished ones.
   Status Sweep(const std::set<int64_t>& known) const;

@@ -1,32 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sealing: segments of the tail, small ones and those with many deleted rows are written anew as one file each, and
-// swapped for their sources in one transaction. Node ids stay, so that no result changes.
+// Merging: segments of the tail, small ones and those with many deleted rows are written anew as one file each, and
+// swapped for their sources in one transaction. Node ids stay, so that no result changes. Copying holds no lock: what a
+// commit deletes meanwhile is deleted from the copy in the transaction that brings it in.
+#include <sys/resource.h>
+
 #include <algorithm>
-#include <tuple>
+#include <set>
 
 #include "store/embedded/writer.h"
 
 namespace ragtime {
+namespace {
 
-std::vector<std::vector<const SegmentView*>> Writer::PlanMerges() const {
-  std::vector<const SegmentView*> together;  // Tail first, then small ones.
-  std::vector<const SegmentView*> small;
-  std::vector<std::vector<const SegmentView*>> merges;
-  const auto many_deleted = [this](const SegmentView& segment) {
+// Of the thread in the background: below everything that somebody waits for. 19 would starve it on a busy machine.
+constexpr int kNice = 10;
+// How often a wait looks whether its caller has given up.
+constexpr std::chrono::milliseconds kCheckInterval{10};
+
+}  // namespace
+
+bool Writer::TailIsHalfFull() const {
+  uint64_t rows = 0;
+  uint64_t size_bytes = 0;
+  size_t count = 0;
+  for (const SegmentView& segment : view_->segments) {
+    if (!segment.record.in_tail) continue;
+    rows += segment.record.rows;
+    size_bytes += segment.record.size_bytes;
+    ++count;
+  }
+  return rows * 2 > limits_.tail_nodes_max || size_bytes * 2 > limits_.tail_size_bytes_max ||
+         count * 2 > limits_.tail_segments_max;
+}
+
+std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
+  const bool compact = effort == MergeEffort::kCompact;
+  const bool take_tail = effort != MergeEffort::kBackground || TailIsHalfFull();
+  MergePlan together;  // Tail first, then small ones.
+  MergePlan small;
+  std::vector<MergePlan> merges;
+  const auto many_deleted = [&](const SegmentView& segment) {
+    if (compact) return segment.record.deleted_rows > 0;
     return static_cast<double>(segment.record.deleted_rows) >
            limits_.deleted_share_max * static_cast<double>(segment.record.rows);
   };
+  const uint64_t small_rows = compact ? limits_.merged_rows_max / 2 : limits_.small_segment_rows;
   for (const SegmentView& segment : view_->segments) {
     if (segment.record.in_tail) {
-      together.push_back(&segment);
-    } else if (segment.record.rows < limits_.small_segment_rows) {
+      if (take_tail) together.push_back(&segment);
+    } else if (segment.live_rows() < small_rows) {
       small.push_back(&segment);
     } else if (many_deleted(segment)) {
       merges.push_back({&segment});
     }
   }
-  const bool merge_all = small.size() + (together.empty() ? 0 : 1) > limits_.small_segments_max;
+  const bool merge_all = compact || small.size() + (together.empty() ? 0 : 1) > limits_.small_segments_max;
   for (const SegmentView* segment : small) {
     if (merge_all || many_deleted(*segment)) together.push_back(segment);
   }
@@ -39,20 +68,65 @@ std::vector<std::vector<const SegmentView*>> Writer::PlanMerges() const {
     merges.back().push_back(segment);
     rows += segment->live_rows();
   }
+  // One that would only be copied stays.
+  std::erase_if(merges, [](const MergePlan& plan) {
+    return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0;
+  });
   return merges;
 }
 
-Status Writer::Seal(const Context& context) {
-  RAGTIME_RETURN_IF_ERROR(Refresh());
-  const std::shared_ptr<const View> view = view_;  // What the plan points into.
-  for (const auto& sources : PlanMerges()) {
-    RAGTIME_RETURN_IF_ERROR(context.Check());
-    RAGTIME_RETURN_IF_ERROR(Merge(context, sources));
+Status Writer::BeginMerges(const Context& context, Lock& lock) {
+  hurry_ = true;
+  Status status;
+  while (merging_ && status.ok()) {
+    changed_.wait_for(lock, kCheckInterval);
+    status = context.Check();
   }
-  return Status();
+  hurry_ = false;
+  if (status.ok()) merging_ = true;
+  return status;
 }
 
-Status Writer::Merge(const Context& context, std::span<const SegmentView* const> sources) {
+void Writer::EndMerges() {
+  merging_ = false;
+  changed_.notify_all();
+}
+
+Status Writer::MergeAll(const Context& context, MergeEffort effort) {
+  Lock lock(mutex_);
+  RAGTIME_RETURN_IF_ERROR(BeginMerges(context, lock));
+  const Status status = [&]() -> Status {
+    RAGTIME_RETURN_IF_ERROR(Refresh());
+    const std::shared_ptr<const View> view = view_;  // What the plan points into.
+    for (const MergePlan& sources : PlanMerges(effort)) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      RAGTIME_RETURN_IF_ERROR(Merge(context, lock, sources, nullptr));
+    }
+    return Status();
+  }();
+  EndMerges();
+  return status;
+}
+
+Status Writer::Compact(const Context& context) {
+  RAGTIME_RETURN_IF_ERROR(MergeAll(context, MergeEffort::kCompact));
+  const Lock lock(mutex_);
+  RAGTIME_RETURN_IF_ERROR(catalog_->Shrink());
+  return catalog_->Checkpoint();
+}
+
+Status Writer::Merge(const Context& context, Lock& lock, const MergePlan& sources, Pacer* pacer) {
+  const int64_t id = TakeSegmentId();
+  const size_t dimension = view_->dimension.value_or(0);
+  lock.unlock();
+  Result<Merged> merged = WriteMerged(context, id, dimension, sources, pacer);
+  lock.lock();
+  if (!merged.ok()) return merged.status();
+  return SwapIn(sources, *merged);
+}
+
+Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, size_t dimension,
+                                           const MergePlan& sources, Pacer* pacer) const {
   struct Row {
     NodeId id = 0;
     size_t source = 0;
@@ -67,40 +141,109 @@ Status Writer::Merge(const Context& context, std::span<const SegmentView* const>
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
 
-  const int64_t id = TakeSegmentId();
-  SegmentBuilder builder(static_cast<uint64_t>(id), view_->dimension.value_or(0), source_->metric, source_->indexes);
+  Merged merged;
+  SegmentBuilder builder(static_cast<uint64_t>(id), dimension, source_->metric, source_->indexes);
   std::vector<TextBlockCache> caches(sources.size());
+  uint64_t copied_bytes = 0;
   for (const Row& row : rows) {
-    if (builder.rows() % 1024 == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+    if (builder.rows() % 64 == 0) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      if (pacer != nullptr) RAGTIME_RETURN_IF_ERROR(pacer->Add(std::exchange(copied_bytes, 0)));
+    }
     const Segment& segment = *sources[row.source]->segment;
     RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row.row, caches[row.source]));
     RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+    copied_bytes += node.text.size() + segment.vector(row.row).size_bytes();
+    merged.node_ids.push_back(row.id);
   }
-  std::optional<SegmentRecord> merged;
-  if (builder.rows() > 0) {
-    merged = SegmentRecord{.id = id,
-                           .rows = builder.rows(),
-                           .first_node = builder.first_node(),
-                           .last_node = builder.last_node(),
-                           .tokens = builder.tokens()};
-    RAGTIME_ASSIGN_OR_RETURN(const SegmentParts parts, builder.Finish(context));
-    merged->size_bytes = parts.size_bytes(kFileAlignment);
-    RAGTIME_RETURN_IF_ERROR(source_->folder.WriteSegment(id, parts));
-  }
+  if (builder.rows() == 0) return merged;
+  merged.record = SegmentRecord{.id = id,
+                                .rows = builder.rows(),
+                                .first_node = builder.first_node(),
+                                .last_node = builder.last_node(),
+                                .tokens = builder.tokens()};
+  RAGTIME_ASSIGN_OR_RETURN(const SegmentParts parts, builder.Finish(context));
+  merged.record->size_bytes = parts.size_bytes(kFileAlignment);
+  WriteProgress progress;
+  if (pacer != nullptr) progress = [pacer](uint64_t bytes) { return pacer->Add(bytes); };
+  RAGTIME_RETURN_IF_ERROR(source_->folder.WriteSegment(id, parts, progress));
+  return merged;
+}
 
+// Rows that were live when they were copied and are no more.
+Status Writer::AddLateDeletions(const MergePlan& sources, Merged& merged, Deletions& deletions) const {
+  for (const SegmentView* source : sources) {
+    const SegmentView* now = view_->FindSegment(source->record.id);
+    if (now != nullptr && now->record.deletions_commit == source->record.deletions_commit) continue;
+    RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, source->segment->keyword_index());
+    for (uint32_t row = 0; row < source->segment->rows(); ++row) {
+      // A segment whose last row is deleted goes at once.
+      const bool live = now != nullptr && !now->excluded().Contains(row);
+      if (live || source->excluded().Contains(row)) continue;
+      const auto found =
+          std::lower_bound(merged.node_ids.begin(), merged.node_ids.end(), source->segment->node_id(row));
+      deletions.Add(static_cast<uint32_t>(found - merged.node_ids.begin()));
+      RAGTIME_ASSIGN_OR_RETURN(const uint32_t length, index->Length(row));
+      merged.record->deleted_tokens += length;
+    }
+  }
+  merged.record->deleted_rows = deletions.count();
+  if (deletions.count() > 0) merged.record->deletions_commit = view_->state.commit_number;
+  return Status();
+}
+
+Status Writer::SwapIn(const MergePlan& sources, Merged& merged) {
+  RAGTIME_RETURN_IF_ERROR(Refresh());
+  Deletions deletions(merged.record ? static_cast<uint32_t>(merged.record->rows) : 0);
+  if (merged.record) RAGTIME_RETURN_IF_ERROR(AddLateDeletions(sources, merged, deletions));
+  std::vector<SegmentRecord> gone;
   RAGTIME_ASSIGN_OR_RETURN(auto transaction, catalog_->BeginWrite());
   RAGTIME_ASSIGN_OR_RETURN(CatalogState state, catalog_->ReadState());
-  std::vector<SegmentRecord> gone;
   for (const SegmentView* source : sources) {
     RAGTIME_RETURN_IF_ERROR(catalog_->RemoveSegment(source->record.id));
     gone.push_back(source->record);
   }
-  if (merged) RAGTIME_RETURN_IF_ERROR(catalog_->PutSegment(*merged));
+  std::vector<std::byte> bitmap;  // Bound, not copied: it must live until the statement has run.
+  if (merged.record && deletions.count() == merged.record->rows) {
+    gone.push_back(*merged.record);
+  } else if (merged.record) {
+    RAGTIME_RETURN_IF_ERROR(catalog_->PutSegment(*merged.record));
+    if (deletions.count() > 0) {
+      RAGTIME_ASSIGN_OR_RETURN(bitmap, deletions.Serialize());
+      RAGTIME_RETURN_IF_ERROR(catalog_->PutDeletions(merged.record->id, bitmap));
+    }
+  }
   state.next_segment_id = next_segment_id_;
   RAGTIME_RETURN_IF_ERROR(catalog_->WriteState(state));
   RAGTIME_RETURN_IF_ERROR(transaction.Commit());
   RemoveFiles(gone);
   return Status();
+}
+
+// After a commit. What PlanMerges finds is asked by the thread itself, so that the commit need not wait for it.
+void Writer::WakeBackground() {
+  background_wanted_ = true;
+  if (!background_.joinable()) background_ = std::jthread([this](const std::stop_token& stop) { RunBackground(stop); });
+  changed_.notify_all();
+}
+
+void Writer::RunBackground(const std::stop_token& stop) {
+  (void)::setpriority(PRIO_PROCESS, 0, kNice);  // Of this thread alone, on Linux.
+  const Context context{.stop = stop};
+  Lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return background_wanted_ && !merging_; })) {
+    background_wanted_ = false;
+    if (!Refresh().ok()) continue;
+    const std::shared_ptr<const View> view = view_;  // What the plan points into.
+    const std::vector<MergePlan> plans = PlanMerges(MergeEffort::kBackground);
+    if (plans.empty()) continue;
+    merging_ = true;
+    Pacer pacer(limits_.background_bytes_per_s, stop, hurry_);
+    // The view may have changed when one is done, and so the rest is planned anew. After an error the next commit is
+    // waited for.
+    if (Merge(context, lock, plans.front(), &pacer).ok()) background_wanted_ = true;
+    EndMerges();
+  }
 }
 
 }  // namespace ragtime

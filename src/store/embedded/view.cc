@@ -9,15 +9,9 @@
 namespace ragtime {
 namespace {
 
+// A merge takes longer than reading a manifest, so that a second one in a row hits the same reader rarely.
+constexpr int kAttemptsMax = 50;
 constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
-
-const SegmentView* FindSegment(const View* view, int64_t id) {
-  if (view == nullptr) return nullptr;
-  const auto found =
-      std::lower_bound(view->segments.begin(), view->segments.end(), id,
-                       [](const SegmentView& segment, int64_t wanted) { return segment.record.id < wanted; });
-  return found != view->segments.end() && found->record.id == id ? &*found : nullptr;
-}
 
 Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewSource& source,
                                                    const SegmentRecord& record) {
@@ -30,6 +24,64 @@ Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewS
   }));
   const std::string name = StrCat(source.folder.catalog().string(), ", tail ", record.id);
   return Segment::OpenImage(std::move(image), name, id, source.metric, source.indexes);
+}
+
+Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource& source, const View* previous) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto transaction, catalog.BeginRead());
+  auto view = std::make_shared<View>();
+  RAGTIME_ASSIGN_OR_RETURN(view->state, catalog.ReadState());
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, catalog.ReadSetting("dimension"));
+  if (dimension) {
+    size_t number = 0;
+    std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
+    view->dimension = number;
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
+  view->segments.reserve(records.size());
+  for (const SegmentRecord& record : records) {
+    RAGTIME_ASSIGN_OR_RETURN(SegmentView segment, LoadSegment(catalog, source, record,
+                                                              previous ? previous->FindSegment(record.id) : nullptr));
+    if (segment.segment->dimension() != view->dimension.value_or(0)) {
+      return DataLossError(StrCat("the segment ", segment.segment->name(), " has dimension ",
+                                  segment.segment->dimension(), ", and the catalog says ", view->dimension.value_or(0)),
+                           kRemedy);
+    }
+    view->segments.push_back(std::move(segment));
+  }
+  return std::shared_ptr<const View>(std::move(view));
+}
+
+}  // namespace
+
+const SegmentView* View::FindSegment(int64_t id) const {
+  const auto found =
+      std::lower_bound(segments.begin(), segments.end(), id,
+                       [](const SegmentView& segment, int64_t wanted) { return segment.record.id < wanted; });
+  return found != segments.end() && found->record.id == id ? &*found : nullptr;
+}
+
+uint64_t View::live_rows() const {
+  uint64_t rows = 0;
+  for (const SegmentView& segment : segments) rows += segment.live_rows();
+  return rows;
+}
+
+KeywordStatistics View::keyword_statistics() const {
+  KeywordStatistics statistics;
+  for (const SegmentView& segment : segments) {
+    statistics.nodes += segment.live_rows();
+    statistics.tokens += segment.record.tokens - segment.record.deleted_tokens;
+  }
+  return statistics;
+}
+
+View::Place View::FindNode(NodeId id) const {
+  for (const SegmentView& segment : segments) {
+    if (id < segment.record.first_node || id > segment.record.last_node) continue;
+    const std::optional<uint32_t> row = segment.segment->FindNode(id);
+    if (row && !segment.excluded().Contains(*row)) return {&segment, *row};
+  }
+  return {};
 }
 
 Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
@@ -64,65 +116,17 @@ Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, cons
   return view;
 }
 
-Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource& source, const View* previous) {
-  RAGTIME_ASSIGN_OR_RETURN(const auto transaction, catalog.BeginRead());
-  auto view = std::make_shared<View>();
-  RAGTIME_ASSIGN_OR_RETURN(view->state, catalog.ReadState());
-  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, catalog.ReadSetting("dimension"));
-  if (dimension) {
-    size_t number = 0;
-    std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
-    view->dimension = number;
-  }
-  RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
-  view->segments.reserve(records.size());
-  for (const SegmentRecord& record : records) {
-    RAGTIME_ASSIGN_OR_RETURN(SegmentView segment,
-                             LoadSegment(catalog, source, record, FindSegment(previous, record.id)));
-    if (segment.segment->dimension() != view->dimension.value_or(0)) {
-      return DataLossError(StrCat("the segment ", segment.segment->name(), " has dimension ",
-                                  segment.segment->dimension(), ", and the catalog says ", view->dimension.value_or(0)),
-                           kRemedy);
-    }
-    view->segments.push_back(std::move(segment));
-  }
-  return std::shared_ptr<const View>(std::move(view));
-}
-
-}  // namespace
-
-uint64_t View::live_rows() const {
-  uint64_t rows = 0;
-  for (const SegmentView& segment : segments) rows += segment.live_rows();
-  return rows;
-}
-
-KeywordStatistics View::keyword_statistics() const {
-  KeywordStatistics statistics;
-  for (const SegmentView& segment : segments) {
-    statistics.nodes += segment.live_rows();
-    statistics.tokens += segment.record.tokens - segment.record.deleted_tokens;
-  }
-  return statistics;
-}
-
-View::Place View::FindNode(NodeId id) const {
-  for (const SegmentView& segment : segments) {
-    if (id < segment.record.first_node || id > segment.record.last_node) continue;
-    const std::optional<uint32_t> row = segment.segment->FindNode(id);
-    if (row && !segment.excluded().Contains(*row)) return {&segment, *row};
-  }
-  return {};
-}
-
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous) {
-  auto view = LoadOnce(catalog, source, previous);
-  // A writer may merge segments and remove the old files between our reading the manifest and our opening them.
-  if (!view.ok() && view.status().code() == StatusCode::kNotFound) view = LoadOnce(catalog, source, previous);
-  if (!view.ok() && view.status().code() == StatusCode::kNotFound) {
+  for (int attempt = 0;; ++attempt) {
+    RAGTIME_ASSIGN_OR_RETURN(const int64_t version, catalog.DataVersion());
+    auto view = LoadOnce(catalog, source, previous);
+    if (view.ok() || view.status().code() != StatusCode::kNotFound) return view;
+    // A writer may merge segments and remove the old files between our reading the manifest and our opening them. Then
+    // it has committed, and the manifest is another one.
+    RAGTIME_ASSIGN_OR_RETURN(const int64_t version_now, catalog.DataVersion());
+    if (version_now != version && attempt < kAttemptsMax) continue;
     return DataLossError(StrCat("a segment of the knowledge base is missing: ", view.status().message()), kRemedy);
   }
-  return view;
 }
 
 }  // namespace ragtime

@@ -36,6 +36,7 @@ struct View {
   std::optional<size_t> dimension;    // None before the first node.
   std::vector<SegmentView> segments;  // By ascending id.
 
+  const SegmentView* FindSegment(int64_t id) const;  // Null if there is none.
   uint64_t live_rows() const;
   KeywordStatistics keyword_statistics() const;
   // Where the live node is; null segment if there is none.
@@ -52,6 +53,11 @@ struct ViewSource {
   Metric metric = Metric::kCosine;
   IndexSet indexes;
 };
+
+// Opens one segment with its deletions inside a read transaction; `previous` is the same segment as it was before, or
+// null. kNotFound where its file is missing.
+Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, const SegmentRecord& record,
+                                const SegmentView* previous);
 
 // Reads the committed state in one short read transaction, taking from `previous` (may be null) what is still the same.
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous);

@@ -44,6 +44,8 @@ Result<std::unique_ptr<Writer>> Writer::Begin(std::shared_ptr<const ViewSource> 
 }
 
 Writer::~Writer() {
+  background_.request_stop();
+  if (background_.joinable()) background_.join();
   if (catalog_ == nullptr) return;
   // The tail's pages go back, and an empty log lets the next reader open without replaying it. Where a reader stands in
   // the way or the disk is full, the next writer does it.
@@ -78,6 +80,7 @@ Status Writer::Refresh() {
 int64_t Writer::TakeSegmentId() { return next_segment_id_++; }
 
 Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
+  Lock lock(mutex_);
   RAGTIME_RETURN_IF_ERROR(Refresh());
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, source_->metric, view_->dimension));
   const int64_t now_ms = NowMs();
@@ -85,7 +88,7 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
                            PlanFiles(CatalogRows(*catalog_), batch, view_->state.next_document_id, now_ms));
   RAGTIME_ASSIGN_OR_RETURN(std::optional<NewSegment> segment,
                            BuildSegment(context, batch, changes, dimension.value_or(0)));
-  if (segment) RAGTIME_RETURN_IF_ERROR(PlaceSegment(context, *segment));
+  if (segment) RAGTIME_RETURN_IF_ERROR(PlaceSegment(context, lock, *segment));
 
   CatalogState state = view_->state;
   ++state.commit_number;
@@ -119,6 +122,11 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
     if (one.record.deleted_rows == one.record.rows) gone.push_back(one.record);
   }
   RemoveFiles(gone);
+  const bool sealed = segment && !segment->record.in_tail;
+  // Of the view before this commit: one commit late for the tail, and no further read of the manifest.
+  if (limits_.background && (sealed || !shrunk.empty() || !PlanMerges(MergeEffort::kBackground).empty())) {
+    WakeBackground();
+  }
   return CommitResult{.generation = state.generation, .document_ids = changes.document_ids};
 }
 
@@ -162,17 +170,27 @@ bool Writer::FitsTail(const SegmentRecord& record) const {
 }
 
 // Decides between tail and file. A file is on disk, whole, before the transaction that names it.
-Status Writer::PlaceSegment(const Context& context, NewSegment& segment) {
+Status Writer::PlaceSegment(const Context& context, Lock& lock, NewSegment& segment) {
   SegmentRecord& record = segment.record;
   record.size_bytes = segment.parts.size_bytes(kImageAlignment);
   record.in_tail = record.rows <= limits_.tail_nodes_max && record.size_bytes <= limits_.tail_size_bytes_max;
-  if (record.in_tail) {
-    if (FitsTail(record)) return Status();
-    RAGTIME_RETURN_IF_ERROR(Seal(context));
-    return Refresh();
+  if (!record.in_tail) {
+    record.size_bytes = segment.parts.size_bytes(kFileAlignment);
+    return source_->folder.WriteSegment(record.id, segment.parts);
   }
-  record.size_bytes = segment.parts.size_bytes(kFileAlignment);
-  return source_->folder.WriteSegment(record.id, segment.parts);
+  if (FitsTail(record)) return Status();
+  // The merge in the background is behind, or has failed: then its error shows here.
+  RAGTIME_RETURN_IF_ERROR(BeginMerges(context, lock));
+  Status sealed = Refresh();
+  if (sealed.ok() && !FitsTail(record)) {
+    const std::shared_ptr<const View> view = view_;  // What the plan points into.
+    for (const MergePlan& sources : PlanMerges(MergeEffort::kSeal)) {
+      if (sealed.ok()) sealed = Merge(context, lock, sources, nullptr);
+    }
+  }
+  EndMerges();
+  RAGTIME_RETURN_IF_ERROR(sealed);
+  return Refresh();
 }
 
 Result<std::vector<Writer::Shrunk>> Writer::FindDeletions(std::span<const DocumentId> documents,

@@ -138,14 +138,13 @@ class MapSnapshot : public Snapshot {
     const double average_length = nodes > 0 ? static_cast<double>(totals_.keyword.tokens) / nodes : 0;
     std::unordered_map<uint32_t, double> scores;
     const std::shared_lock lock(state_->mutex);
-    for (const WeightedTerm& term : QueryTerms(query.text)) {
+    std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query.text));
+    if (terms.empty()) terms = CountTerms(WiderQueryTerms(query.text));
+    for (const WeightedTerm& term : terms) {
       RAGTIME_RETURN_IF_ERROR(context.Check());
-      const auto found = state_->postings.find(term.term);
-      if (found == state_->postings.end()) continue;
-      double df = 0;
-      for (const Posting& posting : found->second) df += state_->rows[posting.row].life.Holds(commit_) ? 1 : 0;
+      const auto df = static_cast<double>(term.nodes);
       const double idf = std::log1p((nodes - df + 0.5) / (df + 0.5));
-      for (const Posting& posting : found->second) {
+      for (const Posting& posting : state_->postings.at(term.term)) {
         const MapRow& row = state_->rows[posting.row];
         if (!Matches(row, query.group)) continue;
         const double tf = posting.count;
@@ -162,6 +161,17 @@ class MapSnapshot : public Snapshot {
   }
 
  private:
+  // Sets the counts of the terms and drops those that no live node has. state_->mutex must be held.
+  std::vector<WeightedTerm> CountTerms(std::vector<WeightedTerm> terms) const {
+    for (WeightedTerm& term : terms) {
+      const auto found = state_->postings.find(term.term);
+      if (found == state_->postings.end()) continue;
+      for (const Posting& posting : found->second) term.nodes += state_->rows[posting.row].life.Holds(commit_) ? 1 : 0;
+    }
+    std::erase_if(terms, [](const WeightedTerm& term) { return term.nodes == 0; });
+    return terms;
+  }
+
   bool Matches(const MapRow& row, const std::string& group) const {
     return row.life.Holds(commit_) && (group.empty() || row.node.node.group == group);
   }
@@ -252,6 +262,10 @@ Status MapStore::Seal(const Context& context) {
   const std::unique_lock lock(state_->mutex);
   state_->Reclaim();
   return Status();
+}
+
+Status MapStore::Backup(const Context& /*context*/, const std::filesystem::path& /*target*/, bool /*link*/) const {
+  return UnimplementedError("a store of type map has no folder to copy", "use store_conf.type ragtime");
 }
 
 }  // namespace ragtime

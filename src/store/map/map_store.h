@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ragtime/store.h"
 #include "store/map/map_state.h"
@@ -30,6 +31,9 @@ class MapStore : public Store {
   void EndWrite() override;
   Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
   Status Seal(const Context& context) override;
+  Status Compact(const Context& context) override { return Seal(context); }
+  Result<std::vector<Damage>> Verify(const Context&) const override { return std::vector<Damage>(); }
+  Status Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 
  private:
   const StoreTraits traits_{.durable = false};

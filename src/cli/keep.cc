@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `ragtime delete`, `compact`, `verify`, `backup` and `restore`: what keeps a knowledge base in order.
+#include <cstdio>
+
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "ragtime/knowledge_base.h"
+#include "wire/schema.h"
+
+namespace ragtime::cli {
+namespace {
+
+constexpr size_t kPathsShown = 20;
+
+unsigned long long Count(uint64_t value) { return value; }
+
+// Opens what the options name, calls `work` on it, and shows what comes of it by `json` or `print`.
+template <typename Work, typename ToJson, typename Print>
+int RunOn(const Options& options, Work work, ToJson json, Print print) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+  const auto report = work(**knowledge_base);
+  if (!report.ok()) return Fail(options, report.status());
+  if (options.json) {
+    std::printf("%s\n", json(*report).Dump().c_str());
+  } else {
+    print(*report);
+  }
+  return 0;
+}
+
+void PrintDeleted(const DeleteReport& report) {
+  std::printf("deleted %llu files, %llu folders, %llu nodes\n", Count(report.files), Count(report.folders),
+              Count(report.nodes));
+  for (size_t i = 0; i < report.file_paths.size() && i < kPathsShown; ++i) {
+    std::printf("  %s\n", report.file_paths[i].c_str());
+  }
+  if (report.file_paths.size() > kPathsShown) std::printf("  and %zu more\n", report.file_paths.size() - kPathsShown);
+  std::printf("What still lies in the folder of documents comes back with the next ragtime ingest.\n");
+}
+
+void PrintCompacted(const CompactReport& report) {
+  const auto line = [](const char* name, const StoreStatistics& store) {
+    std::printf("%s  %10s  %llu segments, %llu nodes in the tail, %llu deleted nodes\n", name,
+                SizeInWords(store.size_bytes).c_str(), Count(store.segments), Count(store.tail_nodes),
+                Count(store.deleted_nodes));
+  };
+  line("before", report.before);
+  line("after ", report.after);
+}
+
+void PrintCopied(const BackupReport& report) {
+  std::printf("%s: %llu files, %llu nodes, %s in %s, checked\n", report.path.c_str(), Count(report.store.files),
+              Count(report.store.nodes), SizeInWords(report.store.size_bytes).c_str(),
+              TimeInWords(report.total_ms).c_str());
+}
+
+}  // namespace
+
+int RunDelete(const Options& options, const Context& context) {
+  return RunOn(
+      options, [&](KnowledgeBase& kb) { return kb.Delete(options.deleted_paths, context); }, DeleteJson, PrintDeleted);
+}
+
+int RunCompact(const Options& options, const Context& context) {
+  return RunOn(options, [&](KnowledgeBase& kb) { return kb.Compact(context); }, CompactJson, PrintCompacted);
+}
+
+int RunVerify(const Options& options, const Context& context) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  Result<VerifyReport> report = [&]() -> Result<VerifyReport> {
+    if (!knowledge_base.ok()) return knowledge_base.status();
+    return (*knowledge_base)->Verify(context);
+  }();
+  if (!report.ok()) {
+    if (report.status().code() != StatusCode::kDataLoss) return Fail(options, report.status());
+    // It cannot even be opened: that is what verify finds.
+    report = VerifyReport{.damages = {{config->store.uri + "/catalog.sqlite", report.status().message()}}};
+  }
+  if (options.json) {
+    std::printf("%s\n", VerifyJson(*report).Dump().c_str());
+  } else {
+    for (const Damage& damage : report->damages) {
+      std::printf("%s: %s\n", damage.file.c_str(), damage.message.c_str());
+    }
+    if (report->damages.empty()) {
+      std::printf("whole: %llu files, %llu nodes, %llu segments, %s\n", Count(report->store.files),
+                  Count(report->store.nodes), Count(report->store.segments),
+                  SizeInWords(report->store.size_bytes).c_str());
+    } else {
+      std::printf("%zu findings\n  remedy: restore a backup, or ingest the documents into a new knowledge base\n",
+                  report->damages.size());
+    }
+  }
+  return report->damages.empty() ? 0 : 1;
+}
+
+int RunBackup(const Options& options, const Context& context) {
+  return RunOn(
+      options, [&](KnowledgeBase& kb) { return kb.Backup(options.copy_path, options.link, context); }, BackupJson,
+      PrintCopied);
+}
+
+int RunRestore(const Options& options, const Context& context) {
+  const auto config = ResolveKnowledgeBase(options);
+  if (!config.ok()) return Fail(options, config.status());
+  const auto report = KnowledgeBase::Restore(options.copy_path, *config, context);
+  if (!report.ok()) return Fail(options, report.status());
+  if (options.json) {
+    std::printf("%s\n", BackupJson(*report).Dump().c_str());
+  } else {
+    PrintCopied(*report);
+  }
+  return 0;
+}
+
+}  // namespace ragtime::cli

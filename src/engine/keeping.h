@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What keeps a knowledge base in order beside ingesting: taking files out and giving space back.
+//
+// Threads: one call at a time on one store. Ownership: borrows the store. Errors: those of the store; kNotFound names
+// the paths most like an unknown one.
+#ifndef RAGTIME_ENGINE_KEEPING_H_
+#define RAGTIME_ENGINE_KEEPING_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ragtime/context.h"
+#include "ragtime/knowledge_base.h"
+#include "ragtime/store.h"
+
+namespace ragtime {
+
+struct DeleteRequest {
+  std::vector<std::string> paths;
+  std::string root;  // What file paths are relative to; "": paths on disk are not understood.
+  int64_t lock_timeout_ms = 0;
+};
+
+Result<DeleteReport> DeletePaths(Store& store, const DeleteRequest& request, const Context& context);
+Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, const Context& context);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_ENGINE_KEEPING_H_

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/embedded/verify.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/str_cat.h"
+
+namespace ragtime {
+namespace {
+
+// Merges that may come between reading the manifest and opening what it names.
+constexpr int kAttemptsMax = 50;
+
+bool IsDamage(const Status& status) {
+  return status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kFailedPrecondition ||
+         status.code() == StatusCode::kNotFound;
+}
+
+class Verifier {
+ public:
+  Verifier(const Context& context, const ViewSource& source, Catalog& catalog)
+      : context_(context), source_(source), catalog_(catalog), catalog_file_(source.folder.catalog().string()) {}
+
+  Result<std::vector<Damage>> Run() {
+    RAGTIME_RETURN_IF_ERROR(ReadState());
+    for (const SegmentView& segment : view_.segments) RAGTIME_RETURN_IF_ERROR(CheckSegment(segment));
+    CheckNodeIds();
+    CheckFiles();
+    return std::move(damages_);
+  }
+
+ private:
+  void Add(std::string file, std::string message) { damages_.push_back({std::move(file), std::move(message)}); }
+  void AddToCatalog(std::string message) { Add(catalog_file_, std::move(message)); }
+
+  // One state of the catalog, and every segment that it names open.
+  Status ReadState() {
+    for (int attempt = 0;; ++attempt) {
+      damages_.clear();
+      view_ = View();
+      all_opened_ = true;
+      RAGTIME_ASSIGN_OR_RETURN(const int64_t version, catalog_.DataVersion());
+      bool missing = false;
+      Status status = ReadStateOnce(missing);
+      if (status.ok()) status = ReadFiles();
+      if (!status.ok() && !IsDamage(status)) return status;
+      RAGTIME_ASSIGN_OR_RETURN(const int64_t version_now, catalog_.DataVersion());
+      // A writer has merged a segment away between our reading its name and our opening it.
+      if (missing && version_now != version && attempt < kAttemptsMax) continue;
+      if (!status.ok()) AddToCatalog(status.message());
+      return Status();
+    }
+  }
+
+  Status ReadStateOnce(bool& missing) {
+    RAGTIME_ASSIGN_OR_RETURN(const auto transaction, catalog_.BeginRead());
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<std::string> damage, catalog_.FindDamage());
+    for (const std::string& message : damage) AddToCatalog(message);
+    RAGTIME_ASSIGN_OR_RETURN(view_.state, catalog_.ReadState());
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, catalog_.ReadSetting("dimension"));
+    if (dimension) {
+      size_t number = 0;
+      std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
+      view_.dimension = number;
+    }
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog_.ReadSegments());
+    for (const SegmentRecord& record : records) {
+      RAGTIME_RETURN_IF_ERROR(context_.Check());
+      Result<SegmentView> segment = LoadSegment(catalog_, source_, record, nullptr);
+      if (segment.ok()) {
+        view_.segments.push_back(*std::move(segment));
+        continue;
+      }
+      if (!IsDamage(segment.status())) return segment.status();
+      missing = missing || segment.status().code() == StatusCode::kNotFound;
+      Add(record.in_tail ? catalog_file_ : source_.folder.segment(record.id).string(), segment.status().message());
+      all_opened_ = false;
+    }
+    return Status();
+  }
+
+  // As of the same commit, out of the history where there have been others since.
+  Status ReadFiles() {
+    RAGTIME_ASSIGN_OR_RETURN(files_, catalog_.ReadFiles(view_.state.commit_number));
+    return Status();
+  }
+
+  Status CheckSegment(const SegmentView& view) {
+    const std::string file = view.record.in_tail ? catalog_file_ : source_.folder.segment(view.record.id).string();
+    RAGTIME_RETURN_IF_ERROR(context_.Check());
+    const Status verified = view.segment->Verify();
+    Status status = verified;
+    if (status.ok()) status = CheckRows(view, file);
+    if (status.ok() || !IsDamage(status)) return status;
+    Add(file, status.message());
+    // What is counted below would only say the same once more.
+    all_opened_ = false;
+    return Status();
+  }
+
+  // Every row can be read, and the catalog's numbers are theirs.
+  Status CheckRows(const SegmentView& view, const std::string& file) {
+    const Segment& segment = *view.segment;
+    const SegmentRecord& record = view.record;
+    const std::string name = StrCat("segment ", record.id);
+    RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* keywords, segment.keyword_index());
+    RAGTIME_RETURN_IF_ERROR(segment.vector_index().status());
+    TextBlockCache cache;
+    uint64_t tokens = 0;
+    uint64_t deleted_tokens = 0;
+    for (uint32_t row = 0; row < segment.rows(); ++row) {
+      if (row % 1024 == 0) RAGTIME_RETURN_IF_ERROR(context_.Check());
+      RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row, cache));
+      RAGTIME_ASSIGN_OR_RETURN(const uint32_t length, keywords->Length(row));
+      const bool deleted = view.excluded().Contains(row);
+      tokens += length;
+      deleted_tokens += deleted ? length : 0;
+      if (row > 0 && node.id <= segment.node_id(row - 1)) Add(file, StrCat("the node ids do not ascend at row ", row));
+      RAGTIME_ASSIGN_OR_RETURN(const DocumentRows rows, segment.FindDocument(node.document_id));
+      if (row < rows.first_row || row - rows.first_row >= rows.row_count) {
+        Add(file, StrCat("row ", row, " is missing in the list of document ", node.document_id));
+      }
+      if (deleted) continue;
+      live_.push_back(node.id);
+      ++nodes_of_[node.document_id];
+    }
+    const auto expect = [&](std::string_view what, uint64_t counted, uint64_t recorded) {
+      if (counted != recorded) {
+        AddToCatalog(StrCat(name, " has ", counted, " ", what, ", and the catalog says ", recorded));
+      }
+    };
+    expect("words", tokens, record.tokens);
+    expect("words of deleted rows", deleted_tokens, record.deleted_tokens);
+    expect("bytes", segment.size_bytes(), record.size_bytes);
+    if (segment.node_id(0) != record.first_node || segment.node_id(segment.rows() - 1) != record.last_node) {
+      AddToCatalog(StrCat(name, " has other node ids than the catalog says"));
+    }
+    if (segment.dimension() != view_.dimension.value_or(0)) {
+      Add(file, StrCat("its vectors have dimension ", segment.dimension(), ", and the catalog says ",
+                       view_.dimension.value_or(0)));
+    }
+    if (record.id >= view_.state.next_segment_id) AddToCatalog(StrCat(name, " has an id that was not given out yet"));
+    return Status();
+  }
+
+  void CheckNodeIds() {
+    std::sort(live_.begin(), live_.end());
+    const auto twice = std::adjacent_find(live_.begin(), live_.end());
+    if (twice != live_.end()) AddToCatalog(StrCat("node ", *twice, " is live in two places"));
+    if (!live_.empty() && live_.back() >= view_.state.next_node_id) {
+      AddToCatalog(StrCat("node ", live_.back(), " has an id that was not given out yet"));
+    }
+  }
+
+  void CheckFiles() {
+    uint64_t files = 0;
+    uint64_t folders = 0;
+    std::unordered_map<DocumentId, const FileRecord*> rows;
+    for (const FileRecord& file : files_) rows[file.id] = &file;
+    for (const FileRecord& file : files_) {
+      ++(file.is_dir ? folders : files);
+      CheckFile(file, rows);
+    }
+    if (files != view_.state.files || folders != view_.state.folders) {
+      AddToCatalog(StrCat("there are ", files, " files and ", folders, " folders, and the counters say ",
+                          view_.state.files, " and ", view_.state.folders));
+    }
+    if (!all_opened_) return;
+    for (const auto& [document, nodes] : nodes_of_) {
+      const auto row = rows.find(document);
+      const uint64_t recorded = row == rows.end() ? 0 : row->second->nodes;
+      const std::string name = row == rows.end() ? StrCat("document ", document) : row->second->file_path;
+      if (nodes != recorded) AddToCatalog(StrCat(name, " has ", nodes, " live nodes, and its row says ", recorded));
+    }
+  }
+
+  void CheckFile(const FileRecord& file, const std::unordered_map<DocumentId, const FileRecord*>& rows) {
+    if (file.id >= view_.state.next_document_id) {
+      AddToCatalog(StrCat(file.file_path, " has an id that was not given out yet: ", file.id));
+    }
+    if (all_opened_ && file.nodes > 0 && !nodes_of_.contains(file.id)) {
+      AddToCatalog(StrCat(file.file_path, " has no live node, and its row says ", file.nodes));
+    }
+    const size_t slash = file.file_path.rfind('/');
+    const auto parent = file.parent_id ? rows.find(*file.parent_id) : rows.end();
+    const bool at_top = slash == std::string::npos;
+    const bool fits = at_top ? !file.parent_id
+                             : parent != rows.end() && parent->second->is_dir &&
+                                   parent->second->file_path == std::string_view(file.file_path).substr(0, slash);
+    if (!fits) AddToCatalog(StrCat("the row of ", file.file_path, " does not name its folder"));
+  }
+
+  const Context& context_;
+  const ViewSource& source_;
+  Catalog& catalog_;
+  const std::string catalog_file_;
+  View view_;
+  std::vector<FileRecord> files_;
+  bool all_opened_ = true;
+  std::vector<NodeId> live_;
+  std::unordered_map<DocumentId, uint64_t> nodes_of_;
+  std::vector<Damage> damages_;
+};
+
+}  // namespace
+
+Result<std::vector<Damage>> VerifyFolder(const Context& context, const ViewSource& source) {
+  // A connection of its own: checking a large catalog takes seconds, and snapshots read meanwhile.
+  auto catalog = Catalog::Open(source.folder.catalog(), Access::kRead);
+  if (!catalog.ok()) return catalog.status();
+  return Verifier(context, source, **catalog).Run();
+}
+
+}  // namespace ragtime
