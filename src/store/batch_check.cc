@@ -147,7 +147,8 @@ Status CheckFields(const std::string& path, const Fields& fields, std::span<cons
     const auto refuse = [&name, &path](std::string_view why, std::string remedy) {
       return InvalidArgumentError(StrCat("the field ", name, " of ", path, " ", why), std::move(remedy));
     };
-    const auto spec = std::find_if(declared.begin(), declared.end(), [&](const FieldSpec& s) { return s.name == name; });
+    const auto spec =
+        std::find_if(declared.begin(), declared.end(), [&](const FieldSpec& s) { return s.name == name; });
     if (spec == declared.end()) return refuse("is not declared", "declare it in doc_fields");
     if (!HasType(value, spec->type)) {
       return refuse(StrCat("is of type ", FieldTypeName(spec->type), ", not ", ToString(value).substr(0, 100)),

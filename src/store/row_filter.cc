@@ -84,9 +84,8 @@ Result<RowWords> SegmentFilter::RowsOfLeaf(const Segment& segment, const FilterN
   RAGTIME_ASSIGN_OR_RETURN(const FieldColumns* columns, segment.fields());
   const auto has_column = [&] {
     const auto& fields = columns->fields();
-    return std::any_of(fields.begin(), fields.end(), [&leaf](const FieldSpec& spec) {
-      return spec.name == leaf.field && spec.type == leaf.type;
-    });
+    return std::any_of(fields.begin(), fields.end(),
+                       [&leaf](const FieldSpec& spec) { return spec.name == leaf.field && spec.type == leaf.type; });
   };
   if (columns == nullptr || !has_column()) {
     // Made before the field was declared so: all are null.

@@ -83,7 +83,8 @@ int64_t Writer::TakeSegmentId() { return next_segment_id_++; }
 Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
   Lock lock(mutex_);
   RAGTIME_RETURN_IF_ERROR(Refresh());
-  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, source_->metric, view_->dimension, view_->fields));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
+                           CheckBatch(batch, source_->metric, view_->dimension, view_->fields));
   const int64_t now_ms = NowMs();
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
                            PlanFiles(CatalogRows(*catalog_), batch, view_->state.next_document_id, now_ms));

@@ -208,8 +208,9 @@ class MapSnapshot : public Snapshot {
   // The rows that match, dead ones too; none where all do. state_->mutex must be held.
   Result<std::optional<RowWords>> RowsOf(const Filter& filter) const {
     if (filter.matches_all()) return std::optional<RowWords>();
-    RAGTIME_ASSIGN_OR_RETURN(RowWords words, EvaluateFilter(filter.root(), state_->rows.size(),
-                                                            [this](const FilterNode& leaf) { return RowsOfLeaf(leaf); }));
+    RAGTIME_ASSIGN_OR_RETURN(RowWords words,
+                             EvaluateFilter(filter.root(), state_->rows.size(),
+                                            [this](const FilterNode& leaf) { return RowsOfLeaf(leaf); }));
     return std::optional(std::move(words));
   }
 
@@ -329,7 +330,8 @@ Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) 
   if (!writing_) return NotWriting();
   RAGTIME_RETURN_IF_ERROR(context.Check());
   // Only this thread changes the state, so that reading it needs no lock until Apply.
-  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, state_->metric, state_->dimension, state_->fields));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
+                           CheckBatch(batch, state_->metric, state_->dimension, state_->fields));
   const int64_t now_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
