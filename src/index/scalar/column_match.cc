@@ -8,13 +8,16 @@
 
 #include "filter/like.h"
 #include "index/scalar/column_scan.h"
+#include "index/scalar/smallest.h"
 
 namespace ragtime {
 namespace {
 
 // From this part of the items on, reading the column from end to end is faster than setting one bit at a time in the
-// order of the index: columns_bench, 1M items.
+// order of the index: 0.2 ns (codes) to 0.4 ns (numbers) an item against 1.9 ns a bit; columns_bench, 1M items.
 constexpr uint64_t kScanFraction = 8;
+// The same for adding bitmaps: one of 100 items takes 0.25 us.
+constexpr uint64_t kItemsPerBitmap = 700;
 
 // Both ends included; floats as OrderedBits.
 struct NumberRange {
@@ -148,14 +151,25 @@ class Matcher {
       const uint32_t end = column_.LowerBoundNumber(range.high, true);
       if (start < end) keys_.push_back({start, end});
     }
-    if (ranges.size() == 1 && column_.has_order() && !keys_.empty()) {
-      RAGTIME_ASSIGN_OR_RETURN(const std::span<const uint32_t> items, column_.ItemsOf(keys_[0]));
-      if (items.size() > column_.items() / kScanFraction) {
-        ScanNumbers(ranges[0]);
-        return FinishScan();
-      }
+    RAGTIME_ASSIGN_OR_RETURN(const bool scan, ScanIsFaster());
+    if (!scan || ranges.size() > 1) return ByIndex();
+    ScanNumbers(ranges[0]);
+    return FinishScan();
+  }
+
+  // Than the index, for keys_.
+  Result<bool> ScanIsFaster() const {
+    if (!column_.has_order() && !column_.has_bitmaps()) return true;
+    uint64_t bitmaps = 0;
+    uint64_t entries = 0;
+    for (const KeyRange& range : keys_) {
+      bitmaps += range.end - range.start;
+      if (!column_.has_order()) continue;
+      RAGTIME_ASSIGN_OR_RETURN(const std::span<const uint32_t> items, column_.ItemsOf(range));
+      entries += items.size();
     }
-    return ByIndex();
+    if (column_.has_order()) return entries > column_.items() / kScanFraction;
+    return bitmaps > std::max<uint64_t>(4, column_.items() / kItemsPerBitmap);
   }
 
   // The codes of the texts that match, as ascending ranges.
@@ -228,15 +242,8 @@ class Matcher {
 
   Result<ItemSet> Texts() {
     if (keys_.empty()) return std::move(bits_).Finish();
-    if (column_.has_bitmaps()) return ByIndex();
-    if (column_.has_order()) {
-      uint64_t entries = 0;
-      for (const KeyRange& range : keys_) {
-        RAGTIME_ASSIGN_OR_RETURN(const std::span<const uint32_t> items, column_.ItemsOf(range));
-        entries += items.size();
-      }
-      if (entries <= column_.items() / kScanFraction) return ByIndex();
-    }
+    RAGTIME_ASSIGN_OR_RETURN(const bool scan, ScanIsFaster());
+    if (!scan) return ByIndex();
     if (keys_.size() == 1) {
       ScanCodes(column_.codes(), keys_[0].start, keys_[0].end - 1, bits_.words());
       return FinishScan();
@@ -302,39 +309,6 @@ class Matcher {
   const FilterNode& leaf_;
   ItemBits bits_;
   std::vector<KeyRange> keys_;
-};
-
-// The first `limit` of the items offered, by `less`.
-template <typename Entry, typename Less>
-class Smallest {
- public:
-  Smallest(size_t limit, Less less) : limit_(limit), less_(less) {}
-
-  void Offer(const Entry& entry) {
-    if (has_bound_ && !less_(entry, bound_)) return;
-    kept_.push_back(entry);
-    // Twice the limit, so that each cut is paid for by as many offers.
-    if (kept_.size() >= std::max<size_t>(limit_ * 2, 1024)) Cut();
-  }
-  std::vector<Entry> Take() && {
-    if (kept_.size() > limit_) Cut();
-    std::sort(kept_.begin(), kept_.end(), less_);
-    return std::move(kept_);
-  }
-
- private:
-  void Cut() {
-    std::nth_element(kept_.begin(), kept_.begin() + static_cast<ptrdiff_t>(limit_ - 1), kept_.end(), less_);
-    kept_.resize(limit_);
-    bound_ = kept_.back();
-    has_bound_ = true;
-  }
-
-  const size_t limit_;
-  const Less less_;
-  std::vector<Entry> kept_;
-  Entry bound_ = {};
-  bool has_bound_ = false;
 };
 
 class Orderer {

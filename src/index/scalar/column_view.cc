@@ -52,7 +52,12 @@ ColumnView::ColumnView(std::span<const std::byte> bytes, const ColumnEntry& entr
     part_of(string_starts_, layout.string_starts, uint64_t{entry.keys} + 1);
     strings_ = {reinterpret_cast<const char*>(bytes.data() + layout.strings), entry.strings_size};
   } else if (spec_.index != FieldIndex::kNone) {
-    part_of(keys_, layout.keys, entry.keys);
+    part_of(levels_.emplace_back(), layout.keys, entry.keys);
+    for (uint64_t start = layout.levels; levels_.back().size() > kKeysPerBlock;) {
+      const uint64_t size = (levels_.back().size() + kKeysPerBlock - 1) / kKeysPerBlock;
+      part_of(levels_.emplace_back(), start, size);
+      start += size * sizeof(int64_t);
+    }
   }
   if (spec_.index == FieldIndex::kBtree || spec_.index == FieldIndex::kHash) {
     part_of(starts_, layout.starts, uint64_t{entry.keys} + 1);
@@ -128,9 +133,18 @@ Result<uint32_t> ColumnView::LowerBound(std::string_view text, bool after) const
 }
 
 uint32_t ColumnView::LowerBoundNumber(int64_t number, bool after) const {
-  const auto found = after ? std::upper_bound(keys_.begin(), keys_.end(), number)
-                           : std::lower_bound(keys_.begin(), keys_.end(), number);
-  return static_cast<uint32_t>(found - keys_.begin());
+  // A block below a level is never behind the end of its own level, whatever the numbers are.
+  size_t block = 0;
+  for (size_t level = levels_.size(); level-- > 0;) {
+    const std::span<const int64_t> keys = levels_[level];
+    const size_t start = block * kKeysPerBlock;
+    const size_t end = std::min<size_t>(start + kKeysPerBlock, keys.size());
+    size_t before = 0;
+    for (size_t i = start; i < end; ++i) before += after ? keys[i] <= number : keys[i] < number;
+    if (level == 0) return static_cast<uint32_t>(start + before);
+    block = start + (before > 0 ? before - 1 : 0);
+  }
+  return 0;
 }
 
 template <typename IsKey>
@@ -161,10 +175,10 @@ Result<std::optional<uint32_t>> ColumnView::FindText(std::string_view text) cons
 Result<std::optional<uint32_t>> ColumnView::FindNumber(int64_t number) const {
   if (!slots_.empty()) {
     return FindSlot(Hash64(std::as_bytes(std::span(&number, 1))),
-                    [&](uint32_t key) -> Result<bool> { return keys_[key] == number; });
+                    [&](uint32_t key) -> Result<bool> { return levels_[0][key] == number; });
   }
   const uint32_t key = LowerBoundNumber(number);
-  return key < keys_count_ && keys_[key] == number ? std::optional<uint32_t>(key) : std::nullopt;
+  return key < keys_count_ && levels_[0][key] == number ? std::optional<uint32_t>(key) : std::nullopt;
 }
 
 Result<std::span<const uint32_t>> ColumnView::ItemsOf(KeyRange keys) const {

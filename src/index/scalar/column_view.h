@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "index/scalar/columns_format.h"
 #include "index/scalar/item_bits.h"
@@ -84,7 +85,7 @@ class ColumnView {
   std::span<const uint32_t> list_codes_;
   std::span<const uint32_t> string_starts_;
   std::string_view strings_;
-  std::span<const int64_t> keys_;
+  std::vector<std::span<const int64_t>> levels_;  // The keys, and the levels above them.
   std::span<const uint32_t> starts_;
   std::span<const uint32_t> order_;
   std::span<const uint32_t> slots_;

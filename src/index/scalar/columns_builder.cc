@@ -139,6 +139,19 @@ class ColumnWriter {
     starts_.push_back(static_cast<uint32_t>(order_.size()));
     entry_.keys = static_cast<uint32_t>(number_keys_.size());
     Append(number_keys_);
+    WriteLevels();
+  }
+
+  void WriteLevels() {
+    std::vector<int64_t> levels;
+    std::vector<int64_t> below = number_keys_;
+    while (below.size() > kKeysPerBlock) {
+      std::vector<int64_t> level;
+      for (size_t i = 0; i < below.size(); i += kKeysPerBlock) level.push_back(below[i]);
+      levels.insert(levels.end(), level.begin(), level.end());
+      below = std::move(level);
+    }
+    Append(levels);
   }
 
   std::span<const std::string> TextsOf(size_t item) const {

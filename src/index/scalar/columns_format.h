@@ -61,6 +61,20 @@ static_assert(static_cast<int>(FieldType::kInt) == 0 && static_cast<int>(FieldTy
 
 constexpr uint64_t AlignColumn(uint64_t offset, uint64_t to) { return (offset + to - 1) / to * to; }
 
+// A search in the numbers of a column reads one block of them, and one of each level above, which holds the first
+// number of each block below it; the uppermost level is one block.
+inline constexpr uint64_t kKeysPerBlock = 16;
+
+// Of all levels above `keys` numbers together.
+constexpr uint64_t LevelsSize(uint64_t keys) {
+  uint64_t size = 0;
+  while (keys > kKeysPerBlock) {
+    keys = (keys + kKeysPerBlock - 1) / kKeysPerBlock;
+    size += keys;
+  }
+  return size;
+}
+
 // Offsets of a column's parts. A part that a column does not have is empty.
 struct ColumnLayout {
   uint64_t nulls = 0;          // uint64[words]: bit set where null.
@@ -70,6 +84,7 @@ struct ColumnLayout {
   uint64_t string_starts = 0;  // uint32[keys + 1]
   uint64_t strings = 0;        // The dictionary, in ascending order.
   uint64_t keys = 0;           // int64[keys]: the distinct numbers, ascending; floats as OrderedBits.
+  uint64_t levels = 0;         // int64[LevelsSize(keys)]: the level just above the keys first.
   uint64_t starts = 0;         // uint32[keys + 1]: where each key's items start in the order.
   uint64_t order = 0;          // uint32[order_entries]: items by key, then item.
   uint64_t slots = 0;          // uint32[slots]: 0 or 1 + a key's number.
@@ -102,6 +117,7 @@ struct ColumnLayout {
     layout.string_starts = take(text ? (keys + 1) * 4 : 0);
     layout.strings = take(text ? entry.strings_size : 0);
     layout.keys = take(number && (sorted || bitmap) ? keys * 8 : 0);
+    layout.levels = take(number && (sorted || bitmap) ? LevelsSize(keys) * 8 : 0);
     layout.starts = take(sorted ? (keys + 1) * 4 : 0);
     layout.order = take(sorted ? uint64_t{entry.order_entries} * 4 : 0);
     layout.slots = take(sorted && index == FieldIndex::kHash ? uint64_t{entry.slots} * 4 : 0);

@@ -124,7 +124,10 @@ inline const FieldValue& ValueIn(const Fields& item, const std::string& field) {
 
 inline std::string Describe(const FilterNode& leaf) {
   std::string text = leaf.field + " operator " + std::to_string(static_cast<int>(leaf.op));
-  for (const FieldValue& value : leaf.values) text += " " + ToString(value);
+  for (const FieldValue& value : leaf.values) {
+    text += ' ';
+    text += ToString(value);
+  }
   return text;
 }
 

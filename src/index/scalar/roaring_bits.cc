@@ -158,13 +158,10 @@ void RoaringBits::Add(uint32_t item) { roaring_bitmap_add(bitmap_.get(), item); 
 void RoaringBits::Remove(uint32_t item) { roaring_bitmap_remove(bitmap_.get(), item); }
 bool RoaringBits::empty() const { return roaring_bitmap_is_empty(bitmap_.get()); }
 
-void RoaringBits::ForEach(const std::function<void(uint32_t)>& visit) const {
+void RoaringBits::ForEach(const std::function<bool(uint32_t)>& visit) const {
   roaring_iterate(
       bitmap_.get(),
-      [](uint32_t item, void* to) {
-        (*static_cast<const std::function<void(uint32_t)>*>(to))(item);
-        return true;
-      },
+      [](uint32_t item, void* to) { return (*static_cast<const std::function<bool(uint32_t)>*>(to))(item); },
       const_cast<void*>(static_cast<const void*>(&visit)));
 }
 

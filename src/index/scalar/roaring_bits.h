@@ -30,8 +30,8 @@ class RoaringBits {
   void Add(uint32_t item);
   void Remove(uint32_t item);
   bool empty() const;
-  // Ascending.
-  void ForEach(const std::function<void(uint32_t)>& visit) const;
+  // Ascending, until `visit` answers false.
+  void ForEach(const std::function<bool(uint32_t)>& visit) const;
 
  private:
   struct Free {
