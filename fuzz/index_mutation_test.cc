@@ -68,6 +68,25 @@ TEST(IndexMutation, Bm25) {
   EXPECT_GT(UseMutations(Bm25Seed(), 10000, UseAsBm25Index), 100);
 }
 
+TEST(IndexMutation, Columns) {
+  ASSERT_TRUE(UseAsColumns(ColumnsSeed()));
+  EXPECT_GT(UseMutations(ColumnsSeed(), 6000, UseAsColumns), 1000);
+}
+
+TEST(IndexMutation, Filter) {
+  const std::string text =
+      "int>=2020 and (string in ('Li', \"王\\u0041\") or not bool) && datetime between '2024-01-02' and "
+      "\"2024-01-02T03:04:05.6+08:00\" || list contains 'a' and float not in [1.5, -inf, 2e3] and string like "
+      "'a\\\\%%_'";
+  ASSERT_TRUE(UseAsFilter(text));
+  const auto as_bytes = std::as_bytes(std::span(text));
+  EXPECT_GT(UseMutations(Bytes(as_bytes.begin(), as_bytes.end()), 20000,
+                         [](std::span<const std::byte> bytes) {
+                           return UseAsFilter({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+                         }),
+            100);
+}
+
 TEST(IndexMutation, Words) {
   const std::string text =
       "PostgreSQL的索引类型 pg_dump -U a/b.c maxConnections 15.4 Café Straße don't C++ ﾃﾞｰﾀ 색인 😀 ไทย";

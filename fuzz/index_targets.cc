@@ -2,6 +2,7 @@
 #include "index_targets.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -11,6 +12,9 @@
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_format.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
+#include "index/scalar/columns_format.h"
+#include "ragtime/filter.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -49,6 +53,84 @@ std::vector<std::byte> WithRightHash(std::span<const std::byte> bytes, Hash hash
 void RequireOrdered(const std::vector<RowHit>& hits, size_t limit, uint64_t rows) {
   Require(hits.size() <= limit);
   for (const RowHit& hit : hits) Require(hit.row < rows);
+}
+
+constexpr FieldType kTypes[] = {FieldType::kInt,    FieldType::kFloat,    FieldType::kBool,
+                                FieldType::kString, FieldType::kDatetime, FieldType::kStringList};
+constexpr FieldIndex kIndexes[] = {FieldIndex::kNone, FieldIndex::kBtree, FieldIndex::kHash, FieldIndex::kBitmap};
+
+std::vector<FieldSpec> FieldsOfAllTypes() {
+  std::vector<FieldSpec> fields;
+  for (const FieldType type : kTypes) fields.push_back({std::string(FieldTypeName(type)), type, FieldIndex::kBtree});
+  return fields;
+}
+
+// A value that ColumnsSeed has, or nearly.
+FieldValue ValueOf(FieldType type, int64_t n) {
+  switch (type) {
+    case FieldType::kInt:
+      return n;
+    case FieldType::kFloat:
+      return static_cast<double>(n) / 2;
+    case FieldType::kBool:
+      return n % 2 == 0;
+    case FieldType::kString:
+      return std::string(static_cast<size_t>(n % 7), static_cast<char>('a' + n % 3));
+    case FieldType::kDatetime:
+      return Datetime{n * 1000};
+    case FieldType::kStringList:
+      break;
+  }
+  return std::vector<std::string>(static_cast<size_t>(n % 3), std::string(1, static_cast<char>('a' + n % 5)));
+}
+
+std::vector<FilterNode> LeavesOn(const FieldSpec& field) {
+  std::vector<FilterNode> leaves;
+  for (const FilterOp op : {FilterOp::kEqual, FilterOp::kLess, FilterOp::kGreaterEqual, FilterOp::kIn, FilterOp::kLike,
+                            FilterOp::kContains, FilterOp::kIsNull}) {
+    FilterNode leaf;
+    leaf.op = op;
+    leaf.field = field.name;
+    leaf.type = field.type;
+    const bool text = field.type == FieldType::kStringList || op == FilterOp::kLike;
+    const FieldType type = text ? FieldType::kString : field.type;
+    if (op != FilterOp::kIsNull) leaf.values = {ValueOf(type, 3)};
+    if (op == FilterOp::kIn) leaf.values = {ValueOf(type, 3), ValueOf(type, 8), ValueOf(type, 11)};
+    if (op == FilterOp::kLike) leaf.values = {std::string("a%_")};
+    leaves.push_back(std::move(leaf));
+  }
+  return leaves;
+}
+
+template <typename T>
+void RequireAnswer(const Result<T>& result) {
+  Require(result.ok() || result.status().code() == StatusCode::kDataLoss);
+}
+
+// The set is one of items, and its count is right, however damaged the bytes are.
+void RequireSet(const Result<ItemSet>& set, uint32_t items) {
+  RequireAnswer(set);
+  if (!set.ok()) return;
+  Require(set->words.size() == (uint64_t{items} + 63) / 64);
+  uint64_t count = 0;
+  for (const uint64_t word : set->words) count += static_cast<uint64_t>(std::popcount(word));
+  Require(count == set->count);
+  Require(items % 64 == 0 || set->words.back() >> (items % 64) == 0);
+}
+
+void UseField(const FieldColumns& columns, const FieldSpec& field) {
+  for (const FilterNode& leaf : LeavesOn(field)) RequireSet(columns.Match(leaf), columns.items());
+  for (const uint32_t item : {0u, 5u, 150u}) {
+    if (item < columns.items()) RequireAnswer(columns.Value(field.name, item));
+  }
+  const std::vector<uint64_t> among(5, 0x5555);
+  for (const size_t limit : {size_t{3}, SIZE_MAX}) {
+    const auto order = columns.Ordered(field.name, limit == 3, RowBitmap{among}, limit);
+    RequireAnswer(order);
+    if (!order.ok()) continue;
+    Require(order->size() <= limit);
+    for (const uint32_t item : *order) Require(item < columns.items() && RowBitmap{among}.Contains(item));
+  }
 }
 
 }  // namespace
@@ -91,6 +173,56 @@ bool UseAsBm25Index(std::span<const std::byte> bytes) {
   return true;
 }
 
+bool UseAsColumns(std::span<const std::byte> bytes) {
+  std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  ColumnsHeader header;
+  if (copy.size() >= sizeof(header)) {
+    std::memcpy(&header, copy.data(), sizeof(header));
+    const uint64_t head = uint64_t{header.fields} * sizeof(ColumnEntry) + header.names_size % (uint64_t{1} << 40);
+    if (head <= copy.size() - sizeof(header)) {
+      header.directory_hash = Hash64(std::span<const std::byte>(copy).subspan(sizeof(header), head));
+    }
+    header.size = copy.size();
+    header.header_hash = ColumnsHeaderHash(header);
+    std::memcpy(copy.data(), &header, sizeof(header));
+  }
+  const auto columns = ColumnsType().Open(copy);
+  // With no bytes for them, items cost memory and time only.
+  if (!columns.ok() || (*columns)->items() > 100'000) return columns.ok();
+  for (const FieldSpec& field : (*columns)->fields()) UseField(**columns, field);
+  UseField(**columns, {"no such field", FieldType::kInt, FieldIndex::kNone});
+  return true;
+}
+
+bool UseAsFilter(std::string_view text) {
+  const std::vector<FieldSpec> fields = FieldsOfAllTypes();
+  const auto filter = Filter::Parse(text, fields);
+  if (!filter.ok()) {
+    Require(filter.status().code() == StatusCode::kInvalidArgument);
+    return false;
+  }
+  const std::string canonical = filter->ToString();
+  const auto again = Filter::Parse(canonical, fields);
+  // A canonical text may be longer than what a filter may have.
+  if (!again.ok()) {
+    Require(canonical.size() > 64 * 1024);
+    return true;
+  }
+  Require(again->ToString() == canonical);
+  for (const int64_t n : {0, 3, 8}) {
+    std::vector<FieldValue> values;
+    for (const FieldSpec& field : fields) values.push_back(n == 0 ? FieldValue() : ValueOf(field.type, n));
+    const auto value_of = [&](std::string_view name) -> const FieldValue& {
+      for (size_t f = 0; f < fields.size(); ++f) {
+        if (fields[f].name == name) return values[f];
+      }
+      std::abort();
+    };
+    Require(filter->Matches(value_of) == again->Matches(value_of));
+  }
+  return true;
+}
+
 void UseAsText(std::string_view text) {
   const std::vector<std::string> words = SplitWords(text);
   for (const std::string& word : words) {
@@ -101,6 +233,25 @@ void UseAsText(std::string_view text) {
 }
 
 std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build(Vectors(), Metric::kCosine); }
+
+std::vector<std::byte> ColumnsSeed() {
+  std::vector<FieldSpec> fields;
+  for (const FieldType type : kTypes) {
+    for (const FieldIndex index : kIndexes) {
+      fields.push_back({std::string(FieldTypeName(type)) + std::string(FieldIndexName(index)), type, index});
+    }
+  }
+  std::vector<Fields> items(200);
+  std::vector<const Fields*> pointers;
+  for (size_t i = 0; i < items.size(); ++i) {
+    for (const FieldSpec& field : fields) {
+      if ((i + field.name.size()) % 5 != 0)
+        items[i][field.name] = ValueOf(field.type, static_cast<int64_t>(i * i % 23));
+    }
+    pointers.push_back(&items[i]);
+  }
+  return *ColumnsType().Build(fields, pointers);
+}
 
 std::vector<std::byte> Bm25Seed() {
   std::vector<std::vector<std::string>> rows(300);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the fuzzers and the mutation test do with arbitrary bytes: open them as an index, or as a text, and use all of
-// it. The checks abort, since a fuzzer has no other way to say that something is wrong.
+// What the fuzzers and the mutation test do with arbitrary bytes: open them as an index, a text or a filter, and use
+// all of it. The checks abort, since a fuzzer has no other way to say that something is wrong.
 #ifndef RAGTIME_FUZZ_INDEX_TARGETS_H_
 #define RAGTIME_FUZZ_INDEX_TARGETS_H_
 
@@ -15,11 +15,15 @@ namespace ragtime {
 // True if the bytes could be opened.
 bool UseAsFlatIndex(std::span<const std::byte> bytes);
 bool UseAsBm25Index(std::span<const std::byte> bytes);
+bool UseAsColumns(std::span<const std::byte> bytes);
 void UseAsText(std::string_view text);
+// True if it is a filter on fields named after the types.
+bool UseAsFilter(std::string_view text);
 
 // Bytes to start from: what Build writes.
 std::vector<std::byte> FlatSeed();
 std::vector<std::byte> Bm25Seed();
+std::vector<std::byte> ColumnsSeed();
 
 }  // namespace ragtime
 

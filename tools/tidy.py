@@ -83,13 +83,13 @@ class Tree:
 
 
 def read_layers(text):
-    """Returns ({folder: [allowed]}, {header prefix: folder}) of tools/layers.txt."""
+    """Returns ({folder: [allowed]}, {header prefix: [folder]}) of tools/layers.txt."""
     allowed, headers = {}, {}
     for line in text.splitlines():
         line = line.split("#")[0].strip()
         if line.startswith("header "):
-            _, prefix, folder = line.split()
-            headers[prefix] = folder
+            _, prefix, *folders = line.split()
+            headers[prefix] = folders
         elif line:
             folder, _, names = line.partition(":")
             allowed[folder.strip()] = names.split()
@@ -165,24 +165,24 @@ def check_layers(tree):
 
 
 def check_third_party(tree):
-    """A third-party header appears in the one folder that tools/layers.txt gives it."""
+    """A third-party header appears in the folders that tools/layers.txt gives it."""
     _, headers = read_layers(tree.texts.get("tools/layers.txt", ""))
     tests = test_files(tree)
     for path, number, quote, name in includes(tree):
         if quote == '"' or SYSTEM_HEADER.match(name) or name.startswith("ragtime/"):
             continue
         prefix = max((prefix for prefix in headers if name.startswith(prefix)), key=len, default=None)
-        home = headers.get(prefix)
-        if home is None:
+        homes = headers.get(prefix)
+        if homes is None:
             yield Finding(path, number, "third-party", f"<{name}> is not in tools/layers.txt")
-        elif home == "tests":
+        elif homes == ["tests"]:
             if path not in tests:
                 yield Finding(path, number, "third-party", f"<{name}> belongs into tests")
-        elif home == "bench":
+        elif homes == ["bench"]:
             if not path.endswith("_bench.cc") and not path.startswith("bench/"):
                 yield Finding(path, number, "third-party", f"<{name}> belongs into benches")
-        elif not path.startswith(f"src/{home}/"):
-            yield Finding(path, number, "third-party", f"<{name}> may be included in src/{home} only")
+        elif not any(path.startswith(f"src/{home}/") for home in homes):
+            yield Finding(path, number, "third-party", f"<{name}> may be included in src/{', src/'.join(homes)} only")
 
 
 def expand_cmake(text):

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ragtime/field.h"
 #include "ragtime/node.h"
 
 namespace ragtime {
@@ -31,11 +33,19 @@ struct FileRecord {
   int64_t modified_time_ns = 0;         // Of the file on disk when it was read, Unix time.
   std::string content_hash;             // 32 hex digits (XXH3-128 of the bytes); "" for a folder.
   std::string encoding;                 // Of the source: "UTF-8", "GB18030", ...; byte spans index these bytes.
+  std::string meta_hash;  // As content_hash, of the sidecar beside it that gives fields; "" if there is none.
+  Fields fields;          // What doc_fields declares, where the document has it.
   FileStatus status = FileStatus::kPending;
   std::string error;   // Why status is kFailed, with the remedy; else "".
   uint64_t nodes = 0;  // Live nodes of this document.
   friend bool operator==(const FileRecord&, const FileRecord&) = default;
 };
+
+// The columns of the files table as fields that a filter can name: file_name, file_path, file_type, is_dir, file_size,
+// create_time, modified_time, encoding, status, error, nodes.
+std::span<const FieldSpec> FileFields();
+// One of FileFields(), or of file.fields; null for any other name.
+FieldValue FileFieldValue(const FileRecord& file, std::string_view name);
 
 // What a byte range of Document::text is in the source. Runs are in order of text_start and cover the text without
 // gaps.

@@ -38,6 +38,18 @@ struct RowBitmap {
   bool Contains(uint32_t row) const { return row / 64 < words.size() && (words[row / 64] >> (row % 64) & 1) != 0; }
 };
 
+// The rows that a search may answer with: those not in `excluded`. Where they are few, `listed` names every one of
+// them, ascending, so that a search need look at no other row; an index may go by `excluded` alone.
+struct RowSelection {
+  RowSelection() = default;
+  RowSelection(RowBitmap excluded_rows) : excluded(excluded_rows) {}
+  RowSelection(RowBitmap excluded_rows, std::span<const uint32_t> listed_rows)
+      : excluded(excluded_rows), listed(listed_rows) {}
+
+  RowBitmap excluded;
+  std::optional<std::span<const uint32_t>> listed;
+};
+
 // n x dimension floats, row by row, not owned.
 struct VectorMatrix {
   const float* data = nullptr;
@@ -54,11 +66,11 @@ class VectorIndex {
   VectorIndex(const VectorIndex&) = delete;
   VectorIndex& operator=(const VectorIndex&) = delete;
 
-  // At most `limit` rows that are not in `excluded`, best first, equal scores by ascending row.
+  // At most `limit` rows of `selection`, best first, equal scores by ascending row.
   // Scores are exact: inner product for kCosine (vectors have length 1) and kInnerProduct, negated squared distance for
   // kL2.
   virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                             RowBitmap excluded) const = 0;
+                                             const RowSelection& selection) const = 0;
 
  protected:
   VectorIndex() = default;
@@ -110,11 +122,10 @@ class KeywordIndex {
   virtual Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const = 0;
   // Tokens of one row.
   virtual Result<uint32_t> Length(uint32_t row) const = 0;
-  // At most `limit` rows that hold at least one term and are not in `excluded`, best first, equal scores by ascending
-  // row.
+  // At most `limit` rows of `selection` that hold at least one term, best first, equal scores by ascending row.
   virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const WeightedTerm> terms,
                                              const KeywordStatistics& statistics, size_t limit,
-                                             RowBitmap excluded) const = 0;
+                                             const RowSelection& selection) const = 0;
 
  protected:
   KeywordIndex() = default;
@@ -164,6 +175,14 @@ class FieldColumns {
   FieldColumns() = default;
 };
 
+// Columns that change. One thread at a time writes, and nobody reads meanwhile.
+class MutableFieldColumns : public FieldColumns {
+ public:
+  // Gives a new item its fields; items need not come in order. kInvalidArgument for a value of another type.
+  virtual Status Put(uint32_t item, const Fields& fields) = 0;
+  virtual void Erase(uint32_t item) = 0;
+};
+
 class FieldColumnsType {
  public:
   virtual ~FieldColumnsType() = default;
@@ -178,6 +197,7 @@ class FieldColumnsType {
                                                std::span<const Fields* const> items) const = 0;
   // `bytes` must outlive the columns and is aligned to 64. Takes the same time for any number of items.
   virtual Result<std::unique_ptr<FieldColumns>> Open(std::span<const std::byte> bytes) const = 0;
+  virtual std::unique_ptr<MutableFieldColumns> MakeMutable(std::span<const FieldSpec> fields) const = 0;
 
  protected:
   FieldColumnsType() = default;

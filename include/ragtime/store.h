@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 
 #include "ragtime/context.h"
 #include "ragtime/document.h"
+#include "ragtime/filter.h"
 #include "ragtime/index.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
@@ -43,12 +45,14 @@ struct VectorQuery {
   std::span<const float> vector;
   size_t limit = 10;
   std::string group;  // "": all groups.
+  Filter filter;      // On the fields of NodeFields.
 };
 
 struct KeywordQuery {
   std::string text;  // Cut into words by the store as the nodes' texts were.
   size_t limit = 10;
   std::string group;  // "": all groups.
+  Filter filter;      // On the fields of NodeFields. Words are counted over all nodes all the same.
 };
 
 // One file with all its nodes.
@@ -56,7 +60,7 @@ struct DocumentWrite {
   FileRecord file;  // file_path is the key: a row of that path is replaced, its nodes are deleted. `id` is ignored but
                     // see keep_id.
   std::vector<NewNode> nodes;  // In the order of (group, position).
-  // True: only the row changes (a move, an error, a new time); `file.id` names the row and its nodes stay as they are.
+  // True: only the row changes (a move, an error, a new time); `file.id` names the row, and its nodes and fields stay.
   bool keep_id = false;
 };
 
@@ -66,6 +70,9 @@ struct WriteBatch {
   std::vector<DocumentId>
       erased;  // Documents that go, with their nodes; folders left empty go too. Unknown ids are no error.
   std::map<std::string, std::string> settings;  // Put into the settings.
+  // Declares the fields that documents have from now on, those of this batch included. Documents of before keep the
+  // values whose name and type are still declared, and have null in new fields.
+  std::optional<std::vector<FieldSpec>> fields;
 };
 
 struct CommitResult {
@@ -89,6 +96,19 @@ struct Damage {
   std::string message;  // One sentence.
 };
 
+// What a filter on nodes can name: FileFields of the node's file, "group", "page" and "position", and what the store
+// declares.
+std::vector<FieldSpec> NodeFields(std::span<const FieldSpec> declared);
+
+// A node without its text, as a filter sees it. Valid during the visit only.
+struct NodeRow {
+  NodeId node_id = 0;
+  DocumentId document_id = 0;
+  std::string_view group;
+  uint32_t position = 0;
+  std::optional<uint32_t> page;
+};
+
 // A consistent state of the store. Later commits do not change it. Keep it only as long as a request takes.
 class Snapshot {
  public:
@@ -98,6 +118,7 @@ class Snapshot {
 
   // +1 with every commit that can change a result.
   virtual uint64_t generation() const = 0;
+  virtual const std::vector<FieldSpec>& fields() const = 0;  // Declared for documents.
   virtual Result<StoreStatistics> Statistics() const = 0;
   // The rows of the files table by ascending file_path.
   virtual Result<std::vector<FileRecord>> Files() const = 0;
@@ -107,6 +128,11 @@ class Snapshot {
   virtual Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const = 0;
   // All live nodes of a document with their vectors, by (group, position).
   virtual Result<std::vector<NewNode>> NodesOf(DocumentId id) const = 0;
+  // How many live nodes match.
+  virtual Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const = 0;
+  // Calls `visit` for each live node that matches, by ascending id, until it returns false.
+  virtual Status VisitNodes(const Context& context, const Filter& filter,
+                            const std::function<bool(const NodeRow&)>& visit) const = 0;
   // At most query.limit hits, best first, equal scores by ascending id.
   virtual Result<std::vector<Hit>> SearchVector(const Context& context, const VectorQuery& query) const = 0;
   virtual Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const = 0;

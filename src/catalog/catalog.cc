@@ -23,14 +23,15 @@ CREATE TABLE files(
   id INTEGER PRIMARY KEY, file_name TEXT NOT NULL, file_path TEXT NOT NULL UNIQUE, file_type TEXT NOT NULL,
   is_dir INTEGER NOT NULL, file_size INTEGER NOT NULL, parent_id INTEGER, create_time INTEGER NOT NULL,
   modified_time_ns INTEGER NOT NULL, content_hash TEXT NOT NULL, encoding TEXT NOT NULL, status TEXT NOT NULL,
-  error TEXT NOT NULL, nodes INTEGER NOT NULL, since INTEGER NOT NULL);
+  error TEXT NOT NULL, nodes INTEGER NOT NULL, meta_hash TEXT NOT NULL, fields TEXT NOT NULL,
+  since INTEGER NOT NULL);
 CREATE INDEX files_by_parent ON files(parent_id);
 CREATE TABLE files_history(
   id INTEGER NOT NULL, file_name TEXT NOT NULL, file_path TEXT NOT NULL, file_type TEXT NOT NULL,
   is_dir INTEGER NOT NULL, file_size INTEGER NOT NULL, parent_id INTEGER, create_time INTEGER NOT NULL,
   modified_time_ns INTEGER NOT NULL, content_hash TEXT NOT NULL, encoding TEXT NOT NULL, status TEXT NOT NULL,
-  error TEXT NOT NULL, nodes INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
-  until_ms INTEGER NOT NULL);
+  error TEXT NOT NULL, nodes INTEGER NOT NULL, meta_hash TEXT NOT NULL, fields TEXT NOT NULL,
+  since INTEGER NOT NULL, until INTEGER NOT NULL, until_ms INTEGER NOT NULL);
 CREATE INDEX files_history_by_id ON files_history(id);
 CREATE INDEX files_history_by_path ON files_history(file_path);
 CREATE TABLE segments(

@@ -23,6 +23,7 @@
 
 #include "catalog/connection.h"
 #include "ragtime/document.h"
+#include "ragtime/filter.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
 
@@ -94,6 +95,9 @@ class Catalog {
   Result<std::optional<FileRecord>> FindFile(DocumentId id, CommitNumber commit);
   Result<std::optional<FileRecord>> FindFile(std::string_view file_path, CommitNumber commit);
   Result<std::vector<FileRecord>> ReadFiles(CommitNumber commit);  // By ascending file_path.
+
+  // The documents (no folders) for whose column of FileFields `leaf` holds, ascending.
+  Result<std::vector<DocumentId>> FindDocuments(const FilterNode& leaf, CommitNumber commit);
 
   // The rows of now.
   Result<std::optional<FileRecord>> FindFile(DocumentId id);

@@ -2,15 +2,18 @@
 //
 // The files table. A row that is replaced moves to files_history with the commit that ended it, so that a snapshot
 // reads files as of its commit without holding a transaction open, which would keep the log from shrinking.
+#include <algorithm>
+
 #include "base/str_cat.h"
 #include "catalog/catalog.h"
+#include "wire/field_json.h"
 
 namespace ragtime {
 namespace {
 
 #define RAGTIME_FILE_COLUMNS_                                                                                        \
   "id, file_name, file_path, file_type, is_dir, file_size, parent_id, create_time, modified_time_ns, content_hash, " \
-  "encoding, status, error, nodes"
+  "encoding, status, error, nodes, meta_hash, fields"
 
 FileStatus StatusOf(const std::string& name) {
   for (const FileStatus status : {FileStatus::kPending, FileStatus::kReady}) {
@@ -19,7 +22,7 @@ FileStatus StatusOf(const std::string& name) {
   return FileStatus::kFailed;
 }
 
-FileRecord RecordOf(const Query& query) {
+Result<FileRecord> RecordOf(const Query& query) {
   FileRecord record;
   record.id = query.Int(0);
   record.file_name = query.Text(1);
@@ -35,13 +38,16 @@ FileRecord RecordOf(const Query& query) {
   record.status = StatusOf(query.Text(11));
   record.error = query.Text(12);
   record.nodes = query.Unsigned(13);
+  record.meta_hash = query.Text(14);
+  RAGTIME_ASSIGN_OR_RETURN(record.fields, DecodeFields(query.Text(15)));
   return record;
 }
 
 Result<std::optional<FileRecord>> ReadOne(Query& query) {
   RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
   if (!row) return std::optional<FileRecord>();
-  return std::optional(RecordOf(query));
+  RAGTIME_ASSIGN_OR_RETURN(FileRecord record, RecordOf(query));
+  return std::optional(std::move(record));
 }
 
 }  // namespace
@@ -85,8 +91,37 @@ Result<std::vector<FileRecord>> Catalog::ReadFiles(CommitNumber commit) {
   for (;;) {
     RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
     if (!row) return files;
-    files.push_back(RecordOf(query));
+    RAGTIME_ASSIGN_OR_RETURN(FileRecord record, RecordOf(query));
+    files.push_back(std::move(record));
   }
+}
+
+Result<std::vector<DocumentId>> Catalog::FindDocuments(const FilterNode& leaf, CommitNumber commit) {
+  std::vector<DocumentId> ids;
+  const bool paths_named = leaf.op == FilterOp::kEqual || leaf.op == FilterOp::kIn;
+  if (leaf.field == "file_path" && paths_named) {
+    // By the index on the paths.
+    for (const FieldValue& path : leaf.values) {
+      RAGTIME_ASSIGN_OR_RETURN(const auto file, FindFile(std::get<std::string>(path), commit));
+      if (file && !file->is_dir) ids.push_back(file->id);
+    }
+  } else {
+    RAGTIME_ASSIGN_OR_RETURN(const Transaction transaction, BeginRead());
+    RAGTIME_RETURN_IF_ERROR(CheckHistory(commit));
+    Query query =
+        connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
+                             " FROM files WHERE is_dir = 0 AND since <= ?1 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
+                             " FROM files_history WHERE is_dir = 0 AND since <= ?1 AND until > ?1");
+    query.Bind(commit);
+    for (;;) {
+      RAGTIME_ASSIGN_OR_RETURN(const bool row, query.Step());
+      if (!row) break;
+      RAGTIME_ASSIGN_OR_RETURN(const FileRecord file, RecordOf(query));
+      if (MatchesLeaf(leaf, FileFieldValue(file, leaf.field))) ids.push_back(file.id);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 Result<std::optional<FileRecord>> Catalog::FindFile(DocumentId id) {
@@ -117,7 +152,8 @@ Result<std::vector<DocumentId>> Catalog::Children(DocumentId folder) {
 }
 
 Status Catalog::PutFile(const FileRecord& record, CommitNumber commit) {
-  return connection_->Prepare("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  const std::string fields = EncodeFields(record.fields);
+  return connection_->Prepare("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .Bind(record.id)
       .Bind(record.file_name)
       .Bind(record.file_path)
@@ -132,6 +168,8 @@ Status Catalog::PutFile(const FileRecord& record, CommitNumber commit) {
       .Bind(FileStatusName(record.status))
       .Bind(record.error)
       .Bind(record.nodes)
+      .Bind(record.meta_hash)
+      .Bind(fields)
       .Bind(commit)
       .Run();
 }

@@ -7,6 +7,7 @@
 #include "engine/models.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
 #include "model/local/local_embedder.h"
@@ -56,6 +57,12 @@ Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
   options.max_tokens = static_cast<size_t>(json["max_tokens"].AsInt());
   RAGTIME_ASSIGN_OR_RETURN(options.tokenizer, OpenTokenizer(path / json["tokenizer"].AsString()));
   return options;
+}
+
+IndexSet MakeIndexes(const Config& config) {
+  return {.vector = std::make_shared<FlatIndexType>(),
+          .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
+          .fields = std::make_shared<ColumnsType>()};
 }
 
 }  // namespace
@@ -109,10 +116,9 @@ Status ProbeServer(const Config& config) {
 }
 
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
-  const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
-                         .keyword = std::make_shared<Bm25IndexType>(config.store.bm25)};
+  const IndexSet indexes = MakeIndexes(config);
   if (config.store.type == "map") {
-    return std::unique_ptr<Store>(std::make_unique<MapStore>(config.store));
+    return std::unique_ptr<Store>(std::make_unique<MapStore>(config.store, indexes.fields));
   }
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
@@ -122,9 +128,7 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
 }
 
 Status RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context) {
-  const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
-                         .keyword = std::make_shared<Bm25IndexType>(config.store.bm25)};
-  return EmbeddedStore::Restore(context, backup, config.store.uri, indexes);
+  return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
 }
 
 }  // namespace ragtime

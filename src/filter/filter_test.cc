@@ -261,6 +261,17 @@ TEST(Filter, Limits) {
     ASSERT_FALSE(deeper.ok());
     EXPECT_THAT(deeper.status().message(), HasSubstr("nested too deep"));
   }
+  // What parses has a canonical text that parses.
+  for (int depth = 120; depth <= 128; ++depth) {
+    std::string text;
+    for (int i = 0; i < depth; ++i) text += "!(draft and ";
+    const auto filter =
+        Filter::Parse(text + "year not between 1 and 2" + std::string(static_cast<size_t>(depth), ')'), kFields);
+    ASSERT_EQ(filter.ok(), depth < 128);
+    if (filter.ok()) {
+      EXPECT_TRUE(Filter::Parse(filter->ToString(), kFields).ok()) << depth;
+    }
+  }
   // Parentheses side by side are not nested.
   std::string wide = "draft";
   for (int i = 0; i < 1000; ++i) wide += " or (not draft)";

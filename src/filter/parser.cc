@@ -98,6 +98,11 @@ class Parser {
     return FilterError(Next().column, StrCat(Shown(Next().source), " stands where ", expected, " could stand"));
   }
 
+  Status TooDeep() const {
+    return FilterError(Next().column, StrCat("parentheses and not are nested too deep, more than ", kNestingMax),
+                       "Write the condition with fewer parentheses.");
+  }
+
   Result<FilterNode> ParseOr() { return ParseChain(FilterOp::kOr); }
   Result<FilterNode> ParseAnd() { return ParseChain(FilterOp::kAnd); }
 
@@ -120,10 +125,7 @@ class Parser {
     const Token& token = Next();
     const bool negated = token.kind == TokenKind::kNot || token.kind == TokenKind::kExclaim;
     if (!negated && token.kind != TokenKind::kOpen) return ParseCondition();
-    if (++nesting_ > kNestingMax) {
-      return FilterError(token.column, StrCat("parentheses and not are nested too deep, more than ", kNestingMax),
-                         "Write the condition with fewer parentheses.");
-    }
+    if (++nesting_ > kNestingMax) return TooDeep();
     Take();
     if (negated) {
       RAGTIME_ASSIGN_OR_RETURN(FilterNode operand, ParseUnary());
@@ -163,6 +165,8 @@ class Parser {
       case TokenKind::kIn:
         return Negate(negated, ParseIn(field));
       case TokenKind::kBetween:
+        // The canonical text is `not (... and ...)`, which must parse again.
+        if (negated && nesting_ + 2 > kNestingMax) return TooDeep();
         return Negate(negated, ParseBetween(field));
       case TokenKind::kLike:
         return Negate(negated, ParseSimple(field, FilterOp::kLike));

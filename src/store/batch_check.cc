@@ -98,9 +98,81 @@ Status CheckVector(const std::string& path, NewNode& node, Metric metric, std::o
   return Status();
 }
 
+Status CheckDeclared(std::span<const FieldSpec> fields) {
+  if (fields.size() > kFieldsMax) {
+    return InvalidArgumentError(StrCat("too many fields are declared: ", fields.size(), ", limit ", kFieldsMax),
+                                "declare fewer doc_fields");
+  }
+  const std::vector<FieldSpec> known = NodeFields({});
+  std::set<std::string_view> names;
+  for (const FieldSpec& spec : fields) {
+    const auto refuse = [&spec](std::string_view why) {
+      return InvalidArgumentError(StrCat("the field \"", spec.name.substr(0, 100), "\" ", why),
+                                  "give it another name in doc_fields");
+    };
+    const auto fits = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80) != 0;
+    };
+    if (spec.name.empty() || spec.name.size() > 128 || (spec.name[0] >= '0' && spec.name[0] <= '9') ||
+        !std::all_of(spec.name.begin(), spec.name.end(), fits) || FindInvalidUtf8(spec.name) != std::string::npos) {
+      return refuse("is not made of letters, digits and _, beginning with a letter");
+    }
+    if (std::any_of(known.begin(), known.end(), [&spec](const FieldSpec& k) { return k.name == spec.name; })) {
+      return refuse("has the name of a field that every node has");
+    }
+    if (!names.insert(spec.name).second) return refuse("is declared twice");
+  }
+  return Status();
+}
+
+size_t SizeBytes(const FieldValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
+  size_t size = 0;
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    for (const std::string& element : *list) size += element.size() + 1;
+  }
+  return size;
+}
+
+bool IsUtf8(const FieldValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return FindInvalidUtf8(*text) == std::string::npos;
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  return list == nullptr || std::all_of(list->begin(), list->end(), [](const std::string& element) {
+           return FindInvalidUtf8(element) == std::string::npos;
+         });
+}
+
+Status CheckFields(const std::string& path, const Fields& fields, std::span<const FieldSpec> declared) {
+  for (const auto& [name, value] : fields) {
+    const auto refuse = [&name, &path](std::string_view why, std::string remedy) {
+      return InvalidArgumentError(StrCat("the field ", name, " of ", path, " ", why), std::move(remedy));
+    };
+    const auto spec =
+        std::find_if(declared.begin(), declared.end(), [&](const FieldSpec& s) { return s.name == name; });
+    if (spec == declared.end()) return refuse("is not declared", "declare it in doc_fields");
+    if (!HasType(value, spec->type)) {
+      return refuse(StrCat("is of type ", FieldTypeName(spec->type), ", not ", ToString(value).substr(0, 100)),
+                    "change the value, or the type in doc_fields");
+    }
+    if (SizeBytes(value) > kFieldBytesMax) {
+      return refuse(StrCat("is too long: ", SizeBytes(value), " bytes, limit ", kFieldBytesMax), "shorten it");
+    }
+    if (!IsUtf8(value)) return refuse("is not UTF-8", "convert it");
+    if (const auto* number = std::get_if<double>(&value); number != nullptr && std::isnan(*number)) {
+      return refuse("is not a number", "leave it out");
+    }
+  }
+  return Status();
+}
+
 }  // namespace
 
-Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension) {
+Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension,
+                                         std::span<const FieldSpec> fields) {
+  if (batch.fields) {
+    RAGTIME_RETURN_IF_ERROR(CheckDeclared(*batch.fields));
+    fields = *batch.fields;
+  }
   size_t nodes = 0;
   std::set<std::string_view> paths;
   std::set<DocumentId> kept;
@@ -115,6 +187,7 @@ Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::
     if (document.keep_id && !kept.insert(document.file.id).second) {
       return InvalidArgumentError(StrCat("the batch moves one file to ", path, " and to another path"));
     }
+    if (!document.keep_id) RAGTIME_RETURN_IF_ERROR(CheckFields(path, document.file.fields, fields));
     nodes += document.nodes.size();
     if (nodes > kCommitNodesMax) continue;  // Refused below with the whole number.
     for (size_t i = 0; i < document.nodes.size(); ++i) {
@@ -159,8 +232,8 @@ Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metri
 }
 
 bool IsReservedSetting(std::string_view key) {
-  static constexpr std::array<std::string_view, 5> kReserved = {"uuid", "format_version", "needs_ragtime", "dimension",
-                                                                "metric"};
+  static constexpr std::array<std::string_view, 6> kReserved = {"uuid",      "format_version", "needs_ragtime",
+                                                                "dimension", "metric",         kFieldsSetting};
   return std::find(kReserved.begin(), kReserved.end(), key) != kReserved.end();
 }
 

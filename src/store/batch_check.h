@@ -23,10 +23,16 @@ inline constexpr size_t kNodeHeadingBytesMax = size_t{64} << 10;
 inline constexpr size_t kGroupBytesMax = 256;
 inline constexpr size_t kFilePathBytesMax = 4096;
 inline constexpr size_t kDimensionMax = 65536;
+inline constexpr size_t kFieldsMax = 256;
+inline constexpr size_t kFieldBytesMax = size_t{64} << 10;  // Of the value of one field of one document.
+// The setting that keeps the declarations of fields, as EncodeFieldSpecs writes them.
+inline constexpr char kFieldsSetting[] = "doc_fields";
 
 // Checks everything that can be told without the store's content. `dimension` is what is recorded, none before the
-// first node. Vectors of kCosine whose length is not 1 are scaled to it. Returns the dimension after the batch.
-Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension);
+// first node; `fields` are those declared before the batch. Vectors of kCosine whose length is not 1 are scaled to it.
+// Returns the dimension after the batch.
+Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension,
+                                         std::span<const FieldSpec> fields);
 
 // The query's vector as the indexes want it: of the store's dimension, finite, of length 1 for kCosine.
 Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metric metric, size_t dimension);

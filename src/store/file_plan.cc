@@ -59,6 +59,7 @@ class FilePlan {
     if (document.keep_id) {
       before = detached_.at(file.id);
       file.nodes = before->nodes;
+      file.fields = before->fields;
       if (file.nodes > 0 &&
           (before->file_path != path || before->file_type != file.file_type || before->encoding != file.encoding)) {
         changes_.changes_results = true;

@@ -13,6 +13,7 @@ namespace ragtime {
 struct IndexSet {
   std::shared_ptr<const VectorIndexType> vector;
   std::shared_ptr<const KeywordIndexType> keyword;
+  std::shared_ptr<const FieldColumnsType> fields;  // Null: documents have no fields.
 };
 
 }  // namespace ragtime

@@ -141,6 +141,18 @@ Result<Node> Segment::ReadNode(uint32_t row, TextBlockCache& cache) const {
   return node;
 }
 
+Result<NodeRow> Segment::ReadRow(uint32_t row) const {
+  const auto record = LoadAt<RowRecord>(rows_, row);
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Group>* groups, this->groups());
+  if (record.group >= groups->size()) return Damaged(StrCat("row ", row, " is of an unknown group"));
+  NodeRow node{.node_id = node_id(row),
+               .document_id = record.document_id,
+               .group = (*groups)[record.group].name,
+               .position = record.position};
+  if ((record.flags & RowRecord::kHasPage) != 0) node.page = record.page;
+  return node;
+}
+
 std::optional<uint32_t> Segment::FindNode(NodeId id) const {
   const NodeId first = node_id(0);
   if (id < first || id > node_id(rows() - 1)) return std::nullopt;
@@ -161,24 +173,24 @@ std::optional<uint32_t> Segment::FindNode(NodeId id) const {
   return std::nullopt;
 }
 
-Result<DocumentRows> Segment::FindDocument(DocumentId id) const {
-  size_t low = 0;
-  const size_t count = documents_.size() / sizeof(DocumentRows);
-  for (size_t high = count; low < high;) {
-    const size_t middle = low + (high - low) / 2;
+uint32_t Segment::FindDocumentIndex(DocumentId id) const {
+  uint32_t low = 0;
+  for (uint32_t high = document_count(); low < high;) {
+    const uint32_t middle = low + (high - low) / 2;
     if (LoadAt<DocumentRows>(documents_, middle).document_id < id) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  if (low == count) return DocumentRows{.document_id = id};
-  const auto found = LoadAt<DocumentRows>(documents_, low);
-  if (found.document_id != id) return DocumentRows{.document_id = id};
-  if (found.first_row > rows() || found.row_count > rows() - found.first_row) {
-    return Damaged(StrCat("document ", id, " has rows outside of it"));
-  }
-  return found;
+  return low;
+}
+
+Result<DocumentRows> Segment::FindDocument(DocumentId id) const {
+  const uint32_t index = FindDocumentIndex(id);
+  if (index == document_count()) return DocumentRows{.document_id = id};
+  RAGTIME_ASSIGN_OR_RETURN(const DocumentRows found, document(index));
+  return found.document_id == id ? found : DocumentRows{.document_id = id};
 }
 
 Result<const std::vector<Segment::Group>*> Segment::groups() const {
@@ -277,6 +289,31 @@ Result<const KeywordIndex*> Segment::keyword_index() const {
   std::call_once(keyword_index_.once, [this] { keyword_index_.status = OpenKeywordIndex(); });
   if (!keyword_index_.status.ok()) return keyword_index_.status;
   return keyword_index_.value.get();
+}
+
+Status Segment::OpenFields() const {
+  const SectionEntry* entry = Find(SectionType::kFields);
+  if (entry == nullptr || indexes_.fields == nullptr) return Status();
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.fields->name(), indexes_.fields->version()));
+  auto columns = indexes_.fields->Open(BytesOf(*entry));
+  if (!columns.ok()) return columns.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
+  if ((*columns)->items() != document_count()) return Damaged("its columns are of other documents");
+  fields_.value = *std::move(columns);
+  return Status();
+}
+
+Result<const FieldColumns*> Segment::fields() const {
+  std::call_once(fields_.once, [this] { fields_.status = OpenFields(); });
+  if (!fields_.status.ok()) return fields_.status;
+  return fields_.value.get();
+}
+
+Result<DocumentRows> Segment::document(uint32_t index) const {
+  const auto found = LoadAt<DocumentRows>(documents_, index);
+  if (found.first_row > rows() || found.row_count > rows() - found.first_row) {
+    return Damaged(StrCat("document ", found.document_id, " has rows outside of it"));
+  }
+  return found;
 }
 
 Status Segment::Verify() const {

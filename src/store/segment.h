@@ -26,6 +26,7 @@
 #include "ragtime/index.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
+#include "ragtime/store.h"
 #include "store/index_set.h"
 #include "store/segment_format.h"
 #include "store/text_blocks.h"
@@ -75,14 +76,21 @@ class Segment {
   DocumentId document_id(uint32_t row) const { return LoadAt<RowRecord>(rows_, row).document_id; }
   std::span<const float> vector(uint32_t row) const;
   Result<Node> ReadNode(uint32_t row, TextBlockCache& cache) const;
+  Result<NodeRow> ReadRow(uint32_t row) const;  // Touches no text.
 
   std::optional<uint32_t> FindNode(NodeId id) const;
   // The rows of one document follow each other; row_count is 0 where there are none.
   Result<DocumentRows> FindDocument(DocumentId id) const;
+  // The documents, 0, 1, 2 ... by ascending id; the columns of fields number them so.
+  uint32_t document_count() const { return static_cast<uint32_t>(documents_.size() / sizeof(DocumentRows)); }
+  Result<DocumentRows> document(uint32_t index) const;  // `index` must be below document_count().
+  uint32_t FindDocumentIndex(DocumentId id) const;      // Of the first document that is not below `id`.
 
   // Null where the nodes have no vectors.
   Result<const VectorIndex*> vector_index() const;
   Result<const KeywordIndex*> keyword_index() const;
+  // Null where no fields were declared when the segment was made.
+  Result<const FieldColumns*> fields() const;
   // The rows that are not of `group`, as a bitmap; none at all (empty) where all rows are of it.
   Result<std::span<const uint64_t>> RowsOutside(const std::string& group) const;
 
@@ -114,6 +122,7 @@ class Segment {
   Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
   Status OpenVectorIndex() const;
   Status OpenKeywordIndex() const;
+  Status OpenFields() const;
 
   const std::string name_;
   const Metric metric_;
@@ -131,6 +140,7 @@ class Segment {
 
   mutable Lazy<std::unique_ptr<VectorIndex>> vector_index_;
   mutable Lazy<std::unique_ptr<KeywordIndex>> keyword_index_;
+  mutable Lazy<std::unique_ptr<FieldColumns>> fields_;
   mutable Lazy<std::vector<Group>> groups_;
   mutable std::mutex outside_mutex_;
   mutable std::map<std::string, std::vector<uint64_t>> outside_;  // By group. Guarded by outside_mutex_; never shrinks.

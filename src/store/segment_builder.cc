@@ -71,8 +71,9 @@ class FileWriter {
 
 }  // namespace
 
-SegmentBuilder::SegmentBuilder(uint64_t segment_id, size_t dimension, Metric metric, IndexSet indexes)
-    : metric_(metric), indexes_(std::move(indexes)) {
+SegmentBuilder::SegmentBuilder(uint64_t segment_id, size_t dimension, Metric metric, IndexSet indexes,
+                               std::vector<FieldSpec> fields)
+    : metric_(metric), indexes_(std::move(indexes)), field_specs_(std::move(fields)) {
   header_.segment_id = segment_id;
   header_.dimension = static_cast<uint32_t>(dimension);
   header_.words_version = kWordsVersion;
@@ -114,6 +115,7 @@ Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
   row.text_offset = place.offset;
   if (documents_.empty() || documents_.back().document_id != node.document_id) {
     documents_.push_back({.document_id = node.document_id, .first_row = rows()});
+    fields_.emplace_back();
   }
   ++documents_.back().row_count;
   node_ids_.push_back(node.id);
@@ -123,6 +125,8 @@ Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
   tokens_ += words_.back().size();
   return Status();
 }
+
+void SegmentBuilder::SetFields(Fields fields) { fields_.back() = std::move(fields); }
 
 Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
   SegmentParts parts;
@@ -151,6 +155,13 @@ Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
     append(group.name.data(), group.name.size());
   }
   add(SectionType::kGroups, std::move(groups));
+  if (!field_specs_.empty() && indexes_.fields != nullptr) {
+    std::vector<const Fields*> items;
+    for (const Fields& fields : fields_) items.push_back(&fields);
+    RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> columns, indexes_.fields->Build(field_specs_, items));
+    add(SectionType::kFields, std::move(columns), indexes_.fields->version(), indexes_.fields->name());
+    fields_ = {};
+  }
   RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> text, texts_.Finish());
   add(SectionType::kText, std::move(text));
   RAGTIME_RETURN_IF_ERROR(context.Check());

@@ -51,11 +51,15 @@ class SegmentParts {
 
 class SegmentBuilder {
  public:
-  SegmentBuilder(uint64_t segment_id, size_t dimension, Metric metric, IndexSet indexes);
+  // `fields` are those that documents may have.
+  SegmentBuilder(uint64_t segment_id, size_t dimension, Metric metric, IndexSet indexes,
+                 std::vector<FieldSpec> fields = {});
 
   // Node ids ascend, and document ids with them, so that the nodes of one document follow each other; `vector` has the
   // dimension.
   Status Add(const Node& node, std::span<const float> vector);
+  // Of the document of the node last added.
+  void SetFields(Fields fields);
   uint32_t rows() const { return static_cast<uint32_t>(rows_.size()); }
   uint64_t tokens() const { return tokens_; }
   NodeId first_node() const { return node_ids_.front(); }
@@ -72,6 +76,8 @@ class SegmentBuilder {
   std::vector<NodeId> node_ids_;
   std::vector<RowRecord> rows_;
   std::vector<DocumentRows> documents_;
+  std::vector<FieldSpec> field_specs_;
+  std::vector<Fields> fields_;  // By documents_.
   struct Group {
     std::string name;
     uint32_t rows = 0;

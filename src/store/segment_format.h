@@ -33,6 +33,7 @@ enum class SectionType : uint32_t {
   kVectorIndex = 6,
   kKeywordIndex = 7,
   kDocuments = 8,
+  kFields = 9,
 };
 
 struct SegmentHeader {

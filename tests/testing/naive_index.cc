@@ -18,11 +18,11 @@ class NaiveVectorIndex : public VectorIndex {
  public:
   NaiveVectorIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
   Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                     RowBitmap excluded) const override {
+                                     const RowSelection& selection) const override {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     std::vector<RowHit> hits;
     for (uint32_t row = 0; row < vectors_.rows; ++row) {
-      if (excluded.Contains(row)) continue;
+      if (selection.excluded.Contains(row)) continue;
       const auto score = static_cast<float>(NaiveVectorScore(query, vectors_.row(row), metric_));
       if (std::isnan(score)) return DataLossError("a vector is not a number");
       hits.push_back({row, score});
@@ -53,14 +53,14 @@ class NaiveKeywordIndex : public KeywordIndex {
   }
   Result<std::vector<RowHit>> Search(const Context& context, std::span<const WeightedTerm> terms,
                                      const KeywordStatistics& statistics, size_t limit,
-                                     RowBitmap excluded) const override {
+                                     const RowSelection& selection) const override {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     std::vector<RowHit> hits;
     for (uint32_t row = 0; row < rows_.size(); ++row) {
       const bool any = std::any_of(terms.begin(), terms.end(), [&](const WeightedTerm& term) {
         return std::find(rows_[row].begin(), rows_[row].end(), term.term) != rows_[row].end();
       });
-      if (!any || excluded.Contains(row)) continue;
+      if (!any || selection.excluded.Contains(row)) continue;
       hits.push_back({row, static_cast<float>(NaiveBm25Score(rows_[row], terms, statistics, parameters_))});
     }
     KeepBestRows(hits, limit);

@@ -76,7 +76,7 @@ class Bm25Index final : public KeywordIndex {
 
   Result<std::vector<RowHit>> Search(const Context& context, std::span<const WeightedTerm> terms,
                                      const KeywordStatistics& statistics, size_t limit,
-                                     RowBitmap excluded) const override {
+                                     const RowSelection& selection) const override {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     RAGTIME_ASSIGN_OR_RETURN(std::vector<TermCursor> cursors, OpenCursors(terms, statistics));
     if (limit == 0 || cursors.empty()) return std::vector<RowHit>();
@@ -92,7 +92,7 @@ class Bm25Index final : public KeywordIndex {
       const uint64_t start = next_row / kWindowRows * kWindowRows;  // Windows that hold no term are passed over.
       RAGTIME_RETURN_IF_ERROR(context.Check());
       for (TermCursor& cursor : cursors) RAGTIME_RETURN_IF_ERROR(AddTerm(cursor, start, length_factor, *window));
-      TakeWindow(start, excluded, *window, top);
+      TakeWindow(start, selection.excluded, *window, top);
     }
   }
 

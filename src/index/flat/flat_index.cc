@@ -154,7 +154,7 @@ class FlatIndex final : public VectorIndex {
   }
 
   Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                     RowBitmap excluded) const override {
+                                     const RowSelection& selection) const override {
     if (query.size() != vectors_.dimension) {
       return InvalidArgumentError(StrCat("the query vector has another dimension than the index: ", query.size(),
                                          ", index ", vectors_.dimension),
@@ -163,6 +163,8 @@ class FlatIndex final : public VectorIndex {
     if (!(Norm(query) <= kNormMax)) return InvalidArgumentError("the query vector is not finite, or longer than 1e15");
     RAGTIME_RETURN_IF_ERROR(context.Check());
     if (limit == 0) return std::vector<RowHit>();
+    if (selection.listed) return ScoreListed(context, query, limit, *selection.listed);
+    const RowBitmap excluded = selection.excluded;
     // Where a large part of the rows is wanted, the bounds would leave most of them in.
     if (stride_ == 0 || limit >= vectors_.rows / 4) return ScanExactly(context, query, limit, excluded);
     const CodedQuery coded = CodeQuery(query, mean_, metric_, stride_, norm_max_);
@@ -179,6 +181,18 @@ class FlatIndex final : public VectorIndex {
       if (r % kBlockRows == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
       const auto row = static_cast<uint32_t>(r);
       if (!excluded.Contains(row)) top.Offer({row, ExactScore(kernels, metric_, query, vectors_.row(r))});
+    }
+    return top.Take();
+  }
+
+  Result<std::vector<RowHit>> ScoreListed(const Context& context, std::span<const float> query, size_t limit,
+                                          std::span<const uint32_t> rows) const {
+    const Kernels& kernels = BestKernels();
+    TopHits top(limit);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (i % kBlockRows == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+      if (rows[i] >= vectors_.rows) return InvalidArgumentError(StrCat("the FLAT index has no row ", rows[i]));
+      top.Offer({rows[i], ExactScore(kernels, metric_, query, vectors_.row(rows[i]))});
     }
     return top.Take();
   }

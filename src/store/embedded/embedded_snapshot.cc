@@ -2,6 +2,7 @@
 #include "store/embedded/embedded_snapshot.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <system_error>
@@ -11,34 +12,69 @@
 #include "store/batch_check.h"
 #include "store/hits.h"
 #include "store/query_terms.h"
+#include "store/row_filter.h"
 
 namespace ragtime {
 namespace {
 
-// What a search leaves out of one segment: deleted rows, and with a group those of other groups.
-class Excluded {
+// Below this share of its rows, a segment's matches are handed to the index one by one: reading the exact vectors of a
+// 16th of the rows costs about what a pass over the codes of all of them does (bench/store_filter.cc).
+constexpr uint64_t kListedShare = 16;
+
+// What a search looks at in one segment: rows that are live, of the group, and match the filter.
+class Selection {
  public:
-  static Result<Excluded> Of(const SegmentView& segment, const std::string& group) {
-    Excluded excluded;
-    excluded.bitmap_ = segment.excluded();
-    if (group.empty()) return excluded;
-    RAGTIME_ASSIGN_OR_RETURN(const std::span<const uint64_t> outside, segment.segment->RowsOutside(group));
-    if (outside.empty()) return excluded;
-    if (segment.deletions == nullptr) {
-      excluded.bitmap_ = {outside};
-      return excluded;
+  static Result<Selection> Of(const SegmentView& view, const std::string& group, const Filter& filter,
+                              SegmentFilter& matches) {
+    Selection selection;
+    selection.excluded_ = view.excluded();
+    std::span<const uint64_t> outside;
+    if (!group.empty()) {
+      RAGTIME_ASSIGN_OR_RETURN(outside, view.segment->RowsOutside(group));
     }
-    const std::span<const uint64_t> deleted = segment.deletions->words();
-    excluded.words_.resize(outside.size());
-    for (size_t i = 0; i < outside.size(); ++i) excluded.words_[i] = outside[i] | deleted[i];
-    excluded.bitmap_ = {excluded.words_};
-    return excluded;
+    if (outside.empty() && filter.matches_all()) return selection;
+    if (filter.matches_all() && view.deletions == nullptr) {
+      selection.excluded_ = {outside};
+      return selection;
+    }
+    RowWords words((size_t{view.segment->rows()} + 63) / 64);
+    if (filter.matches_all()) {
+      SetRows(words, 0, view.segment->rows());
+    } else {
+      RAGTIME_ASSIGN_OR_RETURN(words, matches.RowsOf(*view.segment));
+    }
+    for (size_t i = 0; i < outside.size(); ++i) words[i] &= ~outside[i];
+    if (view.deletions != nullptr) {
+      const std::span<const uint64_t> deleted = view.deletions->words();
+      for (size_t i = 0; i < words.size(); ++i) words[i] &= ~deleted[i];
+    }
+    selection.Take(std::move(words), view.segment->rows());
+    return selection;
   }
-  RowBitmap bitmap() const { return bitmap_; }
+
+  bool empty() const { return count_ == 0; }
+  RowSelection rows() const {
+    return listed_ ? RowSelection(excluded_, std::span<const uint32_t>(*listed_)) : RowSelection(excluded_);
+  }
 
  private:
-  std::vector<uint64_t> words_;  // Moving keeps the elements where they are, and so bitmap_ valid.
-  RowBitmap bitmap_;
+  void Take(RowWords selected, uint32_t rows) {
+    count_ = 0;
+    for (const uint64_t word : selected) count_ += static_cast<uint64_t>(std::popcount(word));
+    if (count_ <= rows / kListedShare) {
+      listed_.emplace();
+      listed_->reserve(count_);
+      ForEachRow(selected, [this](uint32_t row) { listed_->push_back(row); });
+    }
+    words_ = std::move(selected);
+    for (uint64_t& word : words_) word = ~word;
+    excluded_ = {words_};
+  }
+
+  uint64_t count_ = UINT64_MAX;  // Not counted where nothing is left out but deletions or another group.
+  RowWords words_;               // Moving keeps the elements where they are, and so excluded_ valid.
+  RowBitmap excluded_;
+  std::optional<std::vector<uint32_t>> listed_;
 };
 
 Status AddHits(const SegmentView& segment, std::span<const RowHit> found, std::vector<Hit>& hits) {
@@ -132,17 +168,81 @@ Result<std::vector<NewNode>> EmbeddedSnapshot::NodesOf(DocumentId id) const {
   return nodes;
 }
 
+Result<std::vector<DocumentId>> EmbeddedSnapshot::FindDocuments(const FilterNode& leaf) const {
+  const std::lock_guard lock(reader_->mutex);
+  return reader_->catalog->FindDocuments(leaf, view_->state.commit_number);
+}
+
+// The live rows of a segment that match.
+Result<RowWords> EmbeddedSnapshot::MatchingRows(const SegmentView& segment, SegmentFilter& matches) const {
+  RAGTIME_ASSIGN_OR_RETURN(RowWords words, matches.RowsOf(*segment.segment));
+  if (segment.deletions != nullptr) {
+    const std::span<const uint64_t> deleted = segment.deletions->words();
+    for (size_t i = 0; i < words.size(); ++i) words[i] &= ~deleted[i];
+  }
+  return words;
+}
+
+Result<uint64_t> EmbeddedSnapshot::CountNodes(const Context& context, const Filter& filter) const {
+  if (filter.matches_all()) return view_->live_rows();
+  uint64_t count = 0;
+  SegmentFilter matches(filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
+  for (const SegmentView& segment : view_->segments) {
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    RAGTIME_ASSIGN_OR_RETURN(const RowWords words, MatchingRows(segment, matches));
+    for (const uint64_t word : words) count += static_cast<uint64_t>(std::popcount(word));
+  }
+  return count;
+}
+
+Status EmbeddedSnapshot::VisitNodes(const Context& context, const Filter& filter,
+                                    const std::function<bool(const NodeRow&)>& visit) const {
+  // Merging leaves segments whose ids interleave, so the least id of all comes next.
+  struct Rest {
+    const Segment* segment;
+    std::vector<uint32_t> rows;
+    size_t next = 0;
+    NodeId id() const { return segment->node_id(rows[next]); }
+  };
+  std::vector<Rest> rests;
+  SegmentFilter matches(filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
+  for (const SegmentView& segment : view_->segments) {
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    RAGTIME_ASSIGN_OR_RETURN(const RowWords words, MatchingRows(segment, matches));
+    Rest rest{.segment = segment.segment.get()};
+    ForEachRow(words, [&rest](uint32_t row) { rest.rows.push_back(row); });
+    if (!rest.rows.empty()) rests.push_back(std::move(rest));
+  }
+  const auto later = [](const Rest& a, const Rest& b) { return a.id() > b.id(); };
+  std::make_heap(rests.begin(), rests.end(), later);
+  for (size_t visited = 0; !rests.empty(); ++visited) {
+    if (visited % 4096 == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+    std::pop_heap(rests.begin(), rests.end(), later);
+    Rest& rest = rests.back();
+    RAGTIME_ASSIGN_OR_RETURN(const NodeRow row, rest.segment->ReadRow(rest.rows[rest.next]));
+    if (!visit(row)) return Status();
+    if (++rest.next == rest.rows.size()) {
+      rests.pop_back();
+    } else {
+      std::push_heap(rests.begin(), rests.end(), later);
+    }
+  }
+  return Status();
+}
+
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, const VectorQuery& query) const {
   std::vector<Hit> hits;
   if (view_->dimension.value_or(0) == 0 || query.limit == 0) return hits;
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
                            CheckQueryVector(query.vector, source_->metric, *view_->dimension));
+  SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
+    RAGTIME_ASSIGN_OR_RETURN(const Selection selection, Selection::Of(segment, query.group, query.filter, matches));
+    if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const VectorIndex* index, segment.segment->vector_index());
-    RAGTIME_ASSIGN_OR_RETURN(const Excluded excluded, Excluded::Of(segment, query.group));
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             index->Search(context, vector, query.limit, excluded.bitmap()));
+                             index->Search(context, vector, query.limit, selection.rows()));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
   }
   KeepBest(hits, query.limit);
@@ -172,12 +272,14 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context,
   }
   if (terms.empty() || query.limit == 0) return hits;
   const KeywordStatistics statistics = view_->keyword_statistics();
+  SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
+    RAGTIME_ASSIGN_OR_RETURN(const Selection selection, Selection::Of(segment, query.group, query.filter, matches));
+    if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
-    RAGTIME_ASSIGN_OR_RETURN(const Excluded excluded, Excluded::Of(segment, query.group));
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             index->Search(context, terms, statistics, query.limit, excluded.bitmap()));
+                             index->Search(context, terms, statistics, query.limit, selection.rows()));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
   }
   KeepBest(hits, query.limit);

@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "ragtime/store.h"
 #include "store/embedded/view.h"
+#include "store/row_filter.h"
 
 namespace ragtime {
 
@@ -35,16 +36,22 @@ class EmbeddedSnapshot : public Snapshot {
       : view_(std::move(view)), reader_(std::move(reader)), source_(std::move(source)) {}
 
   uint64_t generation() const override { return view_->state.generation; }
+  const std::vector<FieldSpec>& fields() const override { return view_->fields; }
   Result<StoreStatistics> Statistics() const override;
   Result<std::vector<FileRecord>> Files() const override;
   Result<std::optional<FileRecord>> FindFile(DocumentId id) const override;
   Result<std::optional<FileRecord>> FindFile(std::string_view file_path) const override;
   Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const override;
   Result<std::vector<NewNode>> NodesOf(DocumentId id) const override;
+  Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const override;
+  Status VisitNodes(const Context& context, const Filter& filter,
+                    const std::function<bool(const NodeRow&)>& visit) const override;
   Result<std::vector<Hit>> SearchVector(const Context& context, const VectorQuery& query) const override;
   Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const override;
 
  private:
+  Result<std::vector<DocumentId>> FindDocuments(const FilterNode& leaf) const;
+  Result<RowWords> MatchingRows(const SegmentView& segment, SegmentFilter& matches) const;
   Result<std::vector<WeightedTerm>> CountTerms(const Context& context, std::vector<WeightedTerm> terms) const;
 
   const std::shared_ptr<const View> view_;

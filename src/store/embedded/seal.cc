@@ -18,6 +18,20 @@ constexpr int kNice = 10;
 // How often a wait looks whether its caller has given up.
 constexpr std::chrono::milliseconds kCheckInterval{10};
 
+// What the segment holds for a document, of the fields that are still declared with the same type.
+Result<Fields> FieldsOf(const Segment& segment, DocumentId document, std::span<const FieldSpec> declared) {
+  Fields fields;
+  RAGTIME_ASSIGN_OR_RETURN(const FieldColumns* columns, segment.fields());
+  if (columns == nullptr) return fields;
+  const uint32_t item = segment.FindDocumentIndex(document);
+  for (const FieldSpec& spec : declared) {
+    RAGTIME_ASSIGN_OR_RETURN(FieldValue value, columns->Value(spec.name, item));
+    if (std::holds_alternative<std::monostate>(value) || !HasType(value, spec.type)) continue;
+    fields.emplace(spec.name, std::move(value));
+  }
+  return fields;
+}
+
 }  // namespace
 
 bool Writer::TailIsHalfFull() const {
@@ -118,15 +132,17 @@ Status Writer::Compact(const Context& context) {
 Status Writer::Merge(const Context& context, Lock& lock, const MergePlan& sources, Pacer* pacer) {
   const int64_t id = TakeSegmentId();
   const size_t dimension = view_->dimension.value_or(0);
+  const std::vector<FieldSpec> fields = view_->fields;
   lock.unlock();
-  Result<Merged> merged = WriteMerged(context, id, dimension, sources, pacer);
+  Result<Merged> merged = WriteMerged(context, id, dimension, fields, sources, pacer);
   lock.lock();
   if (!merged.ok()) return merged.status();
   return SwapIn(sources, *merged);
 }
 
 Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, size_t dimension,
-                                           const MergePlan& sources, Pacer* pacer) const {
+                                           const std::vector<FieldSpec>& fields, const MergePlan& sources,
+                                           Pacer* pacer) const {
   struct Row {
     NodeId id = 0;
     size_t source = 0;
@@ -142,9 +158,10 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.id < b.id; });
 
   Merged merged;
-  SegmentBuilder builder(static_cast<uint64_t>(id), dimension, source_->metric, source_->indexes);
+  SegmentBuilder builder(static_cast<uint64_t>(id), dimension, source_->metric, source_->indexes, fields);
   std::vector<TextBlockCache> caches(sources.size());
   uint64_t copied_bytes = 0;
+  DocumentId document = 0;
   for (const Row& row : rows) {
     if (builder.rows() % 64 == 0) {
       RAGTIME_RETURN_IF_ERROR(context.Check());
@@ -153,6 +170,11 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
     const Segment& segment = *sources[row.source]->segment;
     RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row.row, caches[row.source]));
     RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+    if (node.document_id != document) {
+      document = node.document_id;
+      RAGTIME_ASSIGN_OR_RETURN(Fields values, FieldsOf(segment, document, fields));
+      builder.SetFields(std::move(values));
+    }
     copied_bytes += node.text.size() + segment.vector(row.row).size_bytes();
     merged.node_ids.push_back(row.id);
   }

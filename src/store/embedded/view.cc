@@ -5,6 +5,8 @@
 #include <charconv>
 
 #include "base/str_cat.h"
+#include "store/batch_check.h"
+#include "wire/field_json.h"
 
 namespace ragtime {
 namespace {
@@ -36,6 +38,8 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
     std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
     view->dimension = number;
   }
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> fields, catalog.ReadSetting(kFieldsSetting));
+  RAGTIME_ASSIGN_OR_RETURN(view->fields, DecodeFieldSpecs(fields.value_or("")));
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
   view->segments.reserve(records.size());
   for (const SegmentRecord& record : records) {

@@ -34,6 +34,7 @@ struct SegmentView {
 struct View {
   CatalogState state;
   std::optional<size_t> dimension;    // None before the first node.
+  std::vector<FieldSpec> fields;      // Declared for documents.
   std::vector<SegmentView> segments;  // By ascending id.
 
   const SegmentView* FindSegment(int64_t id) const;  // Null if there is none.

@@ -8,6 +8,7 @@
 
 #include "base/str_cat.h"
 #include "store/batch_check.h"
+#include "wire/field_json.h"
 
 namespace ragtime {
 namespace {
@@ -82,7 +83,8 @@ int64_t Writer::TakeSegmentId() { return next_segment_id_++; }
 Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
   Lock lock(mutex_);
   RAGTIME_RETURN_IF_ERROR(Refresh());
-  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, source_->metric, view_->dimension));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
+                           CheckBatch(batch, source_->metric, view_->dimension, view_->fields));
   const int64_t now_ms = NowMs();
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
                            PlanFiles(CatalogRows(*catalog_), batch, view_->state.next_document_id, now_ms));
@@ -92,7 +94,7 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
 
   CatalogState state = view_->state;
   ++state.commit_number;
-  if (changes.changes_results) ++state.generation;
+  if (changes.changes_results || (batch.fields && *batch.fields != view_->fields)) ++state.generation;
   state.next_document_id = changes.next_document_id;
   if (segment) state.next_node_id = segment->record.last_node + 1;
   state.next_segment_id = next_segment_id_;
@@ -112,6 +114,7 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
       RAGTIME_RETURN_IF_ERROR(catalog_->PutTailImage(segment->record.id, image));
     }
   }
+  if (batch.fields) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting(kFieldsSetting, EncodeFieldSpecs(*batch.fields)));
   for (const auto& [key, value] : batch.settings) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting(key, value));
   if (dimension != view_->dimension) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting("dimension", StrCat(*dimension)));
   RAGTIME_RETURN_IF_ERROR(catalog_->WriteState(state));
@@ -134,7 +137,8 @@ Result<std::optional<Writer::NewSegment>> Writer::BuildSegment(const Context& co
                                                                const FileChanges& changes, size_t dimension) {
   std::optional<NewSegment> segment;
   const int64_t id = TakeSegmentId();
-  SegmentBuilder builder(static_cast<uint64_t>(id), dimension, source_->metric, source_->indexes);
+  SegmentBuilder builder(static_cast<uint64_t>(id), dimension, source_->metric, source_->indexes,
+                         batch.fields.value_or(view_->fields));
   NodeId next_node_id = view_->state.next_node_id;
   for (size_t i = 0; i < batch.documents.size(); ++i) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
@@ -143,6 +147,7 @@ Result<std::optional<Writer::NewSegment>> Writer::BuildSegment(const Context& co
       node.node.document_id = changes.document_ids[i];
       RAGTIME_RETURN_IF_ERROR(builder.Add(node.node, node.vector));
     }
+    if (!batch.documents[i].nodes.empty()) builder.SetFields(batch.documents[i].file.fields);
   }
   if (builder.rows() == 0) return segment;
   SegmentRecord record{.id = id,

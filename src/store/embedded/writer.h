@@ -107,8 +107,8 @@ class Writer {
   void EndMerges();
   // Gives the lock back while it copies, so that commits go on. `pacer` may be null.
   Status Merge(const Context& context, Lock& lock, const MergePlan& sources, Pacer* pacer);
-  Result<Merged> WriteMerged(const Context& context, int64_t id, size_t dimension, const MergePlan& sources,
-                             Pacer* pacer) const;
+  Result<Merged> WriteMerged(const Context& context, int64_t id, size_t dimension, const std::vector<FieldSpec>& fields,
+                             const MergePlan& sources, Pacer* pacer) const;
   Status AddLateDeletions(const MergePlan& sources, Merged& merged, Deletions& deletions) const;
   Status SwapIn(const MergePlan& sources, Merged& merged);
   void WakeBackground();

@@ -30,17 +30,22 @@ std::optional<FileRecord> MapState::FindFile(std::string_view path, uint64_t at)
 void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension) {
   MapTotals now = totals.at(commit);
   ++commit;
-  if (changes.changes_results) ++now.generation;
+  if (changes.changes_results || (batch.fields && *batch.fields != fields)) ++now.generation;
+  if (batch.fields && *batch.fields != fields) RemakeColumns(*std::move(batch.fields));
   now.files = static_cast<uint64_t>(static_cast<int64_t>(now.files) + changes.files_added);
   now.folders = static_cast<uint64_t>(static_cast<int64_t>(now.folders) + changes.folders_added);
   for (const DocumentId id : changes.cleared) RemoveNodes(id, now.keyword);
   for (const DocumentId id : changes.removed) RemoveFile(id);
   for (const FileRecord& file : changes.put) PutFile(file);
   for (size_t i = 0; i < batch.documents.size(); ++i) {
+    if (batch.documents[i].nodes.empty()) continue;
+    const uint32_t item = next_fields_item++;
+    // The batch was checked, so that no value is of a wrong type.
+    if (columns != nullptr) (void)columns->Put(item, batch.documents[i].file.fields);
     for (NewNode& node : batch.documents[i].nodes) {
       node.node.id = next_node_id++;
       node.node.document_id = changes.document_ids[i];
-      AddNode(std::move(node), now.keyword);
+      AddNode(std::move(node), item, now.keyword);
     }
   }
   for (auto& [key, value] : batch.settings) settings[key] = std::move(value);
@@ -63,7 +68,7 @@ void MapState::RemoveNodes(DocumentId document, KeywordStatistics& keyword) {
   }
 }
 
-void MapState::AddNode(NewNode node, KeywordStatistics& keyword) {
+void MapState::AddNode(NewNode node, uint32_t fields_item, KeywordStatistics& keyword) {
   const auto row = static_cast<uint32_t>(rows.size());
   std::map<std::string, uint32_t> counts;
   uint32_t tokens = 0;
@@ -73,9 +78,32 @@ void MapState::AddNode(NewNode node, KeywordStatistics& keyword) {
   });
   for (const auto& [word, count] : counts) postings[word].push_back({row, count});
   rows_of[node.node.document_id].push_back(row);
-  rows.push_back({.node = std::move(node), .tokens = tokens, .life = {.since = commit}});
+  rows.push_back({.node = std::move(node), .tokens = tokens, .fields_item = fields_item, .life = {.since = commit}});
   ++keyword.nodes;
   keyword.tokens += tokens;
+}
+
+void MapState::RemakeColumns(std::vector<FieldSpec> declared) {
+  const std::unique_ptr<MutableFieldColumns> before = std::move(columns);
+  fields = std::move(declared);
+  if (!fields.empty() && columns_type != nullptr) columns = columns_type->MakeMutable(fields);
+  next_fields_item = 0;
+  std::unordered_map<uint32_t, uint32_t> new_item;
+  for (MapRow& row : rows) {
+    const auto [known, inserted] = new_item.try_emplace(row.fields_item, next_fields_item);
+    const uint32_t old_item = row.fields_item;
+    row.fields_item = known->second;
+    if (!inserted) continue;
+    ++next_fields_item;
+    if (before == nullptr || columns == nullptr) continue;
+    Fields values;
+    for (const FieldSpec& spec : fields) {
+      Result<FieldValue> value = before->Value(spec.name, old_item);
+      if (!value.ok() || std::holds_alternative<std::monostate>(*value) || !HasType(*value, spec.type)) continue;
+      values.emplace(spec.name, *std::move(value));
+    }
+    (void)columns->Put(row.fields_item, values);
+  }
 }
 
 void MapState::RemoveFile(DocumentId id) {
@@ -110,6 +138,7 @@ void MapState::Reclaim() {
     }
   }
   rows = std::move(live);
+  RemakeColumns(fields);
   postings = std::move(live_postings);
   rows_of = std::move(live_rows_of);
   for (auto file = files.begin(); file != files.end();) {

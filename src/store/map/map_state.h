@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <shared_mutex>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "ragtime/document.h"
+#include "ragtime/index.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
@@ -37,6 +39,7 @@ struct Lifetime {
 struct MapRow {
   NewNode node;
   uint32_t tokens = 0;
+  uint32_t fields_item = 0;  // Of MapState::columns, shared by the nodes that came with it.
   Lifetime life;
 };
 
@@ -59,10 +62,12 @@ struct MapTotals {
 };
 
 struct MapState {
-  MapState(Metric metric_of_store, Bm25Parameters parameters) : metric(metric_of_store), bm25(parameters) {}
+  MapState(Metric metric_of_store, Bm25Parameters parameters, std::shared_ptr<const FieldColumnsType> type)
+      : metric(metric_of_store), bm25(parameters), columns_type(std::move(type)) {}
 
   const Metric metric;
   const Bm25Parameters bm25;
+  const std::shared_ptr<const FieldColumnsType> columns_type;  // Null: documents have no fields.
 
   mutable std::shared_mutex mutex;
   std::vector<MapRow> rows;  // By ascending node id.
@@ -74,6 +79,9 @@ struct MapState {
   std::map<std::string, std::string, std::less<>> settings;
   std::map<uint64_t, MapTotals> totals = {{0, {}}};  // By commit.
   std::multiset<uint64_t> snapshots;                 // Commits that snapshots still read.
+  std::vector<FieldSpec> fields;                     // Declared for documents.
+  std::unique_ptr<MutableFieldColumns> columns;      // Null where none are declared.
+  uint32_t next_fields_item = 0;
   std::optional<size_t> dimension;
   uint64_t commit = 0;
   DocumentId next_document_id = 1;
@@ -90,7 +98,9 @@ struct MapState {
 
  private:
   void RemoveNodes(DocumentId document, KeywordStatistics& keyword);
-  void AddNode(NewNode node, KeywordStatistics& keyword);
+  void AddNode(NewNode node, uint32_t fields_item, KeywordStatistics& keyword);
+  // Declares `declared` and takes over what rows that are kept have of it; items are numbered anew.
+  void RemakeColumns(std::vector<FieldSpec> declared);
   void RemoveFile(DocumentId id);
   void PutFile(const FileRecord& record);
 };

@@ -18,6 +18,7 @@
 #include "store/batch_check.h"
 #include "store/hits.h"
 #include "store/query_terms.h"
+#include "store/row_filter.h"
 
 namespace ragtime {
 namespace {
@@ -52,6 +53,7 @@ class MapSnapshot : public Snapshot {
     state_->snapshots.insert(commit_);
     totals_ = state_->totals.at(commit_);
     dimension_ = state_->dimension;
+    fields_ = state_->fields;
   }
 
   ~MapSnapshot() override {
@@ -60,6 +62,7 @@ class MapSnapshot : public Snapshot {
   }
 
   uint64_t generation() const override { return totals_.generation; }
+  const std::vector<FieldSpec>& fields() const override { return fields_; }
 
   Result<StoreStatistics> Statistics() const override {
     const std::shared_lock lock(state_->mutex);
@@ -122,14 +125,26 @@ class MapSnapshot : public Snapshot {
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
                              CheckQueryVector(query.vector, state_->metric, *dimension_));
     const std::shared_lock lock(state_->mutex);
-    for (size_t i = 0; i < state_->rows.size(); ++i) {
-      if (i % kRowsPerCheck == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
-      const MapRow& row = state_->rows[i];
-      if (!Matches(row, query.group)) continue;
+    const auto score = [&](const MapRow& row) {
       hits.push_back({row.node.node.id, Score(vector, row.node.vector, state_->metric)});
-    }
+    };
+    RAGTIME_RETURN_IF_ERROR(ForEachMatch(context, query.group, query.filter, score));
     KeepBest(hits, query.limit);
     return hits;
+  }
+
+  Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const override {
+    uint64_t count = 0;
+    const std::shared_lock lock(state_->mutex);
+    RAGTIME_RETURN_IF_ERROR(ForEachMatch(context, "", filter, [&count](const MapRow&) { ++count; }));
+    return count;
+  }
+
+  Status VisitNodes(const Context& context, const Filter& filter,
+                    const std::function<bool(const NodeRow&)>& visit) const override {
+    const std::shared_lock lock(state_->mutex);
+    bool more = true;
+    return ForEachMatch(context, "", filter, [&](const MapRow& row) { more = more && visit(NodeRowOf(row)); });
   }
 
   Result<std::vector<Hit>> SearchKeyword(const Context& context, const KeywordQuery& query) const override {
@@ -138,6 +153,7 @@ class MapSnapshot : public Snapshot {
     const double average_length = nodes > 0 ? static_cast<double>(totals_.keyword.tokens) / nodes : 0;
     std::unordered_map<uint32_t, double> scores;
     const std::shared_lock lock(state_->mutex);
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<RowWords> wanted, RowsOf(query.filter));
     std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query.text));
     if (terms.empty()) terms = CountTerms(WiderQueryTerms(query.text));
     for (const WeightedTerm& term : terms) {
@@ -147,6 +163,7 @@ class MapSnapshot : public Snapshot {
       for (const Posting& posting : state_->postings.at(term.term)) {
         const MapRow& row = state_->rows[posting.row];
         if (!Matches(row, query.group)) continue;
+        if (wanted && ((*wanted)[posting.row / 64] >> (posting.row % 64) & 1) == 0) continue;
         const double tf = posting.count;
         scores[posting.row] += term.weight * idf * tf * (k1 + 1) /
                                (tf + k1 * (1 - b + b * static_cast<double>(row.tokens) / average_length));
@@ -161,6 +178,75 @@ class MapSnapshot : public Snapshot {
   }
 
  private:
+  static NodeRow NodeRowOf(const MapRow& row) {
+    const Node& node = row.node.node;
+    return {.node_id = node.id,
+            .document_id = node.document_id,
+            .group = node.group,
+            .position = node.position,
+            .page = node.page};
+  }
+
+  // Calls `use` for each row that lives, is of the group and matches. state_->mutex must be held.
+  template <typename Use>
+  Status ForEachMatch(const Context& context, const std::string& group, const Filter& filter, Use use) const {
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<RowWords> wanted, RowsOf(filter));
+    if (wanted) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      ForEachRow(*wanted, [&](uint32_t row) {
+        if (Matches(state_->rows[row], group)) use(state_->rows[row]);
+      });
+      return Status();
+    }
+    for (size_t i = 0; i < state_->rows.size(); ++i) {
+      if (i % kRowsPerCheck == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+      if (Matches(state_->rows[i], group)) use(state_->rows[i]);
+    }
+    return Status();
+  }
+
+  // The rows that match, dead ones too; none where all do. state_->mutex must be held.
+  Result<std::optional<RowWords>> RowsOf(const Filter& filter) const {
+    if (filter.matches_all()) return std::optional<RowWords>();
+    RAGTIME_ASSIGN_OR_RETURN(RowWords words,
+                             EvaluateFilter(filter.root(), state_->rows.size(),
+                                            [this](const FilterNode& leaf) { return RowsOfLeaf(leaf); }));
+    return std::optional(std::move(words));
+  }
+
+  Result<RowWords> RowsOfLeaf(const FilterNode& leaf) const {
+    const std::vector<MapRow>& rows = state_->rows;
+    RowWords words((rows.size() + 63) / 64);
+    const auto set_where = [&](auto holds) {
+      for (uint32_t row = 0; row < rows.size(); ++row) {
+        if (holds(rows[row])) SetRows(words, row, 1);
+      }
+    };
+    if (IsRowField(leaf.field)) {
+      set_where([&leaf](const MapRow& row) { return MatchesLeaf(leaf, RowFieldValue(NodeRowOf(row), leaf.field)); });
+      return words;
+    }
+    if (IsFileField(leaf.field)) {
+      for (const auto& [id, of_document] : state_->rows_of) {
+        const auto file = state_->FindFile(id, commit_);
+        if (!file || !MatchesLeaf(leaf, FileFieldValue(*file, leaf.field))) continue;
+        for (const uint32_t row : of_document) SetRows(words, row, 1);
+      }
+      return words;
+    }
+    const bool declared = std::any_of(state_->fields.begin(), state_->fields.end(), [&leaf](const FieldSpec& spec) {
+      return spec.name == leaf.field && spec.type == leaf.type;
+    });
+    if (state_->columns == nullptr || !declared) {
+      if (MatchesLeaf(leaf, FieldValue())) SetRows(words, 0, static_cast<uint32_t>(rows.size()));
+      return words;
+    }
+    RAGTIME_ASSIGN_OR_RETURN(const ItemSet items, state_->columns->Match(leaf));
+    const RowBitmap matching{items.words};
+    set_where([&](const MapRow& row) { return matching.Contains(row.fields_item); });
+    return words;
+  }
+
   // Sets the counts of the terms and drops those that no live node has. state_->mutex must be held.
   std::vector<WeightedTerm> CountTerms(std::vector<WeightedTerm> terms) const {
     for (WeightedTerm& term : terms) {
@@ -180,6 +266,7 @@ class MapSnapshot : public Snapshot {
   uint64_t commit_ = 0;
   MapTotals totals_;
   std::optional<size_t> dimension_;
+  std::vector<FieldSpec> fields_;
 };
 
 class StateRows : public FileRows {
@@ -209,8 +296,8 @@ Status NotWriting() {
 
 }  // namespace
 
-MapStore::MapStore(const StoreConfig& config)
-    : state_(std::make_shared<MapState>(config.metric.value_or(Metric::kCosine), config.bm25)) {
+MapStore::MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns)
+    : state_(std::make_shared<MapState>(config.metric.value_or(Metric::kCosine), config.bm25, std::move(columns))) {
   std::random_device random;
   state_->settings["uuid"] = HashHex(StrCat(random(), " ", random(), " ", random(), " ", random()));
   state_->settings["metric"] = MetricName(config.metric.value_or(Metric::kCosine));
@@ -243,7 +330,8 @@ Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) 
   if (!writing_) return NotWriting();
   RAGTIME_RETURN_IF_ERROR(context.Check());
   // Only this thread changes the state, so that reading it needs no lock until Apply.
-  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension, CheckBatch(batch, state_->metric, state_->dimension));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
+                           CheckBatch(batch, state_->metric, state_->dimension, state_->fields));
   const int64_t now_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();

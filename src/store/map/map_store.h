@@ -22,7 +22,8 @@ namespace ragtime {
 
 class MapStore : public Store {
  public:
-  explicit MapStore(const StoreConfig& config);
+  // `columns` makes the columns of documents' fields; null: documents have none.
+  MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns);
 
   const StoreTraits& traits() const override { return traits_; }
   Result<std::shared_ptr<const Snapshot>> OpenSnapshot() const override;
