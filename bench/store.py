@@ -45,7 +45,7 @@ SIDES = {
 STORE_OF = {"ragtime-search": "ragtime", "ragtime-keyword": "ragtime"}
 # What a side keeps, where that is not everything.
 HOLDS = {
-    "ragtime": "vectors, texts, postings",
+    "ragtime": "vectors, texts, fields, postings",
     "usearch": "vectors",
     "tantivy": "texts, postings",
     "lazyllm-map": "only the documents",
@@ -86,8 +86,6 @@ class Bench:
     def sides(self, stage):
         wanted = self.arguments.sides.split(",") if self.arguments.sides else SIDES[stage]
         sides = [side for side in SIDES[stage] if side in wanted]
-        if stage == "filter" and not self.program("store_filter").exists():
-            sides.remove("ragtime")
         return [side for side in sides if side.startswith("ragtime") or self.arguments.peers]
 
     def record(self, stage, side, size, result):

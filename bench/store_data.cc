@@ -27,6 +27,13 @@ std::string RowWord(size_t row) {
   return "q" + word;
 }
 
+std::vector<FieldSpec> FieldSpecs() {
+  return {{"year", FieldType::kInt, FieldIndex::kBtree},
+          {"author", FieldType::kString, FieldIndex::kHash},
+          {"draft", FieldType::kBool, FieldIndex::kBitmap},
+          {"score", FieldType::kFloat, FieldIndex::kBtree}};
+}
+
 Result<StoreData> StoreData::Open(const std::filesystem::path& folder, size_t rows) {
   StoreData data;
   data.rows_ = rows;
@@ -82,6 +89,9 @@ DocumentWrite StoreData::Document(size_t first_row, size_t end_row) const {
   document.file.content_hash = std::string(32, '0');
   document.file.encoding = "UTF-8";
   document.file.status = FileStatus::kReady;
+  const DocumentFields& fields = fields_.at(first_row / kNodesPerDocument);
+  document.file.fields = {
+      {"year", fields.year}, {"author", fields.author}, {"draft", fields.draft}, {"score", fields.score}};
   uint64_t offset = 0;
   for (size_t row = first_row; row < end_row; ++row) {
     const std::string_view content = text(row);

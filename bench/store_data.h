@@ -24,6 +24,9 @@ namespace ragtime {
 // A row's own word, which its text starts with: "qbcd" for row 12. Letters only, since words are cut at digits.
 std::string RowWord(size_t row);
 
+// The fields of every document, each of another type and with another kind of index.
+std::vector<FieldSpec> FieldSpecs();
+
 struct DocumentFields {
   int64_t year = 0;
   std::string author;

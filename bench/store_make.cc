@@ -28,7 +28,8 @@ Status Make(const std::string& folder, const std::string& data_folder, size_t ro
                           .fingerprint = embedder->info().fingerprint,
                           .split_size_tokens = config.split.size_tokens,
                           .split_overlap_tokens = config.split.overlap_tokens};
-  const auto settings = store->Commit(Context{}, {.documents = {}, .erased = {}, .settings = recorded.ToSettings()});
+  const auto settings = store->Commit(
+      Context{}, {.documents = {}, .erased = {}, .settings = recorded.ToSettings(), .fields = FieldSpecs()});
   if (!settings.ok()) return settings.status();
   const Stopwatch commits;
   RAGTIME_RETURN_IF_ERROR(CommitDocuments(data, 0, data.documents(), *store));
