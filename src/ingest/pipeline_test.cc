@@ -74,12 +74,18 @@ struct State {
   uint64_t generation = 0;
   std::map<std::string, FileRecord> files;
   std::map<DocumentId, std::vector<NewNode>> nodes;
+  std::vector<FieldSpec> fields;
 };
 
 class MapSnapshot : public Snapshot {
  public:
   explicit MapSnapshot(State state) : state_(std::move(state)) {}
   uint64_t generation() const override { return state_.generation; }
+  const std::vector<FieldSpec>& fields() const override { return state_.fields; }
+  Result<uint64_t> CountNodes(const Context&, const Filter&) const override { return UnimplementedError("not used"); }
+  Status VisitNodes(const Context&, const Filter&, const std::function<bool(const NodeRow&)>&) const override {
+    return UnimplementedError("not used");
+  }
   Result<StoreStatistics> Statistics() const override { return StoreStatistics{}; }
   Result<std::vector<FileRecord>> Files() const override {
     std::vector<FileRecord> files;
@@ -123,6 +129,7 @@ class MapStore : public Store {
     EXPECT_TRUE(locked);
     if (commits_left == 0) return ResourceExhaustedError("the disk is full", "free some space");
     --commits_left;
+    if (batch.fields) state.fields = *batch.fields;
     CommitResult result;
     size_t count = 0;
     std::string last_path;

@@ -92,6 +92,7 @@ class FakeSnapshot : public Snapshot {
   }
 
   uint64_t generation() const override { return 1; }
+  const std::vector<FieldSpec>& fields() const override { return field_specs; }
   Result<StoreStatistics> Statistics() const override { return StoreStatistics{.nodes = nodes.size()}; }
   Result<std::vector<FileRecord>> Files() const override { return files; }
   Result<std::optional<FileRecord>> FindFile(DocumentId id) const override {
@@ -112,6 +113,19 @@ class FakeSnapshot : public Snapshot {
     return result;
   }
   Result<std::vector<NewNode>> NodesOf(DocumentId) const override { return std::vector<NewNode>(); }
+  Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const override {
+    uint64_t count = 0;
+    RAGTIME_RETURN_IF_ERROR(VisitNodes(context, filter, [&count](const NodeRow&) { return ++count > 0; }));
+    return count;
+  }
+  Status VisitNodes(const Context&, const Filter& filter,
+                    const std::function<bool(const NodeRow&)>& visit) const override {
+    for (const Node& node : nodes) {
+      if (!Matches(filter, node)) continue;
+      if (!visit({node.id, node.document_id, node.group, node.position, node.page})) break;
+    }
+    return Status();
+  }
 
   Result<std::vector<Hit>> SearchVector(const Context&, const VectorQuery& query) const override {
     if (vector_delay.count() > 0) std::this_thread::sleep_for(vector_delay);
@@ -119,6 +133,7 @@ class FakeSnapshot : public Snapshot {
     std::vector<Hit> hits;
     const HashEmbedder embedder;
     for (const Node& node : nodes) {
+      if (!Matches(query.filter, node)) continue;
       const std::vector<float> vector = embedder.VectorOf(node.text);
       float score = 0;
       for (size_t d = 0; d < vector.size(); ++d) score += vector[d] * query.vector[d];
@@ -133,6 +148,7 @@ class FakeSnapshot : public Snapshot {
     std::vector<Hit> hits;
     const std::vector<std::string> wanted = QueryWords(query.text);
     for (const Node& node : nodes) {
+      if (!Matches(query.filter, node)) continue;
       const std::vector<std::string> words = SplitWords(node.text);
       float score = 0;
       for (const std::string& word : wanted)
@@ -143,6 +159,7 @@ class FakeSnapshot : public Snapshot {
   }
 
   std::vector<FileRecord> files;
+  std::vector<FieldSpec> field_specs;
   std::vector<Node> nodes;
   Status vector_status, keyword_status, nodes_status;
   std::chrono::milliseconds vector_delay{0}, keyword_delay{0};
@@ -151,6 +168,18 @@ class FakeSnapshot : public Snapshot {
   mutable std::string last_keywords;  // Read it only when the keyword route has ended.
 
  private:
+  bool Matches(const Filter& filter, const Node& node) const {
+    FieldValue value;
+    return filter.Matches([&](std::string_view field) -> const FieldValue& {
+      for (const FileRecord& file : files) {
+        if (file.id == node.document_id) value = FileFieldValue(file, field);
+      }
+      if (field == "group") value = node.group;
+      if (field == "position") value = int64_t{node.position};
+      return value;
+    });
+  }
+
   static std::vector<Hit> Best(std::vector<Hit> hits, size_t limit) {
     std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
       return a.score != b.score ? a.score > b.score : a.node_id < b.node_id;

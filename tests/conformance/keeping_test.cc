@@ -33,7 +33,7 @@ class DeleteTest : public testing::Test {
   }
 
   Random random_{1};
-  MapStore store_{StoreConfig{}};
+  MapStore store_{StoreConfig{}, nullptr};
 };
 
 TEST_F(DeleteTest, AFolderGoesWithAllBelowAndItsNamesakeStays) {

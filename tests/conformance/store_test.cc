@@ -196,6 +196,50 @@ TEST_P(StoreConformance, BadBatchesAreRefusedWholeAndNamed) {
   ExpectRefused(file_and_folder, StatusCode::kInvalidArgument, "p as a file");
 }
 
+TEST_P(StoreConformance, FieldsAreHeldToTheirDeclarations) {
+  WriteBatch batch = OneNode("a.md", "x");
+  batch.documents[0].file.fields = {{"year", int64_t{2020}}};
+  ExpectRefused(batch, StatusCode::kInvalidArgument, "the field year of a.md is not declared");
+  batch.fields = {{"year", FieldType::kString, FieldIndex::kHash}};
+  ExpectRefused(batch, StatusCode::kInvalidArgument, "the field year of a.md is of type string, not 2020");
+  batch.fields = {{"file_path", FieldType::kString, FieldIndex::kHash}};
+  ExpectRefused(batch, StatusCode::kInvalidArgument, "\"file_path\" has the name");
+  batch.fields = {{"a b", FieldType::kString, FieldIndex::kHash}};
+  ExpectRefused(batch, StatusCode::kInvalidArgument, "\"a b\" is not made of letters");
+  batch.fields = {{"year", FieldType::kInt, FieldIndex::kHash}, {"year", FieldType::kInt, FieldIndex::kHash}};
+  ExpectRefused(batch, StatusCode::kInvalidArgument, "\"year\" is declared twice");
+}
+
+TEST_P(StoreConformance, FieldsCanBeDeclaredAnew) {
+  const auto count = [this](const char* filter) {
+    const auto now = Now();
+    return Value(now->CountNodes({}, Value(Filter::Parse(filter, NodeFields(now->fields())))));
+  };
+  Commit(OneNode("before.md", "x"));
+  WriteBatch batch = OneNode("a.md", "x");
+  batch.fields = {{"year", FieldType::kInt, FieldIndex::kBtree}, {"author", FieldType::kString, FieldIndex::kHash}};
+  batch.documents[0].file.fields = {{"year", int64_t{2020}}, {"author", std::string("Li")}};
+  Commit(batch);
+  EXPECT_EQ(count("year = 2020"), 1u);
+  EXPECT_EQ(count("year is null"), 1u);
+  // The type of one changes, another one comes, and the index of the third.
+  WriteBatch again;
+  again.fields = {{"year", FieldType::kString, FieldIndex::kBtree},
+                  {"author", FieldType::kString, FieldIndex::kBtree},
+                  {"tag", FieldType::kString, FieldIndex::kBtree}};
+  const uint64_t generation = Now()->generation();
+  Commit(again);
+  EXPECT_EQ(Now()->generation(), generation + 1);
+  EXPECT_EQ(Commit(again).generation, generation + 1) << "nothing changed";
+  for (int sealed = 0; sealed < 2; ++sealed) {
+    EXPECT_EQ(count("year is null"), 2u);
+    EXPECT_EQ(count("author = 'Li'"), 1u);
+    EXPECT_EQ(count("tag is null"), 2u);
+    EXPECT_EQ(count("author between 'Lh' and 'Lj' and not (tag = 'x')"), 1u);
+    ASSERT_OK(store_->Seal({}));
+  }
+}
+
 TEST_P(StoreConformance, ACommitOverTheLimitIsRefused) {
   WriteBatch batch;
   DocumentWrite document{.file = {.file_path = "big.md"}};
@@ -335,6 +379,7 @@ TEST_P(StoreConformance, AMissingTimeIsSetByTheStore) {
 // One random step on store and model.
 WriteBatch RandomBatch(Random& random, const StoreModel& model) {
   WriteBatch batch;
+  if (model.generation() == 0) batch.fields = TestFields();
   std::set<std::string> paths;
   std::set<DocumentId> touched;
   std::vector<const StoreModel::Document*> known;
@@ -358,6 +403,7 @@ WriteBatch RandomBatch(Random& random, const StoreModel& model) {
     const std::string path = random_path();
     if (!paths.insert(path).second) continue;
     batch.documents.push_back(RandomDocument(random, path, random.OneIn(8) ? 50 : random.Below(12), kDimension));
+    batch.documents.back().file.fields = RandomFields(random);
   }
   std::sort(batch.documents.begin(), batch.documents.end(),
             [](const DocumentWrite& a, const DocumentWrite& b) { return a.file.file_path < b.file.file_path; });

@@ -22,6 +22,7 @@
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "simulation/numbered_batches.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
@@ -126,7 +127,9 @@ class CrashTest : public testing::Test {
   }
 
   std::unique_ptr<EmbeddedStore> Open(bool create) const {
-    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
+                           .keyword = std::make_shared<Bm25IndexType>(),
+                           .fields = std::make_shared<ColumnsType>()};
     return Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, create, SimulationLimits()));
   }
 
@@ -157,7 +160,7 @@ class CrashTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  MapStore oracle_{StoreConfig{}};
+  MapStore oracle_{StoreConfig{}, nullptr};
   std::vector<StoreModel> models_ = {StoreModel(Metric::kCosine)};
 };
 

@@ -18,6 +18,7 @@
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "store/embedded/embedded_store.h"
 #include "testing/status_matchers.h"
 #include "testing/store_consistency.h"
@@ -49,7 +50,9 @@ class SoakTest : public testing::Test {
                                 .background = !random.OneIn(5),
                                 // The slow ones are under way while many commits pass.
                                 .background_bytes_per_s = random.OneIn(3) ? 0 : 50'000 + random.Below(1'000'000)};
-    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+    const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
+                           .keyword = std::make_shared<Bm25IndexType>(),
+                           .fields = std::make_shared<ColumnsType>()};
     return Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, limits));
   }
 

@@ -14,6 +14,7 @@
 
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "simulation/numbered_batches.h"
 #include "store/embedded/embedded_store.h"
 #include "testing/store_consistency.h"
@@ -27,7 +28,9 @@ int Fail(const Status& status) {
 }
 
 IndexSet Indexes() {
-  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+  return {.vector = std::make_shared<FlatIndexType>(),
+          .keyword = std::make_shared<Bm25IndexType>(),
+          .fields = std::make_shared<ColumnsType>()};
 }
 
 int Write(const std::string& kb, int first, int last, bool retry, bool background) {

@@ -12,6 +12,7 @@
 
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "ragtime/store.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
@@ -22,7 +23,9 @@
 namespace ragtime {
 
 inline IndexSet RealIndexes() {
-  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+  return {.vector = std::make_shared<FlatIndexType>(),
+          .keyword = std::make_shared<Bm25IndexType>(),
+          .fields = std::make_shared<ColumnsType>()};
 }
 
 struct StoreBackend {
@@ -53,15 +56,18 @@ inline std::vector<StoreBackend> StoreBackends() {
                              .deleted_share_max = 0.2};
   EmbeddedLimits foreground = small;
   foreground.background = false;
+  IndexSet naive = NaiveIndexes();
+  naive.fields = std::make_shared<ColumnsType>();
   return {
       {.name = "Map",
        .open =
            [](const std::filesystem::path&, Metric metric) {
-             return std::unique_ptr<Store>(std::make_unique<MapStore>(StoreConfig{.metric = metric}));
+             return std::unique_ptr<Store>(
+                 std::make_unique<MapStore>(StoreConfig{.metric = metric}, std::make_shared<ColumnsType>()));
            }},
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
-      EmbeddedBackend("EmbeddedNaive", NaiveIndexes(), foreground),
+      EmbeddedBackend("EmbeddedNaive", naive, foreground),
   };
 }
 

@@ -28,7 +28,8 @@ std::set<std::string> FoldersOf(const std::string& path) {
 
 void StoreModel::Apply(const WriteBatch& batch, const CommitResult& result) {
   ASSERT_EQ(result.document_ids.size(), batch.documents.size());
-  bool changed = false;
+  bool changed = batch.fields && *batch.fields != fields_;
+  if (batch.fields) fields_ = *batch.fields;
   const auto clear = [&](const Document& document) {
     for (const NewNode& node : document.nodes) gone_.insert(node.node.id);
     changed = changed || !document.nodes.empty();
@@ -64,6 +65,7 @@ void StoreModel::Apply(const WriteBatch& batch, const CommitResult& result) {
       EXPECT_EQ(document.file.id, write.file.id);
       const Document& before = kept.at(write.file.id);
       document.nodes = before.nodes;
+      document.file.fields = before.file.fields;
       changed = changed || (!before.nodes.empty() &&
                             (before.file.file_path != path || before.file.file_type != write.file.file_type ||
                              before.file.encoding != write.file.encoding));
@@ -94,7 +96,9 @@ void StoreModel::ExpectEqual(const Snapshot& snapshot, Random& random) const {
   EXPECT_EQ(snapshot.generation(), generation_);
   ExpectEqualFiles(snapshot);
   ExpectEqualNodes(snapshot, random);
+  EXPECT_EQ(snapshot.fields(), fields_);
   for (int i = 0; i < 3; ++i) {
+    ExpectEqualCounts(snapshot, random);
     ExpectEqualVectorSearch(snapshot, random);
     ExpectEqualKeywordSearch(snapshot, random);
   }
@@ -207,13 +211,52 @@ void StoreModel::ExpectEqualVectorSearch(const Snapshot& snapshot, Random& rando
                                               : "sentence-256";
   const size_t limit = random.OneIn(4) ? nodes.size() + 10 : random.Below(12);
   std::map<NodeId, double> scores;
+  const Filter filter = AnyFilter(random);
   for (const NewNode* node : nodes) {
-    if (group.empty() || node->node.group == group) {
+    if ((group.empty() || node->node.group == group) && Matches(filter, *node)) {
       scores[node->node.id] = NaiveVectorScore(query, node->vector, metric_);
     }
   }
-  SCOPED_TRACE("vector search, group \"" + group + "\", limit " + std::to_string(limit));
-  ExpectHits(Value(snapshot.SearchVector({}, {.vector = query, .limit = limit, .group = group})), scores, limit);
+  SCOPED_TRACE("vector search, group \"" + group + "\", limit " + std::to_string(limit) + ", " + filter.ToString());
+  ExpectHits(Value(snapshot.SearchVector({}, {.vector = query, .limit = limit, .group = group, .filter = filter})),
+             scores, limit);
+}
+
+Filter StoreModel::AnyFilter(Random& random) const {
+  if (fields_.empty() || random.OneIn(2)) return {};
+  return Value(Filter::Parse(RandomFilter(random), NodeFields(fields_)));
+}
+
+bool StoreModel::Matches(const Filter& filter, const NewNode& node) const {
+  const auto document = std::find_if(documents_.begin(), documents_.end(), [&node](const auto& entry) {
+    return entry.second.file.id == node.node.document_id;
+  });
+  FieldValue value;
+  return filter.Matches([&](std::string_view field) -> const FieldValue& {
+    value = FileFieldValue(document->second.file, field);
+    if (field == "group") value = node.node.group;
+    if (field == "position") value = int64_t{node.node.position};
+    if (field == "page") value = node.node.page ? FieldValue(int64_t{*node.node.page}) : FieldValue();
+    return value;
+  });
+}
+
+void StoreModel::ExpectEqualCounts(const Snapshot& snapshot, Random& random) const {
+  const Filter filter = AnyFilter(random);
+  SCOPED_TRACE("nodes that match " + filter.ToString());
+  std::vector<NodeId> expected;
+  for (const NewNode* node : LiveNodes()) {
+    if (Matches(filter, *node)) expected.push_back(node->node.id);
+  }
+  EXPECT_EQ(Value(snapshot.CountNodes({}, filter)), expected.size());
+  std::vector<NodeId> visited;
+  const size_t stop_at = random.OneIn(2) ? expected.size() + 1 : random.Below(expected.size() + 1) + 1;
+  EXPECT_OK(snapshot.VisitNodes({}, filter, [&](const NodeRow& row) {
+    visited.push_back(row.node_id);
+    return visited.size() < stop_at;
+  }));
+  expected.resize(std::min(expected.size(), stop_at));
+  EXPECT_EQ(visited, expected);
 }
 
 void StoreModel::ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& random) const {
@@ -251,13 +294,16 @@ void StoreModel::ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& rand
   std::vector<WeightedTerm> all = count(QueryWords(text));
   if (all.empty()) all = count(SplitWords(text));
   std::map<NodeId, double> scores;
+  const Filter filter = AnyFilter(random);
   for (const NewNode* node : nodes) {
-    if (!group.empty() && node->node.group != group) continue;
+    if ((!group.empty() && node->node.group != group) || !Matches(filter, *node)) continue;
     const double score = NaiveBm25Score(words[node->node.id], all, statistics);
     if (score > 0) scores[node->node.id] = score;
   }
-  SCOPED_TRACE("keyword search for \"" + text + "\", group \"" + group + "\", limit " + std::to_string(limit));
-  ExpectHits(Value(snapshot.SearchKeyword({}, {.text = text, .limit = limit, .group = group})), scores, limit);
+  SCOPED_TRACE("keyword search for \"" + text + "\", group \"" + group + "\", limit " + std::to_string(limit) + ", " +
+               filter.ToString());
+  ExpectHits(Value(snapshot.SearchKeyword({}, {.text = text, .limit = limit, .group = group, .filter = filter})),
+             scores, limit);
 }
 
 }  // namespace ragtime

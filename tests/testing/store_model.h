@@ -40,6 +40,10 @@ class StoreModel {
   void ExpectEqualNodes(const Snapshot& snapshot, Random& random) const;
   void ExpectEqualVectorSearch(const Snapshot& snapshot, Random& random) const;
   void ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& random) const;
+  // A random filter on what is declared; half of the time one that matches everything.
+  Filter AnyFilter(Random& random) const;
+  bool Matches(const Filter& filter, const NewNode& node) const;
+  void ExpectEqualCounts(const Snapshot& snapshot, Random& random) const;
   void ExpectHits(const std::vector<Hit>& hits, const std::map<NodeId, double>& scores, size_t limit) const;
 
   const Metric metric_;
@@ -48,6 +52,7 @@ class StoreModel {
   uint64_t generation_ = 0;
   NodeId next_node_id_ = 1;
   std::set<NodeId> gone_;
+  std::vector<FieldSpec> fields_;
 };
 
 }  // namespace ragtime

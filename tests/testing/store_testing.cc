@@ -69,6 +69,66 @@ NewNode RandomNode(Random& random, std::string group, uint32_t position, size_t 
   return node;
 }
 
+std::vector<FieldSpec> TestFields() {
+  return {{"year", FieldType::kInt, FieldIndex::kBtree},         {"score", FieldType::kFloat, FieldIndex::kNone},
+          {"draft", FieldType::kBool, FieldIndex::kBitmap},      {"author", FieldType::kString, FieldIndex::kHash},
+          {"date", FieldType::kDatetime, FieldIndex::kSkiplist}, {"标签", FieldType::kStringList, FieldIndex::kBitmap}};
+}
+
+Fields RandomFields(Random& random) {
+  static const std::vector<std::string> kNames = {"Li", "Wang", "O'Neil", "张三", "", "li"};
+  Fields fields;
+  if (!random.OneIn(4)) fields["year"] = int64_t{2015} + static_cast<int64_t>(random.Below(10));
+  if (!random.OneIn(4)) fields["score"] = static_cast<double>(random.Below(9)) / 4 - 1;
+  if (!random.OneIn(4)) fields["draft"] = random.OneIn(2);
+  if (!random.OneIn(4)) fields["author"] = kNames[random.Below(kNames.size())];
+  if (!random.OneIn(4))
+    fields["date"] = Datetime{1'700'000'000'000 + static_cast<int64_t>(random.Below(5)) * 86'400'000};
+  if (!random.OneIn(4)) {
+    std::vector<std::string> tags;
+    for (uint64_t i = random.Below(3); i > 0; --i) tags.push_back(kNames[random.Below(kNames.size())]);
+    fields["标签"] = tags;
+  }
+  return fields;
+}
+
+std::string RandomFilter(Random& random, int depth) {
+  static const std::vector<std::string> kLeaves = {"year = 2018",
+                                                   "year != 2018",
+                                                   "year between 2016 and 2019",
+                                                   "year in (2015, 2024, 1)",
+                                                   "score < 0.25",
+                                                   "score >= -1",
+                                                   "draft",
+                                                   "not draft",
+                                                   "draft is null",
+                                                   "author = \"张三\"",
+                                                   "author in ('Li', 'Wang')",
+                                                   "author like '%i'",
+                                                   "author contains 'ang'",
+                                                   "date > '2023-11-16'",
+                                                   "date is not null",
+                                                   "标签 contains 'Li'",
+                                                   "标签 in ('Wang', '')",
+                                                   "标签 is null",
+                                                   "group = 'paragraph'",
+                                                   "position >= 3",
+                                                   "page = 2",
+                                                   "page is null",
+                                                   "file_type = 'md'",
+                                                   "file_path like 'd1/%'",
+                                                   "file_path in ('d0/e0/f1.md', 'd1/e1/f2.md')",
+                                                   "file_name = 'f3.md'",
+                                                   "file_size > 500000",
+                                                   "nodes < 5",
+                                                   "status = 'ready'"};
+  const uint64_t kind = depth == 0 ? 0 : random.Below(4);
+  if (kind == 1) return "(" + RandomFilter(random, depth - 1) + " and " + RandomFilter(random, depth - 1) + ")";
+  if (kind == 2) return "(" + RandomFilter(random, depth - 1) + " or " + RandomFilter(random, depth - 1) + ")";
+  if (kind == 3) return "not (" + RandomFilter(random, depth - 1) + ")";
+  return kLeaves[random.Below(kLeaves.size())];
+}
+
 DocumentWrite RandomDocument(Random& random, std::string path, size_t nodes, size_t dimension) {
   DocumentWrite document;
   document.file.file_path = std::move(path);

@@ -49,6 +49,10 @@ std::vector<float> RandomVector(Random& random, size_t dimension);
 std::string RandomText(Random& random, size_t words);
 NewNode RandomNode(Random& random, std::string group, uint32_t position, size_t dimension);
 // A file with `nodes` nodes in one or two groups.
+// Fields of every type and index, values of them (some missing), and conditions on them and on what every node has.
+std::vector<FieldSpec> TestFields();
+Fields RandomFields(Random& random);
+std::string RandomFilter(Random& random, int depth = 2);
 DocumentWrite RandomDocument(Random& random, std::string path, size_t nodes, size_t dimension);
 // A file with one node.
 DocumentWrite OneNodeDocument(std::string path, std::string text, std::vector<float> vector);

@@ -10,6 +10,7 @@
 #include "index/scalar/column_match.h"
 #include "index/scalar/column_view.h"
 #include "index/scalar/columns_format.h"
+#include "index/scalar/mutable_columns.h"
 
 namespace ragtime {
 namespace {
@@ -128,6 +129,10 @@ Result<std::unique_ptr<FieldColumns>> ColumnsType::Open(std::span<const std::byt
   }
   return std::unique_ptr<FieldColumns>(
       std::make_unique<Columns>(static_cast<uint32_t>(header.items), std::move(columns)));
+}
+
+std::unique_ptr<MutableFieldColumns> ColumnsType::MakeMutable(std::span<const FieldSpec> fields) const {
+  return std::make_unique<MutableColumns>(std::vector<FieldSpec>(fields.begin(), fields.end()));
 }
 
 }  // namespace ragtime

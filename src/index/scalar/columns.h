@@ -29,6 +29,7 @@ class ColumnsType final : public FieldColumnsType {
   Result<std::vector<std::byte>> Build(std::span<const FieldSpec> fields,
                                        std::span<const Fields* const> items) const override;
   Result<std::unique_ptr<FieldColumns>> Open(std::span<const std::byte> bytes) const override;
+  std::unique_ptr<MutableFieldColumns> MakeMutable(std::span<const FieldSpec> fields) const override;
 };
 
 }  // namespace ragtime

@@ -50,7 +50,7 @@ ValueRange PrefixRange(const std::string& prefix) {
 
 }  // namespace
 
-MutableFieldColumns::MutableFieldColumns(std::vector<FieldSpec> fields) : fields_(std::move(fields)) {
+MutableColumns::MutableColumns(std::vector<FieldSpec> fields) : fields_(std::move(fields)) {
   for (const FieldSpec& field : fields_) {
     Column& column = columns_.emplace_back();
     column.type = field.type;
@@ -58,7 +58,7 @@ MutableFieldColumns::MutableFieldColumns(std::vector<FieldSpec> fields) : fields
   }
 }
 
-void MutableFieldColumns::Column::Clear(uint32_t item) {
+void MutableColumns::Column::Clear(uint32_t item) {
   if (IsNull(item)) return;
   FieldValue& value = values[item];
   if (index != nullptr) ForEachKey(value, [&](const FieldValue& key) { index->Remove(key, item); });
@@ -66,7 +66,7 @@ void MutableFieldColumns::Column::Clear(uint32_t item) {
   value = FieldValue();
 }
 
-void MutableFieldColumns::Column::Set(uint32_t item, const FieldValue& value) {
+void MutableColumns::Column::Set(uint32_t item, const FieldValue& value) {
   Clear(item);
   if (IsNullValue(value)) return;
   if (values.size() <= item) values.resize(size_t{item} + 1);
@@ -76,7 +76,7 @@ void MutableFieldColumns::Column::Set(uint32_t item, const FieldValue& value) {
   values[item] = value;
 }
 
-Status MutableFieldColumns::Put(uint32_t item, const Fields& fields) {
+Status MutableColumns::Put(uint32_t item, const Fields& fields) {
   if (item == UINT32_MAX) return InvalidArgumentError(StrCat("columns cannot number that many items: ", item));
   std::vector<const FieldValue*> values(fields_.size());
   static const FieldValue kNull;
@@ -94,18 +94,18 @@ Status MutableFieldColumns::Put(uint32_t item, const Fields& fields) {
   return Status();
 }
 
-void MutableFieldColumns::Erase(uint32_t item) {
+void MutableColumns::Erase(uint32_t item) {
   for (Column& column : columns_) column.Clear(item);
 }
 
-const MutableFieldColumns::Column* MutableFieldColumns::Find(std::string_view field) const {
+const MutableColumns::Column* MutableColumns::Find(std::string_view field) const {
   for (size_t f = 0; f < fields_.size(); ++f) {
     if (fields_[f].name == field) return &columns_[f];
   }
   return nullptr;
 }
 
-bool MutableFieldColumns::Column::MatchByIndex(const FilterNode& leaf, ItemBits& bits) const {
+bool MutableColumns::Column::MatchByIndex(const FilterNode& leaf, ItemBits& bits) const {
   if (index == nullptr) return false;
   const bool list = type == FieldType::kStringList;
   const bool by_element = list && (leaf.op == FilterOp::kContains || leaf.op == FilterOp::kIn);
@@ -122,7 +122,7 @@ bool MutableFieldColumns::Column::MatchByIndex(const FilterNode& leaf, ItemBits&
   return !list && leaf.values.size() == 1 && MatchRange(leaf, bits);
 }
 
-bool MutableFieldColumns::Column::MatchRange(const FilterNode& leaf, ItemBits& bits) const {
+bool MutableColumns::Column::MatchRange(const FilterNode& leaf, ItemBits& bits) const {
   ValueRange range;
   switch (leaf.op) {
     case FilterOp::kLess:
@@ -150,7 +150,7 @@ bool MutableFieldColumns::Column::MatchRange(const FilterNode& leaf, ItemBits& b
   }
 }
 
-Result<ItemSet> MutableFieldColumns::Match(const FilterNode& leaf) const {
+Result<ItemSet> MutableColumns::Match(const FilterNode& leaf) const {
   ItemBits bits(items_end_);
   const Column* column = Find(leaf.field);
   if (leaf.op == FilterOp::kIsNull) {
@@ -166,7 +166,7 @@ Result<ItemSet> MutableFieldColumns::Match(const FilterNode& leaf) const {
   return std::move(bits).Finish();
 }
 
-Result<FieldValue> MutableFieldColumns::Value(std::string_view field, uint32_t item) const {
+Result<FieldValue> MutableColumns::Value(std::string_view field, uint32_t item) const {
   if (item >= items_end_) {
     return InvalidArgumentError(StrCat("the columns have no such item: ", item, ", items ", items_end_));
   }
@@ -174,8 +174,8 @@ Result<FieldValue> MutableFieldColumns::Value(std::string_view field, uint32_t i
   return column != nullptr && item < column->values.size() ? column->values[item] : FieldValue();
 }
 
-std::vector<uint32_t> MutableFieldColumns::Column::Select(bool descending, RowBitmap among, uint32_t items,
-                                                          size_t limit) const {
+std::vector<uint32_t> MutableColumns::Column::Select(bool descending, RowBitmap among, uint32_t items,
+                                                     size_t limit) const {
   const auto less = [&](uint32_t a, uint32_t b) {
     if (values[a] == values[b]) return a < b;
     return descending ? values[b] < values[a] : values[a] < values[b];
@@ -188,8 +188,8 @@ std::vector<uint32_t> MutableFieldColumns::Column::Select(bool descending, RowBi
   return std::move(smallest).Take();
 }
 
-Result<std::vector<uint32_t>> MutableFieldColumns::Ordered(std::string_view field, bool descending, RowBitmap among,
-                                                           size_t limit) const {
+Result<std::vector<uint32_t>> MutableColumns::Ordered(std::string_view field, bool descending, RowBitmap among,
+                                                      size_t limit) const {
   const uint64_t wanted = CountBits(among.words);
   limit = std::min<uint64_t>({limit, wanted, items_end_});
   if (limit == 0) return std::vector<uint32_t>();

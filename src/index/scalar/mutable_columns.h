@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MutableFieldColumns are columns in memory whose items come and go: the fields of the map store.
+// MutableColumns are columns in memory whose items come and go: the fields of the map store.
 //
 // Each field is found as its FieldSpec names: skiplist and btree by a skip list, hash by a hash table, bitmap by
 // roaring bitmaps, none by a scan. An item that was never put, or was erased, is null everywhere.
@@ -20,13 +20,13 @@
 
 namespace ragtime {
 
-class MutableFieldColumns final : public FieldColumns {
+class MutableColumns final : public MutableFieldColumns {
  public:
-  explicit MutableFieldColumns(std::vector<FieldSpec> fields);
+  explicit MutableColumns(std::vector<FieldSpec> fields);
 
   // Replaces what the item had. Fields that are not declared are passed over. Nothing changes where it fails.
-  Status Put(uint32_t item, const Fields& fields);
-  void Erase(uint32_t item);
+  Status Put(uint32_t item, const Fields& fields) override;
+  void Erase(uint32_t item) override;
 
   // One more than the largest item ever put.
   uint32_t items() const override { return items_end_; }

@@ -13,8 +13,7 @@
 namespace ragtime {
 namespace {
 
-void ExpectAnswers(const MutableFieldColumns& columns, const std::vector<Fields>& items, RandomFields& random,
-                   int rounds) {
+void ExpectAnswers(const MutableColumns& columns, const std::vector<Fields>& items, RandomFields& random, int rounds) {
   ASSERT_EQ(columns.items(), items.size());
   for (const FieldSpec& field : columns.fields()) {
     for (uint32_t i = 0; i < items.size(); ++i) {
@@ -35,7 +34,7 @@ void ExpectAnswers(const MutableFieldColumns& columns, const std::vector<Fields>
 
 TEST(MutableColumns, AnswerAsTheOracle) {
   RandomFields random(11, 12);
-  MutableFieldColumns columns(AllFields());
+  MutableColumns columns(AllFields());
   std::vector<Fields> items;
   ASSERT_NO_FATAL_FAILURE(ExpectAnswers(columns, items, random, 2));
   for (int step = 0; step < 900; ++step) {
@@ -63,8 +62,7 @@ TEST(MutableColumns, AnswerAsTheOracle) {
 }
 
 TEST(MutableColumns, WhatFailsChangesNothing) {
-  MutableFieldColumns columns(
-      {{"a", FieldType::kInt, FieldIndex::kHash}, {"b", FieldType::kFloat, FieldIndex::kBtree}});
+  MutableColumns columns({{"a", FieldType::kInt, FieldIndex::kHash}, {"b", FieldType::kFloat, FieldIndex::kBtree}});
   ASSERT_TRUE(columns.Put(2, {{"a", int64_t{1}}, {"other", true}}).ok());
   const Status wrong = columns.Put(2, {{"a", int64_t{5}}, {"b", true}});
   EXPECT_EQ(wrong.code(), StatusCode::kInvalidArgument);
