@@ -387,8 +387,9 @@ class Report:
         opens = {size: self.median(stage, "ragtime", size, "open_ms") for size in sizes}
         for size, value in opens.items():
             self.target(f"open at {size} <= 1 ms", f"{value:.3f} ms", value <= 1)
-        ratio = opens[sizes[-1]] / opens[sizes[0]]
-        self.target(f"open at {sizes[-1]} <= 2x that at {sizes[0]}", f"{ratio:.2f}x", ratio <= 2)
+        if len(sizes) > 1:
+            ratio = opens[sizes[-1]] / opens[sizes[0]]
+            self.target(f"open at {sizes[-1]} <= 2x that at {sizes[0]}", f"{ratio:.2f}x", ratio <= 2)
         for size in sizes:
             memory = self.median(stage, "ragtime", size, "anonymous_kib") * 1024
             disk = self.of("make", "ragtime", size, "disk_bytes")
@@ -484,7 +485,8 @@ class Report:
                         continue
                     halves = [statistics.median(run["ms"]) for run in runs]
                     tails = [sorted(run["ms"])[int(len(run["ms"]) * 0.95)] for run in runs]
-                    p50[side, share] = statistics.median(halves)
+                    if runs[0]["matching"] > 0:
+                        p50[side, share] = statistics.median(halves)
                     recall = min(run["recall"] for run in runs)
                     rows.append(
                         [side, share, str(runs[0]["matching"]), str(len(runs)), spread(halves, "{:.3f}")]
