@@ -331,8 +331,9 @@ class Report:
             )
 
     def failed(self, stage, side, size):
-        for text in self.of(stage, side, size, "failed"):
-            print(f"  {side}, {size} nodes: {text}")
+        rows = [r for r in self.lines if (r["stage"], r["side"], r["size"]) == (stage, side, size)]
+        if rows and "failed" in rows[-1]:
+            print(f"  {side}, {size} nodes: {rows[-1]['failed']}")
 
     def target(self, text, value, met):
         if value is None:
