@@ -20,5 +20,10 @@ TEST(StoreMutation, Deletions) {
   EXPECT_LT(UseMutations(DeletionsSeed(), 5000, UseAsDeletions), 3000) << "the checksum lets only the unchanged pass";
 }
 
+TEST(StoreMutation, MapFile) {
+  ASSERT_TRUE(UseAsMapFile(MapFileSeed()));
+  EXPECT_GT(UseMutations(MapFileSeed(), 5000, UseAsMapFile), 100);
+}
+
 }  // namespace
 }  // namespace ragtime

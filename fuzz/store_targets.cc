@@ -13,8 +13,11 @@
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
 #include "model/gguf_file.h"
 #include "store/deletions.h"
+#include "store/map/map_file.h"
+#include "store/map/map_state.h"
 #include "store/segment.h"
 #include "store/segment_builder.h"
 #include "text/tokenizer.h"
@@ -114,6 +117,25 @@ bool UseAsDeletions(std::span<const std::byte> bytes) {
   return true;
 }
 
+bool UseAsMapFile(std::span<const std::byte> bytes) {
+  constexpr size_t kHeaderBytes = 32;
+  std::vector<std::byte> copy(bytes.begin(), bytes.end());
+  if (copy.size() >= kHeaderBytes) {
+    const auto body = std::span<const std::byte>(copy).subspan(kHeaderBytes);
+    const uint64_t size = body.size();
+    const uint64_t checksum = Hash64(body);
+    std::memcpy(copy.data() + 16, &size, sizeof(size));
+    std::memcpy(copy.data() + 24, &checksum, sizeof(checksum));
+  }
+  auto contents = DecodeMap(copy, "fuzz");
+  if (!contents.ok()) return false;
+  Require(DecodeMap(EncodeMap(*contents), "fuzz").ok());
+  MapState state(Metric::kCosine, {}, std::make_shared<ColumnsType>());
+  state.Load(*std::move(contents));
+  (void)state.Save();
+  return true;
+}
+
 bool UseAsTokenizer(std::span<const std::byte> bytes) {
   const MemoryFile file(bytes);
   const auto tokenizer = OpenTokenizer(file.path());
@@ -162,6 +184,23 @@ std::vector<std::byte> SegmentSeed() {
     Require(builder.Add(node, vector).ok());
   }
   return (*builder.Finish({})).ToImage();
+}
+
+std::vector<std::byte> MapFileSeed() {
+  MapContents contents{.generation = 3, .next_document_id = 9, .next_node_id = 40, .dimension = 3};
+  contents.settings = {{"uuid", "u"}, {"metric", "COSINE"}};
+  contents.fields = {{"year", FieldType::kInt, FieldIndex::kBtree}};
+  contents.files.push_back({.id = 1, .file_name = "d", .file_path = "d", .is_dir = true});
+  contents.files.push_back({.id = 2, .file_name = "a.md", .file_path = "d/a.md", .parent_id = 1, .nodes = 5});
+  contents.files.back().fields = {{"year", int64_t{2020}}};
+  for (int i = 0; i < 5; ++i) {
+    NewNode node{.node = {.id = 10 + i, .document_id = 2, .group = "g", .text = "backup"},
+                 .vector = {0.1f, 0.2f, 0.3f}};
+    if (i % 2 == 0) node.node.bytes = Span{1, 2};
+    node.node.heading = {"One", "Two"};
+    contents.nodes.push_back(std::move(node));
+  }
+  return EncodeMap(contents);
 }
 
 std::vector<std::byte> DeletionsSeed() {

@@ -11,15 +11,18 @@
 
 namespace ragtime {
 
-// True if the bytes could be opened. Checksums of a segment are set right first: they would keep mutations out.
+// True if the bytes could be opened. Checksums of a segment or a map file are set right first: they would keep
+// mutations out.
 bool UseAsSegment(std::span<const std::byte> bytes);
 bool UseAsDeletions(std::span<const std::byte> bytes);
+bool UseAsMapFile(std::span<const std::byte> bytes);
 bool UseAsTokenizer(std::span<const std::byte> bytes);
 bool UseAsGguf(std::span<const std::byte> bytes);
 
 // Bytes to start from: what the builders write.
 std::vector<std::byte> SegmentSeed();
 std::vector<std::byte> DeletionsSeed();
+std::vector<std::byte> MapFileSeed();
 
 }  // namespace ragtime
 

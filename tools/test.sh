@@ -99,6 +99,7 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 threaded='^(ThreadPool|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest)\.'
 threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
+threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 
 suite set-up tools/setup.sh --dev || finish
 folders=$(tools/setup.sh --print-env) || finish

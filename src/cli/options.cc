@@ -34,9 +34,9 @@ Result<Config> ResolveConfig(const Options& options) {
 
 Result<Config> ResolveKnowledgeBase(const Options& options) {
   RAGTIME_ASSIGN_OR_RETURN(Config config, ResolveConfig(options));
-  if (config.store.type == "map") {
+  if (config.store.type == "map" && !config.store.uri.ends_with(".ragmap")) {
     return InvalidArgumentError("store_conf.type map lives in memory, and a command ends with its process",
-                                "use type: ragtime on the command line; map is for the library");
+                                "give a file to save it to, as --kb NAME.ragmap, or use type: ragtime");
   }
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no knowledge base is named", "add --kb DIR, or --config ragtime.yaml");

@@ -118,7 +118,8 @@ Status ProbeServer(const Config& config) {
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   const IndexSet indexes = MakeIndexes(config);
   if (config.store.type == "map") {
-    return std::unique_ptr<Store>(std::make_unique<MapStore>(config.store, indexes.fields));
+    RAGTIME_ASSIGN_OR_RETURN(auto map, MapStore::Open(config.store, indexes.fields, create));
+    return std::unique_ptr<Store>(std::move(map));
   }
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
@@ -129,6 +130,9 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
 
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup,
                                      const Context& context) {
+  if (config.store.type == "map") {
+    return InvalidArgumentError("a map file is restored by copying it", "use cp, or store_conf.type ragtime");
+  }
   return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
 }
 

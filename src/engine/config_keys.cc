@@ -159,9 +159,9 @@ std::vector<ConfigKey> MakeKeys() {
        "How much of the end of a node the next one repeats, in whole sentences.",
        Number<size_t>("split.overlap", 0, 250, [](Config& c) -> size_t& { return c.split.overlap_tokens; })});
   keys.push_back({"store_conf.type", "RAGTIME_STORE_TYPE", "ragtime | map", "ragtime",
-                  "ragtime: embedded, on disk. map: in memory, gone at exit.", SetStoreType});
+                  "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one.", SetStoreType});
   keys.push_back({"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
-                  "The knowledge base; `--kb` on the command line.",
+                  "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing.",
                   [](Config& c, const string& v, const std::filesystem::path& base) {
                     c.store.uri = Resolve(v, base).string();
                     return Status();

@@ -65,6 +65,14 @@ inline std::vector<StoreBackend> StoreBackends() {
              return std::unique_ptr<Store>(
                  std::make_unique<MapStore>(StoreConfig{.metric = metric}, std::make_shared<ColumnsType>()));
            }},
+      {.name = "MapFile",
+       .persistent = true,
+       .open =
+           [](const std::filesystem::path& folder, Metric metric) {
+             std::filesystem::create_directories(folder / "kb");
+             const StoreConfig config{.uri = (folder / "kb" / "kb.ragmap").string(), .metric = metric};
+             return std::unique_ptr<Store>(Value(MapStore::Open(config, std::make_shared<ColumnsType>(), true)));
+           }},
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),

@@ -13,8 +13,9 @@
 namespace ragtime {
 namespace {
 
-// Of the thread in the background: below everything that somebody waits for. 19 would starve it on a busy machine.
-constexpr int kNice = 10;
+// Of the thread in the background: a third of the weight of a thread that somebody waits for. With more the thread
+// would starve on a busy machine, and commits with it in the end.
+constexpr int kNice = 5;
 // How often a wait looks whether its caller has given up.
 constexpr std::chrono::milliseconds kCheckInterval{10};
 
@@ -70,6 +71,8 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
       merges.push_back({&segment});
     }
   }
+  // In the background the tail goes first and alone: room in it is what commits wait for.
+  if (effort == MergeEffort::kBackground && !together.empty()) return {together};
   const bool merge_all = compact || small.size() + (together.empty() ? 0 : 1) > limits_.small_segments_max;
   for (const SegmentView* segment : small) {
     if (merge_all || worn(*segment)) together.push_back(segment);

@@ -42,7 +42,9 @@ struct EmbeddedLimits {
   double deleted_share_max = 0.2;  // A segment with more deleted rows is written anew.
   // Merge in a thread of the writer once the tail is half full; without, a commit that finds the tail full seals it.
   bool background = true;
-  uint64_t background_bytes_per_s = uint64_t{32} << 20;  // 0: as fast as it goes.
+  // Read and written by a merge in the background; 0: no limit. With 8 MiB/s it falls behind commits at 13 MiB/s, and
+  // they wait; from 16 to 64 MiB/s searches beside it differ by less than they vary (bench/store_merge.cc).
+  uint64_t background_bytes_per_s = uint64_t{32} << 20;
 };
 
 // How much of what could be merged is.
@@ -92,7 +94,8 @@ class Writer {
   Result<std::optional<NewSegment>> BuildSegment(const Context& context, WriteBatch& batch, const FileChanges& changes,
                                                  size_t dimension);
   Status PlaceSegment(const Context& context, Lock& lock, NewSegment& segment);
-  bool FitsTail(const SegmentRecord& record) const;
+  // Whether the tail stays below `growth` times its limits with it.
+  bool FitsTail(const SegmentRecord& record, uint64_t growth) const;
   Result<std::vector<Shrunk>> FindDeletions(std::span<const DocumentId> documents, CommitNumber commit) const;
   Status DeleteRows(const SegmentView& segment, DocumentRows rows, Shrunk& shrunk) const;
   Status WriteDeletions(std::span<const Shrunk> shrunk);

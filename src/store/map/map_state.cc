@@ -57,6 +57,46 @@ void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optiona
                 [this](const auto& entry) { return entry.first != commit && !snapshots.contains(entry.first); });
 }
 
+MapContents MapState::Save() const {
+  MapContents contents{.generation = totals.at(commit).generation,
+                       .next_document_id = next_document_id,
+                       .next_node_id = next_node_id,
+                       .dimension = dimension,
+                       .settings = settings,
+                       .fields = fields};
+  for (const auto& [id, versions] : files) {
+    for (const MapFile& file : versions) {
+      if (file.life.until == Lifetime::kForever) contents.files.push_back(file.record);
+    }
+  }
+  for (const MapRow& row : rows) {
+    if (row.life.until == Lifetime::kForever) contents.nodes.push_back(row.node);
+  }
+  return contents;
+}
+
+void MapState::Load(MapContents contents) {
+  settings = std::move(contents.settings);
+  dimension = contents.dimension;
+  next_document_id = contents.next_document_id;
+  next_node_id = contents.next_node_id;
+  RemakeColumns(std::move(contents.fields));
+  MapTotals now{.generation = contents.generation};
+  std::unordered_map<DocumentId, uint32_t> item_of;
+  for (const FileRecord& file : contents.files) {
+    ++(file.is_dir ? now.folders : now.files);
+    PutFile(file);
+    if (file.nodes == 0) continue;
+    const uint32_t item = item_of[file.id] = next_fields_item++;
+    if (columns != nullptr) (void)columns->Put(item, file.fields);
+  }
+  for (NewNode& node : contents.nodes) {
+    const uint32_t item = item_of[node.node.document_id];
+    AddNode(std::move(node), item, now.keyword);
+  }
+  totals[commit] = now;
+}
+
 void MapState::RemoveNodes(DocumentId document, KeywordStatistics& keyword) {
   const auto found = rows_of.find(document);
   if (found == rows_of.end()) return;

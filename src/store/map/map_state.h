@@ -26,6 +26,7 @@
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 #include "store/file_plan.h"
+#include "store/map/map_file.h"
 
 namespace ragtime {
 
@@ -92,6 +93,9 @@ struct MapState {
 
   // Puts a checked batch in, as the next commit.
   void Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension);
+  // What lives now, to be kept; and the reverse, on a new state. `mutex` must be held.
+  MapContents Save() const;
+  void Load(MapContents contents);
   // Forgets what no snapshot can see any more.
   void Reclaim();
   uint64_t size_bytes() const;

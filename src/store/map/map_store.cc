@@ -9,6 +9,7 @@
 #include <random>
 #include <shared_mutex>
 #include <span>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -314,14 +315,55 @@ Result<std::optional<std::string>> MapStore::Setting(std::string_view key) const
   return std::optional(found->second);
 }
 
+bool MapStore::IsMapFile(std::string_view uri) { return uri.ends_with(".ragmap"); }
+
+Result<std::unique_ptr<MapStore>> MapStore::Open(const StoreConfig& config,
+                                                 std::shared_ptr<const FieldColumnsType> columns, bool create) {
+  if (!IsMapFile(config.uri)) return std::make_unique<MapStore>(config, std::move(columns));
+  Result<MapContents> contents = ReadMapFile(config.uri);
+  const bool missing = contents.status().code() == StatusCode::kNotFound;
+  if (!contents.ok() && !(missing && create)) {
+    return missing ? NotFoundError(StrCat("there is no map file ", config.uri),
+                                   "run ragtime ingest to make one, or check the uri")
+                   : contents.status();
+  }
+  StoreConfig recorded = config;
+  if (contents.ok()) {
+    recorded.metric = ParseMetric(contents->settings["metric"]);
+    if (!recorded.metric || contents->settings["uuid"].empty()) {
+      return DataLossError(StrCat("the map file ", config.uri, " does not record its metric and uuid"),
+                           "ingest the documents again");
+    }
+    if (config.metric && config.metric != recorded.metric) {
+      return FailedPreconditionError(StrCat("the map file ", config.uri, " was made for metric_type ",
+                                            MetricName(*recorded.metric), ", not ", MetricName(*config.metric)),
+                                     StrCat("set index_kwargs.metric_type to ", MetricName(*recorded.metric)));
+    }
+  }
+  auto store = std::make_unique<MapStore>(recorded, std::move(columns));
+  store->file_ = config.uri;
+  if (contents.ok()) store->state_->Load(*std::move(contents));
+  return store;
+}
+
+Status MapStore::SaveIfChanged() {
+  if (file_.empty() || !changed_) return Status();
+  // Only the writer changes the state, so that reading it needs no lock here.
+  RAGTIME_RETURN_IF_ERROR(WriteMapFile(file_, state_->Save()));
+  changed_ = false;
+  return Status();
+}
+
 Status MapStore::BeginWrite(int64_t /*timeout_ms*/) {
   const std::lock_guard lock(writer_mutex_);
+  if (!writing_) RAGTIME_RETURN_IF_ERROR(SaveIfChanged());
   writing_ = true;
   return Status();
 }
 
 void MapStore::EndWrite() {
   const std::lock_guard lock(writer_mutex_);
+  if (writing_) (void)SaveIfChanged();  // Tried again, and told, by BeginWrite.
   writing_ = false;
 }
 
@@ -340,6 +382,7 @@ Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) 
   const std::unique_lock lock(state_->mutex);
   state_->Apply(batch, changes, dimension);
   if (dimension && !state_->settings.contains("dimension")) state_->settings["dimension"] = StrCat(*dimension);
+  changed_ = true;
   return CommitResult{.generation = state_->totals.at(state_->commit).generation, .document_ids = changes.document_ids};
 }
 
@@ -347,14 +390,34 @@ Status MapStore::Seal(const Context& context) {
   const std::lock_guard writer(writer_mutex_);
   if (!writing_) return NotWriting();
   RAGTIME_RETURN_IF_ERROR(context.Check());
-  const std::unique_lock lock(state_->mutex);
-  state_->Reclaim();
-  return Status();
+  {
+    const std::unique_lock lock(state_->mutex);
+    state_->Reclaim();
+  }
+  return SaveIfChanged();
 }
 
-Result<StoreStatistics> MapStore::Backup(const Context& /*context*/, const std::filesystem::path& /*target*/,
+Result<StoreStatistics> MapStore::Backup(const Context& context, const std::filesystem::path& target,
                                          bool /*link*/) const {
-  return UnimplementedError("a store of type map has no folder to copy", "use store_conf.type ragtime");
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  if (!IsMapFile(target.string())) {
+    return InvalidArgumentError(
+        StrCat("a store of type map is copied to a file, and ", target.string(), " is no name of one"),
+        "give a name that ends in .ragmap");
+  }
+  std::error_code error;
+  if (std::filesystem::exists(target, error)) {
+    return AlreadyExistsError(StrCat(target.string(), " exists already"), "choose a name that is still free");
+  }
+  MapContents contents;
+  {
+    const std::shared_lock lock(state_->mutex);
+    contents = state_->Save();
+  }
+  RAGTIME_RETURN_IF_ERROR(WriteMapFile(target, contents));
+  RAGTIME_RETURN_IF_ERROR(ReadMapFile(target).status());
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, OpenSnapshot());
+  return snapshot->Statistics();
 }
 
 }  // namespace ragtime

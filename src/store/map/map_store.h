@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // MapStore keeps a knowledge base in the memory of one process, for experiments and tests: plain maps, a full scan of
-// the vectors and an inverted index.
+// the vectors and an inverted index. With a map file it is saved by Seal, and by EndWrite where a commit came after
+// that; an error that EndWrite cannot answer comes with the next BeginWrite. Of two processes with one file, the one
+// that saves last wins.
 //
 // Threads: as Store says. Ownership: snapshots may outlive the store. Errors: those of the contract only.
 #ifndef RAGTIME_STORE_MAP_MAP_STORE_H_
 #define RAGTIME_STORE_MAP_MAP_STORE_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,8 +25,17 @@ namespace ragtime {
 
 class MapStore : public Store {
  public:
-  // `columns` makes the columns of documents' fields; null: documents have none.
+  // Of config.uri, if that names a map file: what was saved there is loaded, and kept there from now on. kNotFound
+  // where it is missing and none may be made.
+  static Result<std::unique_ptr<MapStore>> Open(const StoreConfig& config,
+                                                std::shared_ptr<const FieldColumnsType> columns, bool create);
+  // True for "NAME.ragmap": any other uri of a map store means nothing.
+  static bool IsMapFile(std::string_view uri);
+
+  // In memory only. `columns` makes the columns of documents' fields; null: documents have none.
   MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns);
+
+  ~MapStore() override { EndWrite(); }
 
   const StoreTraits& traits() const override { return traits_; }
   Result<std::shared_ptr<const Snapshot>> OpenSnapshot() const override;
@@ -39,8 +51,12 @@ class MapStore : public Store {
  private:
   const StoreTraits traits_{.durable = false};
   const std::shared_ptr<MapState> state_;
+  Status SaveIfChanged();  // writer_mutex_ is held.
+
+  std::filesystem::path file_;  // Empty: kept in memory only.
   std::mutex writer_mutex_;
   bool writing_ = false;  // Guarded by writer_mutex_.
+  bool changed_ = false;  // Since it was saved. Guarded by writer_mutex_.
 };
 
 }  // namespace ragtime
