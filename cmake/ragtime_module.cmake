@@ -5,7 +5,8 @@ include_guard()
 
 set(RAGTIME_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  list(APPEND RAGTIME_WARNINGS -Wno-restrict)  # False alarms on std::string, GCC bug 105651.
+  # False alarms on std::string (GCC bug 105651) and on std::variant (bug 105562).
+  list(APPEND RAGTIME_WARNINGS -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 
 function(ragtime_compile_options target)

@@ -30,6 +30,7 @@
 #include "ragtime/node.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
+#include "ragtime/table.h"
 
 namespace ragtime {
 
@@ -83,6 +84,7 @@ struct SearchRequest {
   std::string query;
   std::optional<size_t> top_k;
   std::optional<Route> route;
+  std::string filter;  // What a hit must match, as docs/reference/filters.md spells it; "": everything.
   Context context;
 };
 
@@ -103,6 +105,7 @@ struct AskRequest {
   std::string question;
   std::optional<AnswerMode> mode;
   std::optional<Route> route;
+  std::string filter;  // What a passage must match; "": everything.
   Context context;
   Generator::OnToken on_token;  // Gets the answer as it comes, if set. Markers are checked before they are passed on.
 };
@@ -177,6 +180,8 @@ class KnowledgeBase {
                                       const IngestOptions& options = {}) = 0;
   virtual Result<SearchResult> Search(const SearchRequest& request) = 0;
   virtual Result<Answer> Ask(const AskRequest& request) = 0;
+  // Asks files or nodes like a table.
+  virtual Result<TableResult> Query(const TableRequest& request) = 0;
   virtual Result<std::vector<FileRecord>> Files() = 0;
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
 

@@ -168,8 +168,9 @@ class Store {
   // write. An error means that it could not be looked at.
   virtual Result<std::vector<Damage>> Verify(const Context& context) const = 0;
   // Makes a copy of one committed state under `target`, which must not exist; it appears when it is whole. Needs no
-  // right to write. With `link` it shares files with this store where that is safe.
-  virtual Status Backup(const Context& context, const std::filesystem::path& target, bool link) const = 0;
+  // right to write. Says what the copy holds. With `link` it shares files with this store where that is safe.
+  virtual Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target,
+                                         bool link) const = 0;
 
  protected:
   Store() = default;

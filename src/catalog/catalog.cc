@@ -100,6 +100,7 @@ Status Catalog::CheckFormat() {
     return DataLossError(StrCat("the catalog ", file_.string(), " does not say its format version"),
                          "restore the knowledge base from a copy, or ingest the documents into a new one");
   }
+  format_version_ = version;
   if (version <= kFormatVersion) return Status();
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> needed, ReadSetting("needs_ragtime"));
   return FailedPreconditionError(

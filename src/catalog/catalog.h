@@ -77,6 +77,9 @@ class Catalog {
   static Status Create(const std::filesystem::path& file, const std::map<std::string, std::string>& settings);
   static Result<std::unique_ptr<Catalog>> Open(const std::filesystem::path& file, Access access);
 
+  // Below kFormatVersion: UpgradeCatalog comes before anything else.
+  int format_version() const { return format_version_; }
+
   // Everything read inside one transaction is of one state.
   Result<Transaction> BeginRead();
   Result<Transaction> BeginWrite();
@@ -137,6 +140,7 @@ class Catalog {
 
   std::filesystem::path file_;
   std::unique_ptr<Connection> connection_;
+  int format_version_ = 0;
 };
 
 }  // namespace ragtime

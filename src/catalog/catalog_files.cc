@@ -39,7 +39,9 @@ Result<FileRecord> RecordOf(const Query& query) {
   record.error = query.Text(12);
   record.nodes = query.Unsigned(13);
   record.meta_hash = query.Text(14);
-  RAGTIME_ASSIGN_OR_RETURN(record.fields, DecodeFields(query.Text(15)));
+  Result<Fields> fields = DecodeFields(query.Text(15));
+  if (!fields.ok()) return fields.status().Annotate(StrCat(query.file().string(), ", ", record.file_path));
+  record.fields = *std::move(fields);
   return record;
 }
 

@@ -127,6 +127,8 @@ std::span<const std::byte> Query::Blob(int column) const {
   return {static_cast<const std::byte*>(blob), static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
+const std::filesystem::path& Query::file() const { return connection_.file_; }
+
 Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path& file, Access access) {
   std::unique_ptr<Connection> connection(new Connection(file));
   if (access == Access::kWrite) {

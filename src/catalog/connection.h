@@ -48,6 +48,7 @@ class Query {
   std::optional<int64_t> OptionalInt(int column) const;
   std::string Text(int column) const;
   std::span<const std::byte> Blob(int column) const;  // Valid until the next Step.
+  const std::filesystem::path& file() const;
 
  private:
   friend class Connection;

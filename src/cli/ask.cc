@@ -86,7 +86,7 @@ int RunAsk(const Options& options, const Context& context) {
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
 
   TextStream stream;
-  AskRequest request{.question = options.question, .context = context};
+  AskRequest request{.question = options.question, .filter = options.filter, .context = context};
   if (options.json_events) {
     request.on_token = PrintEvent;
   } else if (!options.json && options.stream) {

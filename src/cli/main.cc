@@ -57,6 +57,23 @@ void AddQuestionOptions(CLI::App& command, Options& options) {
   command.add_option("--top-k", options.top_k, "How many hits")->check(CLI::Range(1, 1000));
   command.add_option("--route", options.route, "Which routes the question takes")
       ->check(CLI::IsMember({"vector", "keyword", "hybrid"}));
+  command.add_option("--filter", options.filter, "What a passage must match: 'year >= 2020 and not draft'");
+}
+
+void AddTableOptions(CLI::App& command, Options& options) {
+  command.add_option("--from", options.from, "What the rows are")
+      ->check(CLI::IsMember({"files", "nodes"}))
+      ->capture_default_str();
+  command.add_option("--filter", options.filter, "What a row must match: 'file_type = \"md\" and year >= 2020'");
+  command.add_option("--select", options.select, "Columns to show, separated by commas")->delimiter(',');
+  command.add_option("--order-by", options.order_by, "Columns, each with \" desc\" behind it for descending order")
+      ->delimiter(',');
+  command.add_option("--limit", options.limit, "How many rows at most")->capture_default_str();
+  command.add_option("--offset", options.offset, "How many rows to pass over")->capture_default_str();
+  command.add_option("--group-by", options.group_by, "One row for each value of these columns")->delimiter(',');
+  command.add_flag("--count", options.count, "Count the rows, of each group");
+  command.add_option("--min", options.minima, "Least value of these columns, of each group")->delimiter(',');
+  command.add_option("--max", options.maxima, "Greatest value of these columns, of each group")->delimiter(',');
 }
 
 int Main(int argc, char** argv) {
@@ -85,6 +102,10 @@ int Main(int argc, char** argv) {
   bool stream = false;
   ask->add_flag("--no-stream", no_stream, "Print the answer when it is whole");
   ask->add_flag("--stream", stream, "With --json: one JSON line for each event");
+
+  CLI::App* query = app.add_subcommand("query", "List, count and group files or nodes by their fields");
+  AddSharedOptions(*query, options);
+  AddTableOptions(*query, options);
 
   CLI::App* files = app.add_subcommand("files", "List the files of a knowledge base");
   AddSharedOptions(*files, options);
@@ -146,6 +167,7 @@ int Main(int argc, char** argv) {
   const InterruptWatch watch;
   if (ingest->parsed()) return RunIngest(options, watch.context());
   if (search->parsed()) return RunSearch(options, watch.context());
+  if (query->parsed()) return RunQuery(options, watch.context());
   if (remove->parsed()) return RunDelete(options, watch.context());
   if (compact->parsed()) return RunCompact(options, watch.context());
   if (verify->parsed()) return RunVerify(options, watch.context());

@@ -27,8 +27,19 @@ struct Options {
   std::optional<size_t> top_k;
   std::optional<std::string> route;
   std::optional<std::string> mode;
+  std::string filter;  // query too
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
+  // query
+  std::string from = "files";
+  std::vector<std::string> select;
+  std::vector<std::string> order_by;
+  std::vector<std::string> group_by;
+  std::vector<std::string> minima;
+  std::vector<std::string> maxima;
+  bool count = false;
+  size_t limit = 100;
+  size_t offset = 0;
   // files
   bool tree = false;
   // delete, backup, restore
@@ -44,6 +55,7 @@ struct Options {
 int RunIngest(const Options& options, const Context& context);
 int RunSearch(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
+int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);
 int RunStats(const Options& options);
 int RunDelete(const Options& options, const Context& context);

@@ -43,7 +43,8 @@ int RunSearch(const Options& options, const Context& context) {
   if (!config.ok()) return Fail(options, config.status());
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto result = (*knowledge_base)->Search({.query = options.question, .context = context});
+  const auto result =
+      (*knowledge_base)->Search({.query = options.question, .filter = options.filter, .context = context});
   if (!result.ok()) return Fail(options, result.status());
   PrintWarnings(result->warnings);
   if (options.json) {

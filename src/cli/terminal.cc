@@ -8,6 +8,8 @@
 #include <array>
 #include <cstdio>
 
+#include "text/utf8.h"
+
 namespace ragtime::cli {
 namespace {
 
@@ -118,6 +120,18 @@ std::string Excerpt(const std::string& text, size_t characters_max) {
     line += text[i];
   }
   return line;
+}
+
+size_t DisplayWidth(std::string_view text) {
+  size_t width = 0;
+  for (size_t i = 0; i < text.size();) {
+    const DecodedCharacter character = DecodeUtf8(text, i);
+    const char32_t c = character.code_point;
+    const bool wide = IsCjk(c) || (c >= 0x3000 && c <= 0x303F) || (c >= 0xFF00 && c <= 0xFF60);
+    width += wide ? 2 : 1;
+    i += character.size_bytes;
+  }
+  return width;
 }
 
 }  // namespace ragtime::cli

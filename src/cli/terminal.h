@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ragtime/knowledge_base.h"
@@ -38,6 +39,8 @@ std::string SizeInWords(uint64_t bytes);  // "1.4 MiB"
 std::string TimeInWords(double ms);       // "0.42 ms", "3.1 s"
 // One line of text, at most `characters_max` characters, with an ellipsis where it was cut.
 std::string Excerpt(const std::string& text, size_t characters_max);
+// Columns of a terminal that the text takes: a Chinese, Japanese or Korean character takes two.
+size_t DisplayWidth(std::string_view text);
 
 }  // namespace ragtime::cli
 

@@ -127,7 +127,8 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   return std::unique_ptr<Store>(std::move(store));
 }
 
-Status RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context) {
+Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup,
+                                     const Context& context) {
   return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
 }
 

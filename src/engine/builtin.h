@@ -28,7 +28,7 @@ Status ProbeServer(const Config& config);
 // kNotFound if there is no knowledge base at config.store.uri and `create` is false.
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);
 // Makes config.store.uri out of a backup.
-Status RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context);
+Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context);
 
 }  // namespace ragtime
 

@@ -17,6 +17,7 @@
 #include "query/rerank/keyword_filter.h"
 #include "query/rewrite/synonyms.h"
 #include "query/search.h"
+#include "query/table.h"
 #include "store/batch_check.h"
 
 namespace ragtime {
@@ -53,15 +54,6 @@ Status CheckPaths(const std::vector<fs::path>& paths) {
   return Status();
 }
 
-Result<BackupReport> ReportOfCopy(const Config& config, const Stopwatch& stopwatch) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(config, /*create=*/false));
-  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
-  BackupReport report{.path = config.store.uri};
-  RAGTIME_ASSIGN_OR_RETURN(report.store, snapshot->Statistics());
-  report.total_ms = stopwatch.ElapsedMs();
-  return report;
-}
-
 class LocalKnowledgeBase : public KnowledgeBase {
  public:
   explicit LocalKnowledgeBase(Config config) : config_(std::move(config)), pool_(config_.threads) {}
@@ -90,14 +82,20 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<SearchResult> Search(const SearchRequest& request) override {
     const Stopwatch stopwatch;
     SearchResult result;
-    RAGTIME_ASSIGN_OR_RETURN(Searched searched, Recall(request.query, request.top_k.value_or(config_.search.top_k),
-                                                       request.route.value_or(config_.search.route), request.context));
+    RAGTIME_ASSIGN_OR_RETURN(Searched searched,
+                             Recall(request.query, request.top_k.value_or(config_.search.top_k),
+                                    request.route.value_or(config_.search.route), request.filter, request.context));
     searched.result.timings_ms["open"] = open_ms_;
     searched.result.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
     return std::move(searched.result);
   }
 
   Result<Answer> Ask(const AskRequest& request) override;
+  Result<TableResult> Query(const TableRequest& request) override {
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    return QueryTable(*snapshot, request);
+  }
+
   Result<std::vector<FileRecord>> Files() override {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
     return snapshot->Files();
@@ -153,10 +151,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<BackupReport> Backup(const fs::path& target, bool link, const Context& context) override {
     const Stopwatch stopwatch;
     RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
-    RAGTIME_RETURN_IF_ERROR(GetStore()->Backup(context, target, link));
-    Config of_copy = config_;
-    of_copy.store.uri = target.string();
-    return ReportOfCopy(of_copy, stopwatch);
+    BackupReport report{.path = target.string()};
+    RAGTIME_ASSIGN_OR_RETURN(report.store, GetStore()->Backup(context, target, link));
+    report.total_ms = stopwatch.ElapsedMs();
+    return report;
   }
 
  private:
@@ -227,8 +225,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator_;
   }
 
-  Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const Context& context) {
+  Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const std::string& filter_text,
+                          const Context& context) {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    RAGTIME_ASSIGN_OR_RETURN(const Filter matching, Filter::Parse(filter_text, NodeFields(snapshot->fields())));
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
     const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
@@ -238,6 +238,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .top_k = top_k,
                       .route = route,
                       .group = {},
+                      .filter = matching,
                       .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
                       .embedder_status = embedder.status,
                       .context = context};
@@ -333,6 +334,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
   AnswerContext context;
   RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetSnapshot());
+  RAGTIME_ASSIGN_OR_RETURN(context.filter, Filter::Parse(request.filter, NodeFields(context.snapshot->fields())));
   context.route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route));
   context.embedder = std::move(embedder.embedder);
@@ -362,8 +364,10 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
 
 Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
   const Stopwatch stopwatch;
-  RAGTIME_RETURN_IF_ERROR(RestoreStore(config, backup, context));
-  return ReportOfCopy(config, stopwatch);
+  BackupReport report{.path = config.store.uri};
+  RAGTIME_ASSIGN_OR_RETURN(report.store, RestoreStore(config, backup, context));
+  report.total_ms = stopwatch.ElapsedMs();
+  return report;
 }
 
 Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {

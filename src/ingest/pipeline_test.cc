@@ -147,7 +147,9 @@ class MapStore : public Store {
   }
   Status Compact(const Context& context) override { return Seal(context); }
   Result<std::vector<Damage>> Verify(const Context&) const override { return std::vector<Damage>(); }
-  Status Backup(const Context&, const std::filesystem::path&, bool) const override { return Status(); }
+  Result<StoreStatistics> Backup(const Context&, const std::filesystem::path&, bool) const override {
+    return StoreStatistics();
+  }
   Status Seal(const Context&) override {
     ++seals;
     return Status();

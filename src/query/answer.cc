@@ -51,6 +51,7 @@ Status Find(Asking& asking) {
                     .top_k = 2 * std::max<size_t>(1, context.passages),  // Some are dropped as repetitions.
                     .route = asking.request.route.value_or(context.route),
                     .group = context.group,
+                    .filter = context.filter,
                     .rewriter = context.rewriter,
                     .embedder_status = context.embedder_status,
                     .context = asking.request.context};

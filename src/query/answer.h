@@ -40,6 +40,7 @@ struct AnswerContext {
   size_t max_tokens = 256;  // Of the answer.
   Metric metric = Metric::kCosine;
   std::string group;  // The NodeGroup to look in; "": all.
+  Filter filter;      // What a passage must match.
   const Rewriter* rewriter = nullptr;
   const Reranker* reranker = nullptr;
   SourceSpanOf source_span_of;  // Optional: finer than SourceSpanByLength.

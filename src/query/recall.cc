@@ -33,6 +33,7 @@ struct RecallState {
   RewrittenQuery query;
   size_t depth = 0;
   std::string group;
+  Filter filter;
   std::vector<std::string> names;          // Of the routes.
   std::vector<std::atomic<bool>> claimed;  // Whoever sets it runs the route.
   std::mutex mutex;
@@ -65,8 +66,8 @@ RouteOutcome RunVectorRoute(const RecallState& state) {
   }
   outcome.timings_ms["embed"] = embedding.ElapsedMs();
   const Stopwatch searching;
-  Result<std::vector<Hit>> hits =
-      state.snapshot->SearchVector(state.context, {.vector = *vector, .limit = state.depth, .group = state.group});
+  Result<std::vector<Hit>> hits = state.snapshot->SearchVector(
+      state.context, {.vector = *vector, .limit = state.depth, .group = state.group, .filter = state.filter});
   outcome.status = hits.status();
   if (!hits.ok()) return outcome;
   outcome.timings_ms[kVectorRoute] = searching.ElapsedMs();
@@ -79,7 +80,8 @@ RouteOutcome RunKeywordRoute(const RecallState& state) {
   RouteOutcome outcome;
   const Stopwatch searching;
   Result<std::vector<Hit>> hits = state.snapshot->SearchKeyword(
-      state.context, {.text = state.query.keywords, .limit = state.depth, .group = state.group});
+      state.context,
+      {.text = state.query.keywords, .limit = state.depth, .group = state.group, .filter = state.filter});
   outcome.status = hits.status();
   if (!hits.ok()) return outcome;
   outcome.timings_ms[kKeywordRoute] = searching.ElapsedMs();
@@ -179,6 +181,7 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
   const size_t top_k = std::min(request.top_k, std::numeric_limits<size_t>::max() / 3);
   state->depth = std::max(kRecallDepthMin, 3 * top_k);
   state->group = request.group;
+  state->filter = request.filter;
 
   std::vector<std::optional<RouteOutcome>> outcomes = RunRoutes(state, pool);
   if (request.context.stop.stop_requested()) return request.context.Check();

@@ -40,6 +40,7 @@ struct RecallRequest {
   size_t top_k = 10;
   Route route = Route::kHybrid;
   std::string group;                   // The NodeGroup to look in; "": all.
+  Filter filter;                       // What a hit must match.
   const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
   Status embedder_status;              // Why there is no embedder, where one is wanted and could not be had.
   Context context;

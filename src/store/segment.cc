@@ -243,11 +243,15 @@ Result<std::span<const uint64_t>> Segment::RowsOutside(const std::string& group)
 
 Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const {
   if (NameOf(entry) == name && entry.version == version) return Status();
-  return FailedPreconditionError(StrCat("the segment ", name_, " holds the index ", NameOf(entry), " version ",
-                                        entry.version, ", not ", name, " version ", version),
-                                 StrCat("open it with index_type ", NameOf(entry),
-                                        ", or ingest the documents into a new "
-                                        "knowledge base"));
+  const std::string message = StrCat("the segment ", name_, " holds the index ", NameOf(entry), " version ",
+                                     entry.version, ", not ", name, " version ", version);
+  if (NameOf(entry) == name) {
+    return FailedPreconditionError(
+        message, entry.version < version ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
+  }
+  return FailedPreconditionError(message, StrCat("open it with index_type ", NameOf(entry),
+                                                 ", or ingest the documents into a new "
+                                                 "knowledge base"));
 }
 
 Status Segment::OpenVectorIndex() const {
@@ -270,7 +274,7 @@ Status Segment::OpenKeywordIndex() const {
     return FailedPreconditionError(
         StrCat("the keyword index of the segment ", name_, " was made with words version ", header_.words_version,
                ", and this Ragtime ", kVersion, " has ", kWordsVersion),
-        "ingest the documents into a new knowledge base");
+        header_.words_version < kWordsVersion ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
   }
   auto index = indexes_.keyword->Open(BytesOf(*entry));
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
@@ -289,6 +293,18 @@ Result<const KeywordIndex*> Segment::keyword_index() const {
   std::call_once(keyword_index_.once, [this] { keyword_index_.status = OpenKeywordIndex(); });
   if (!keyword_index_.status.ok()) return keyword_index_.status;
   return keyword_index_.value.get();
+}
+
+bool Segment::outdated() const {
+  const auto older = [this](SectionType type, std::string_view name, uint32_t version) {
+    const SectionEntry* entry = Find(type);
+    return entry != nullptr && NameOf(*entry) == name && entry->version < version;
+  };
+  return header_.words_version < kWordsVersion ||
+         older(SectionType::kVectorIndex, indexes_.vector->name(), indexes_.vector->version()) ||
+         older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
+         (indexes_.fields != nullptr &&
+          older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));
 }
 
 Status Segment::OpenFields() const {

@@ -94,6 +94,10 @@ class Segment {
   // The rows that are not of `group`, as a bitmap; none at all (empty) where all rows are of it.
   Result<std::span<const uint64_t>> RowsOutside(const std::string& group) const;
 
+  // An index of it is of an earlier version than this Ragtime writes. Its nodes can be read, not searched, until a
+  // merge has made it anew.
+  bool outdated() const;
+
   // Compares every section with its checksum.
   Status Verify() const;
 

@@ -157,6 +157,28 @@ std::map<DocumentId, FolderTotals> TotalsOfFolders(const std::vector<FileRecord>
   return totals;
 }
 
+Json TableJson(const TableResult& result) {
+  Json json(Json::Object{});
+  json.Set("schema", kJsonSchema);
+  Json::Array columns;
+  for (const std::string& column : result.columns) columns.emplace_back(column);
+  json.Set("columns", std::move(columns));
+  Json::Array rows;
+  for (const std::vector<FieldValue>& row : result.rows) {
+    Json object(Json::Object{});
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string& column = result.columns[i];
+      const auto* id = std::get_if<int64_t>(&row[i]);
+      const bool is_id = id != nullptr && (column == "id" || column == "parent_id" || column == "document_id");
+      object.Set(column, is_id ? Json(std::to_string(*id)) : FieldValueToJson(row[i]));
+    }
+    rows.push_back(std::move(object));
+  }
+  json.Set("rows", std::move(rows));
+  json.Set("total", result.total);
+  return json;
+}
+
 Json FilesJson(const std::vector<FileRecord>& files) {
   const std::map<DocumentId, FolderTotals> totals = TotalsOfFolders(files);
   Json rows(Json::Array{});

@@ -13,6 +13,7 @@
 #include "ragtime/document.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/status.h"
+#include "ragtime/table.h"
 #include "wire/json.h"
 
 namespace ragtime {
@@ -28,6 +29,7 @@ std::map<DocumentId, FolderTotals> TotalsOfFolders(const std::vector<FileRecord>
 
 Json SearchJson(const std::string& query, const SearchResult& result);
 Json AnswerJson(const Answer& answer);
+Json TableJson(const TableResult& result);
 Json FilesJson(const std::vector<FileRecord>& files);
 Json StatisticsJson(const KnowledgeBaseStatistics& statistics);
 Json DeleteJson(const DeleteReport& report);

@@ -431,6 +431,8 @@ class CommandLine(unittest.TestCase):
     def test_backup_while_it_is_written_and_restore(self):
         kb = self.copy_of_kb()
         folder = kb.parent
+        run("backup", folder / "first", "--kb", kb)
+        self.assertEqual({path.name for path in (folder / "first").iterdir()}, {"catalog.sqlite", "segments"})
         writer = subprocess.Popen(
             [str(BINARY), "ingest", str(self.documents), "--kb", str(kb), "--json"],
             stdout=subprocess.DEVNULL,
@@ -563,6 +565,32 @@ class CommandLine(unittest.TestCase):
             {finding["area"] for finding in findings}, {"cpu", "memory", "disk", "model", "knowledge base"}
         )
         self.assertEqual(doctor.returncode, 0, findings)
+
+    def test_filters_narrow_a_search_and_query_lists_counts_and_groups(self):
+        question = "How much does a replacement for a lost card cost?"
+        only = checked(
+            run("search", question, "--kb", self.kb, "--filter", "file_path like 'zh/%'", "--json"), "search"
+        )
+        self.assertTrue(only["hits"])
+        self.assertTrue(all(hit["file"].startswith("zh/") for hit in only["hits"]))
+        answer = checked(
+            run("ask", question, "--kb", self.kb, "--filter", "file_path = 'en/borrowing.md'", "--json"), "ask"
+        )
+        self.assertEqual({c["file"] for c in answer["citations"]}, {"en/borrowing.md"})
+        wrong = run("search", question, "--kb", self.kb, "--filter", "file_pat = 'x'")
+        self.assertFails(wrong, "file_pat", "file_path", code=(2,))
+        table = checked(
+            run("query", "--kb", self.kb, "--filter", "not is_dir", "--group-by", "file_type", "--count", "--max",
+                "file_size", "--order-by", "count desc", "--json"),
+            "query",
+        )  # fmt: skip
+        self.assertEqual(table["columns"], ["file_type", "count", "max(file_size)"])
+        files = [p for p in DOCUMENTS.rglob("*") if p.is_file()]
+        self.assertEqual(sum(row["count"] for row in table["rows"]), len(files))
+        self.assertEqual(max(row["max(file_size)"] for row in table["rows"]), max(p.stat().st_size for p in files))
+        shown = run("query", "--kb", self.kb, "--from", "nodes", "--select", "file_path,text", "--limit", "2")
+        self.assertEqual(len(shown.stdout.splitlines()), 3)
+        self.assertFails(run("query", "--kb", self.kb, "--select", "nothing"), "nothing", "file_size", code=(2,))
 
     def test_without_the_embedding_model_words_still_find_and_a_warning_says_so(self):
         folder = self.scratch()

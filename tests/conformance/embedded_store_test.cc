@@ -239,6 +239,44 @@ TEST_F(EmbeddedStoreTest, EndingToWriteEndsAMergeInTheBackground) {
   EXPECT_EQ(StatisticsOf(*store).tail_nodes, 60u);
 }
 
+TEST_F(EmbeddedStoreTest, SegmentsWithAnIndexOfAnOlderVersionAreMadeAnew) {
+  class NewerType : public KeywordIndexType {
+   public:
+    std::string_view name() const override { return type_.name(); }
+    uint32_t version() const override { return type_.version() + 1; }
+    Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const override {
+      return type_.Build(rows);
+    }
+    Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const override {
+      return type_.Open(bytes);
+    }
+
+   private:
+    Bm25IndexType type_;
+  };
+  StoreModel model(Metric::kCosine);
+  {
+    const auto store = Create({.tail_nodes_max = 10});
+    for (int first = 0; first < 31; first += 30) {
+      const WriteBatch batch = Documents(first, first == 0 ? 30 : 1);
+      model.Apply(batch, Value(store->Commit({}, batch)));
+    }
+  }
+  IndexSet newer = RealIndexes();
+  newer.keyword = std::make_shared<NewerType>();
+  const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, newer, false));
+  const auto found = Value(store->OpenSnapshot())->SearchKeyword({}, {.text = "backup"});
+  EXPECT_THAT(found, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(found.status().remedy().find("ragtime compact"), std::string::npos) << found.status().ToString();
+  ASSERT_OK(store->BeginWrite(0));
+  ASSERT_OK(store->Seal({}));
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  store->EndWrite();
+  const auto older = Value(TryOpen(false));
+  const auto refused = Value(older->OpenSnapshot())->SearchKeyword({}, {.text = "backup"});
+  EXPECT_NE(refused.status().remedy().find("newer Ragtime"), std::string::npos) << refused.status().ToString();
+}
+
 TEST_F(EmbeddedStoreTest, CompactingTwiceChangesNothingMore) {
   const auto store = Create({.tail_nodes_max = 10, .merged_rows_max = 100});
   StoreModel model(Metric::kCosine);

@@ -160,7 +160,7 @@ class CrashTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  MapStore oracle_{StoreConfig{}, nullptr};
+  MapStore oracle_{StoreConfig{}, std::make_shared<ColumnsType>()};
   std::vector<StoreModel> models_ = {StoreModel(Metric::kCosine)};
 };
 
@@ -217,9 +217,15 @@ TEST_F(CrashTest, KilledAtRandomMoments) {
   SCOPED_TRACE(StrCat("RAGTIME_SEED=", seed));
   Random random(seed);
   int held = 0;
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 200; ++round) {
     SCOPED_TRACE(StrCat("round ", round));
-    const pid_t child = Start({"write", kb().string(), StrCat(held + 1), "1000000"}, {});
+    if (round % 20 == 0) {
+      // Grown too large to be compared in no time.
+      std::filesystem::remove_all(kb());
+      held = 0;
+    }
+    const std::string command = round % 2 == 0 ? "background" : "write";
+    const pid_t child = Start({command, kb().string(), StrCat(held + 1), "1000000"}, {});
     std::this_thread::sleep_for(std::chrono::microseconds(random.Below(40'000)));
     ::kill(child, SIGKILL);
     const DriverRun run = Finish(child);
@@ -228,6 +234,65 @@ TEST_F(CrashTest, KilledAtRandomMoments) {
     if (HasFailure()) return;
   }
   RecordProperty("batches", held);
+}
+
+// Calls of a thread come in another order each time, so that a run may also end before the call that was chosen.
+TEST_F(CrashTest, AnyFailureWithMergesInTheBackground) {
+  const std::vector<long> points = Points();
+  int disturbed = 0;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const std::string mode = std::vector<std::string>{"kill", "torn", "enospc", "eio"}[i % 4];
+    SCOPED_TRACE(StrCat(mode, " at call ", points[i]));
+    const DriverRun run = WriteUnder(mode, points[i], "background");
+    EXPECT_TRUE(run.exit_code == 0 || run.exit_code == 1 || run.exit_code == 137) << run.exit_code << run.output;
+    disturbed += run.exit_code == 0 ? 0 : 1;
+    ExpectWholeAndGoOn(run.acknowledged);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(disturbed, 0);
+}
+
+TEST_F(CrashTest, AClockThatJumpsLosesNothing) {
+  for (const int step_s : {-86400, -1, 86400}) {
+    SCOPED_TRACE(StrCat("a question moves the clock by ", step_s, " s"));
+    std::filesystem::remove_all(kb());
+    auto environment = Faulty("count", 0);
+    environment.push_back(StrCat("FAULTY_CLOCK_STEP_S=", step_s));
+    const DriverRun run = Finish(Start({"background", kb().string(), "1", StrCat(kBatches)}, environment));
+    ASSERT_EQ(run.exit_code, 0) << run.output;
+    ASSERT_EQ(run.acknowledged, kBatches);
+    ExpectWholeAndGoOn(run.acknowledged);
+    if (HasFailure()) return;
+  }
+}
+
+TEST_F(CrashTest, AnUpgradeThatIsKilledGoesOnFromThere) {
+  ASSERT_EQ(WriteUnder("count", 0).exit_code, 0);
+  const auto good = folder_.path() / "good";
+  std::filesystem::copy(kb(), good, std::filesystem::copy_options::recursive);
+  const auto upgrade_under = [&](const std::string& mode, long at) {
+    std::filesystem::remove_all(kb());
+    std::filesystem::copy(good, kb(), std::filesystem::copy_options::recursive);
+    return Finish(Start({"upgrade", kb().string()}, Faulty(mode, at)));
+  };
+  const auto notes = [&] { return Finish(Start({"notes", kb().string()}, {})).output; };
+  ASSERT_EQ(upgrade_under("count", 0).exit_code, 0);
+  const std::string expected = notes();
+  EXPECT_NE(expected.find("bc:"), std::string::npos) << expected;
+  for (const std::string mode : {"kill", "torn", "enospc", "eio"}) {
+    int disturbed = 0;
+    for (long at = 1; at < 100; ++at) {
+      SCOPED_TRACE(StrCat(mode, " at call ", at));
+      const DriverRun run = upgrade_under(mode, at);
+      if (run.exit_code == 0) break;  // It has fewer calls.
+      ++disturbed;
+      ASSERT_EQ(run.exit_code, mode == "kill" || mode == "torn" ? 137 : 1) << run.output;
+      ASSERT_EQ(Finish(Start({"upgrade", kb().string()}, {})).exit_code, 0);
+      EXPECT_EQ(notes(), expected);
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(disturbed, 3) << mode;
+  }
 }
 
 TEST_F(CrashTest, AReaderInAnotherProcessNeedsNoLock) {

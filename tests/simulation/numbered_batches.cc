@@ -28,9 +28,11 @@ WriteBatch NumberedBatch(int k) {
     const int number = k % 3 == 0 ? i : k * 10 + i;
     batch.documents.push_back(RandomDocument(random, StrCat("d", number % 3, "/f", number, ".txt"), 1 + random.Below(4),
                                              kSimulationDimension));
+    batch.documents.back().file.fields = RandomFields(random);
   }
   std::sort(batch.documents.begin(), batch.documents.end(),
             [](const DocumentWrite& a, const DocumentWrite& b) { return a.file.file_path < b.file.file_path; });
+  if (k == 1) batch.fields = TestFields();
   // Ids are given out in order; some of these are folders or gone, which is no error.
   if (k % 4 == 0) batch.erased = {k, k + 1, k + 2};
   batch.settings = {{kBatchSetting, StrCat(k)}};

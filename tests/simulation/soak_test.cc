@@ -62,6 +62,7 @@ class SoakTest : public testing::Test {
 
   WriteBatch RandomBatch() {
     WriteBatch batch;
+    if (model_.generation() == 0) batch.fields = TestFields();
     std::set<std::string> paths;
     std::vector<const StoreModel::Document*> known;
     for (const auto& [path, document] : model_.documents()) known.push_back(&document);
@@ -84,6 +85,7 @@ class SoakTest : public testing::Test {
       if (!paths.insert(path).second) continue;
       const uint64_t nodes = random_.OneIn(10) ? 100 : random_.Below(12);
       batch.documents.push_back(RandomDocument(random_, path, nodes, kDimension));
+      batch.documents.back().file.fields = RandomFields(random_);
     }
     std::sort(batch.documents.begin(), batch.documents.end(),
               [](const DocumentWrite& a, const DocumentWrite& b) { return a.file.file_path < b.file.file_path; });

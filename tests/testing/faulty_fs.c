@@ -6,6 +6,8 @@
 //   torn    a write puts half of its bytes down, any other call happens; then the process ends
 //   enospc  this call and each later one that needs room fails with ENOSPC
 //   eio     this call alone fails with EIO
+// $FAULTY_CLOCK_STEP_S is added to the time of day once more with each question for it: below zero, the clock goes
+// backwards.
 // $FAULTY_FS_LOG names a file that gets one line a call: "number call path", and "- ack" for a write to standard
 // output.
 //
@@ -23,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum Fault { kNone, kBefore, kTorn, kNoSpace, kIoError };
@@ -69,6 +72,15 @@ static enum Fault CountFd(const char* call, int fd, int needs_room) {
   if (size < 0) return kNone;
   path[size] = '\0';
   return Count(call, path, needs_room);
+}
+
+int clock_gettime(clockid_t clock, struct timespec* time) {
+  REAL(clock_gettime);
+  static atomic_long questions;
+  const int result = real(clock, time);
+  const char* step = clock == CLOCK_REALTIME ? getenv("FAULTY_CLOCK_STEP_S") : NULL;
+  if (step != NULL) time->tv_sec += (atomic_fetch_add(&questions, 1) + 1) * atol(step);
+  return result;
 }
 
 static void Die(void) { _exit(137); }

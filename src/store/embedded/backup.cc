@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <set>
 #include <system_error>
@@ -14,6 +15,7 @@
 
 #include "base/files.h"
 #include "base/str_cat.h"
+#include "store/embedded/embedded_snapshot.h"
 #include "store/embedded/verify.h"
 
 namespace ragtime {
@@ -72,7 +74,7 @@ class Copy {
   Copy(const Context& context, const ViewSource& source, const CopyRequest& request, Folder to)
       : context_(context), source_(source), request_(request), to_(std::move(to)) {}
 
-  Status Run() {
+  Result<StoreStatistics> Run() {
     RAGTIME_ASSIGN_OR_RETURN(const auto catalog, Catalog::Open(source_.folder.catalog(), Access::kRead));
     RAGTIME_RETURN_IF_ERROR(to_.Create());
     for (int attempt = 0;; ++attempt) {
@@ -154,14 +156,21 @@ class Copy {
     return catalog->Checkpoint();
   }
 
-  Status Check() const {
+  Result<StoreStatistics> Check() const {
     ViewSource copy = source_;
     copy.folder = to_;
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<Damage> damages, VerifyFolder(context_, copy));
+    StoreStatistics statistics;
+    if (damages.empty()) {
+      RAGTIME_ASSIGN_OR_RETURN(const auto catalog, Catalog::Open(to_.catalog(), Access::kRead));
+      RAGTIME_ASSIGN_OR_RETURN(auto view, LoadView(*catalog, copy, nullptr));
+      RAGTIME_ASSIGN_OR_RETURN(
+          statistics, EmbeddedSnapshot(std::move(view), nullptr, std::make_shared<ViewSource>(copy)).Statistics());
+    }
     // Left by the reading; a log that lies there must not keep others from reading the copy without writing to it.
     std::error_code ignored;
     for (const char* suffix : {"-wal", "-shm"}) fs::remove(to_.catalog().string() + suffix, ignored);
-    if (damages.empty()) return Status();
+    if (damages.empty()) return statistics;
     return DataLossError(StrCat("the copy would be damaged: ", damages.front().message),
                          "run ragtime verify on the source to see what of it is whole");
   }
@@ -177,7 +186,7 @@ class Copy {
 
 }  // namespace
 
-Status CopyFolder(const Context& context, const ViewSource& source, const CopyRequest& request) {
+Result<StoreStatistics> CopyFolder(const Context& context, const ViewSource& source, const CopyRequest& request) {
   std::error_code error;
   CopyRequest absolute = request;
   absolute.target = fs::absolute(request.target, error).lexically_normal();
@@ -186,11 +195,11 @@ Status CopyFolder(const Context& context, const ViewSource& source, const CopyRe
   RAGTIME_RETURN_IF_ERROR(CheckTarget(absolute));
   RAGTIME_ASSIGN_OR_RETURN(const fs::path folder, MakeUnfinished(absolute.target));
   Unfinished unfinished(folder);
-  RAGTIME_RETURN_IF_ERROR(Copy(context, source, absolute, Folder(folder)).Run());
+  RAGTIME_ASSIGN_OR_RETURN(const StoreStatistics statistics, Copy(context, source, absolute, Folder(folder)).Run());
   RAGTIME_RETURN_IF_ERROR(CheckTarget(absolute));
   RAGTIME_RETURN_IF_ERROR(RenameDurably(folder, absolute.target));
   unfinished.Finished();
-  return Status();
+  return statistics;
 }
 
 }  // namespace ragtime

@@ -14,6 +14,7 @@
 
 #include "ragtime/context.h"
 #include "ragtime/status.h"
+#include "ragtime/store.h"
 #include "store/embedded/view.h"
 
 namespace ragtime {
@@ -25,7 +26,8 @@ struct CopyRequest {
   bool new_generation = false;  // Above every one that the source has had or will have.
 };
 
-Status CopyFolder(const Context& context, const ViewSource& source, const CopyRequest& request);
+// Says what the copy holds.
+Result<StoreStatistics> CopyFolder(const Context& context, const ViewSource& source, const CopyRequest& request);
 
 }  // namespace ragtime
 

@@ -77,6 +77,14 @@ class Selection {
   std::optional<std::vector<uint32_t>> listed_;
 };
 
+// Says in which segment an index found damage.
+template <typename T>
+Result<T> In(const SegmentView& segment, Result<T> result) {
+  if (result.ok() || result.status().code() != StatusCode::kDataLoss) return result;
+  if (result.status().message().find(segment.segment->name()) != std::string::npos) return result;
+  return result.status().Annotate(StrCat("the segment ", segment.segment->name()));
+}
+
 Status AddHits(const SegmentView& segment, std::span<const RowHit> found, std::vector<Hit>& hits) {
   for (const RowHit& hit : found) {
     // Bodies are not checked at open. What shows here must not reach a comparison, where NaN is undefined behaviour.
@@ -175,7 +183,7 @@ Result<std::vector<DocumentId>> EmbeddedSnapshot::FindDocuments(const FilterNode
 
 // The live rows of a segment that match.
 Result<RowWords> EmbeddedSnapshot::MatchingRows(const SegmentView& segment, SegmentFilter& matches) const {
-  RAGTIME_ASSIGN_OR_RETURN(RowWords words, matches.RowsOf(*segment.segment));
+  RAGTIME_ASSIGN_OR_RETURN(RowWords words, In(segment, matches.RowsOf(*segment.segment)));
   if (segment.deletions != nullptr) {
     const std::span<const uint64_t> deleted = segment.deletions->words();
     for (size_t i = 0; i < words.size(); ++i) words[i] &= ~deleted[i];
@@ -238,11 +246,12 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
-    RAGTIME_ASSIGN_OR_RETURN(const Selection selection, Selection::Of(segment, query.group, query.filter, matches));
+    RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
+                             In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const VectorIndex* index, segment.segment->vector_index());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             index->Search(context, vector, query.limit, selection.rows()));
+                             In(segment, index->Search(context, vector, query.limit, selection.rows())));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
   }
   KeepBest(hits, query.limit);
@@ -255,7 +264,7 @@ Result<std::vector<WeightedTerm>> EmbeddedSnapshot::CountTerms(const Context& co
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
     for (WeightedTerm& term : terms) {
-      RAGTIME_ASSIGN_OR_RETURN(const uint64_t count, index->CountRows(term.term, segment.excluded()));
+      RAGTIME_ASSIGN_OR_RETURN(const uint64_t count, In(segment, index->CountRows(term.term, segment.excluded())));
       term.nodes += count;
     }
     RAGTIME_RETURN_IF_ERROR(context.Check());
@@ -275,11 +284,12 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context,
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
-    RAGTIME_ASSIGN_OR_RETURN(const Selection selection, Selection::Of(segment, query.group, query.filter, matches));
+    RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
+                             In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             index->Search(context, terms, statistics, query.limit, selection.rows()));
+                             In(segment, index->Search(context, terms, statistics, query.limit, selection.rows())));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
   }
   KeepBest(hits, query.limit);

@@ -9,6 +9,8 @@
 #include <system_error>
 
 #include "base/str_cat.h"
+#include "catalog/upgrade.h"
+#include "ragtime/version.h"
 #include "store/batch_check.h"
 #include "store/embedded/backup.h"
 #include "store/embedded/verify.h"
@@ -49,6 +51,17 @@ Status CreateKnowledgeBase(const Folder& folder, Metric metric) {
   return Catalog::Create(folder.catalog(), settings);
 }
 
+// Whoever comes first does it; the others wait and find it done.
+Status Upgrade(const Folder& folder) {
+  const Result<WriterLock> lock = WriterLock::Take(folder.lock(), kCreateTimeoutMs);
+  if (!lock.ok()) {
+    return lock.status()
+        .Annotate("the knowledge base is of an older format and must be upgraded")
+        .WithRemedy("open it once as a user who may write to it");
+  }
+  return UpgradeCatalog(folder.catalog(), CatalogSteps());
+}
+
 Status NotWriting() {
   return FailedPreconditionError("the store was not opened for writing", "call BeginWrite before Commit and Seal");
 }
@@ -69,6 +82,11 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const StoreConfig& co
   }
   if (!exists) RAGTIME_RETURN_IF_ERROR(CreateKnowledgeBase(folder, config.metric.value_or(Metric::kCosine)));
   RAGTIME_ASSIGN_OR_RETURN(auto catalog, Catalog::Open(folder.catalog(), Access::kRead));
+  if (catalog->format_version() < kFormatVersion) {
+    catalog.reset();
+    RAGTIME_RETURN_IF_ERROR(Upgrade(folder));
+    RAGTIME_ASSIGN_OR_RETURN(catalog, Catalog::Open(folder.catalog(), Access::kRead));
+  }
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> recorded, catalog->ReadSetting("metric"));
   const std::optional<Metric> metric = ParseMetric(recorded.value_or(""));
   if (!metric) {
@@ -144,12 +162,13 @@ Result<std::vector<Damage>> EmbeddedStore::Verify(const Context& context) const 
   return VerifyFolder(context, *source_);
 }
 
-Status EmbeddedStore::Backup(const Context& context, const std::filesystem::path& target, bool link) const {
+Result<StoreStatistics> EmbeddedStore::Backup(const Context& context, const std::filesystem::path& target,
+                                              bool link) const {
   return CopyFolder(context, *source_, {.target = target, .link = link});
 }
 
-Status EmbeddedStore::Restore(const Context& context, const std::filesystem::path& backup,
-                              const std::filesystem::path& target, IndexSet indexes) {
+Result<StoreStatistics> EmbeddedStore::Restore(const Context& context, const std::filesystem::path& backup,
+                                               const std::filesystem::path& target, IndexSet indexes) {
   RAGTIME_ASSIGN_OR_RETURN(const auto store, Open({.uri = backup.string()}, std::move(indexes), /*create=*/false));
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<Damage> damages, store->Verify(context));
   if (!damages.empty()) {

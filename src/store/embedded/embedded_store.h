@@ -39,12 +39,12 @@ class EmbeddedStore : public Store {
   Status Seal(const Context& context) override;
   Status Compact(const Context& context) override;
   Result<std::vector<Damage>> Verify(const Context& context) const override;
-  Status Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
+  Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 
   // Makes `target`, which does not exist or is empty, from a backup that is whole. The copy keeps the uuid; its
   // generation is one that the original does not have and will not have, so that no cache can mix the two up.
-  static Status Restore(const Context& context, const std::filesystem::path& backup,
-                        const std::filesystem::path& target, IndexSet indexes);
+  static Result<StoreStatistics> Restore(const Context& context, const std::filesystem::path& backup,
+                                         const std::filesystem::path& target, IndexSet indexes);
 
  private:
   EmbeddedStore(std::shared_ptr<const ViewSource> source, const EmbeddedLimits& limits)

@@ -54,7 +54,8 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
   MergePlan together;  // Tail first, then small ones.
   MergePlan small;
   std::vector<MergePlan> merges;
-  const auto many_deleted = [&](const SegmentView& segment) {
+  const auto worn = [&](const SegmentView& segment) {
+    if (segment.segment->outdated()) return true;
     if (compact) return segment.record.deleted_rows > 0;
     return static_cast<double>(segment.record.deleted_rows) >
            limits_.deleted_share_max * static_cast<double>(segment.record.rows);
@@ -65,13 +66,13 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
       if (take_tail) together.push_back(&segment);
     } else if (segment.live_rows() < small_rows) {
       small.push_back(&segment);
-    } else if (many_deleted(segment)) {
+    } else if (worn(segment)) {
       merges.push_back({&segment});
     }
   }
   const bool merge_all = compact || small.size() + (together.empty() ? 0 : 1) > limits_.small_segments_max;
   for (const SegmentView* segment : small) {
-    if (merge_all || many_deleted(*segment)) together.push_back(segment);
+    if (merge_all || worn(*segment)) together.push_back(segment);
   }
   uint64_t rows = limits_.merged_rows_max;
   for (const SegmentView* segment : together) {
@@ -84,7 +85,8 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
   }
   // One that would only be copied stays.
   std::erase_if(merges, [](const MergePlan& plan) {
-    return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0;
+    return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0 &&
+           !plan[0]->segment->outdated();
   });
   return merges;
 }

@@ -88,6 +88,7 @@ class Verifier {
   // As of the same commit, out of the history where there have been others since.
   Status ReadFiles() {
     RAGTIME_ASSIGN_OR_RETURN(files_, catalog_.ReadFiles(view_.state.commit_number));
+    for (const FileRecord& file : files_) row_of_[file.id] = &file;
     return Status();
   }
 
@@ -111,6 +112,7 @@ class Verifier {
     const std::string name = StrCat("segment ", record.id);
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* keywords, segment.keyword_index());
     RAGTIME_RETURN_IF_ERROR(segment.vector_index().status());
+    RAGTIME_ASSIGN_OR_RETURN(const FieldColumns* columns, segment.fields());
     TextBlockCache cache;
     uint64_t tokens = 0;
     uint64_t deleted_tokens = 0;
@@ -127,6 +129,8 @@ class Verifier {
         Add(file, StrCat("row ", row, " is missing in the list of document ", node.document_id));
       }
       if (deleted) continue;
+      if (columns != nullptr && row == rows.first_row)
+        RAGTIME_RETURN_IF_ERROR(CheckFields(segment, *columns, file, row));
       live_.push_back(node.id);
       ++nodes_of_[node.document_id];
     }
@@ -149,6 +153,25 @@ class Verifier {
     return Status();
   }
 
+  // A column holds what the document's row says, for the fields that are still of the type that they had then.
+  Status CheckFields(const Segment& segment, const FieldColumns& columns, const std::string& file, uint32_t row) {
+    const DocumentId document = segment.document_id(row);
+    const auto found = row_of_.find(document);
+    if (found == row_of_.end()) return Status();  // Told when the nodes of documents are counted.
+    const uint32_t item = segment.FindDocumentIndex(document);
+    for (const auto& [name, value] : found->second->fields) {
+      RAGTIME_ASSIGN_OR_RETURN(const FieldValue held, columns.Value(name, item));
+      const bool other_type =
+          std::none_of(columns.fields().begin(), columns.fields().end(),
+                       [&](const FieldSpec& spec) { return spec.name == name && HasType(value, spec.type); });
+      if (!other_type && held != value) {
+        Add(file, StrCat("the field ", name, " of ", found->second->file_path, " is ", ToString(held),
+                         ", and its row says ", ToString(value)));
+      }
+    }
+    return Status();
+  }
+
   void CheckNodeIds() {
     std::sort(live_.begin(), live_.end());
     const auto twice = std::adjacent_find(live_.begin(), live_.end());
@@ -161,11 +184,9 @@ class Verifier {
   void CheckFiles() {
     uint64_t files = 0;
     uint64_t folders = 0;
-    std::unordered_map<DocumentId, const FileRecord*> rows;
-    for (const FileRecord& file : files_) rows[file.id] = &file;
     for (const FileRecord& file : files_) {
       ++(file.is_dir ? folders : files);
-      CheckFile(file, rows);
+      CheckFile(file);
     }
     if (files != view_.state.files || folders != view_.state.folders) {
       AddToCatalog(StrCat("there are ", files, " files and ", folders, " folders, and the counters say ",
@@ -173,14 +194,14 @@ class Verifier {
     }
     if (!all_opened_) return;
     for (const auto& [document, nodes] : nodes_of_) {
-      const auto row = rows.find(document);
-      const uint64_t recorded = row == rows.end() ? 0 : row->second->nodes;
-      const std::string name = row == rows.end() ? StrCat("document ", document) : row->second->file_path;
+      const auto row = row_of_.find(document);
+      const uint64_t recorded = row == row_of_.end() ? 0 : row->second->nodes;
+      const std::string name = row == row_of_.end() ? StrCat("document ", document) : row->second->file_path;
       if (nodes != recorded) AddToCatalog(StrCat(name, " has ", nodes, " live nodes, and its row says ", recorded));
     }
   }
 
-  void CheckFile(const FileRecord& file, const std::unordered_map<DocumentId, const FileRecord*>& rows) {
+  void CheckFile(const FileRecord& file) {
     if (file.id >= view_.state.next_document_id) {
       AddToCatalog(StrCat(file.file_path, " has an id that was not given out yet: ", file.id));
     }
@@ -188,10 +209,10 @@ class Verifier {
       AddToCatalog(StrCat(file.file_path, " has no live node, and its row says ", file.nodes));
     }
     const size_t slash = file.file_path.rfind('/');
-    const auto parent = file.parent_id ? rows.find(*file.parent_id) : rows.end();
+    const auto parent = file.parent_id ? row_of_.find(*file.parent_id) : row_of_.end();
     const bool at_top = slash == std::string::npos;
     const bool fits = at_top ? !file.parent_id
-                             : parent != rows.end() && parent->second->is_dir &&
+                             : parent != row_of_.end() && parent->second->is_dir &&
                                    parent->second->file_path == std::string_view(file.file_path).substr(0, slash);
     if (!fits) AddToCatalog(StrCat("the row of ", file.file_path, " does not name its folder"));
   }
@@ -202,6 +223,7 @@ class Verifier {
   const std::string catalog_file_;
   View view_;
   std::vector<FileRecord> files_;
+  std::unordered_map<DocumentId, const FileRecord*> row_of_;  // Into files_.
   bool all_opened_ = true;
   std::vector<NodeId> live_;
   std::unordered_map<DocumentId, uint64_t> nodes_of_;

@@ -39,7 +39,9 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
     view->dimension = number;
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> fields, catalog.ReadSetting(kFieldsSetting));
-  RAGTIME_ASSIGN_OR_RETURN(view->fields, DecodeFieldSpecs(fields.value_or("")));
+  auto specs = DecodeFieldSpecs(fields.value_or(""));
+  if (!specs.ok()) return specs.status().Annotate(source.folder.catalog().string());
+  view->fields = *std::move(specs);
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog.ReadSegments());
   view->segments.reserve(records.size());
   for (const SegmentRecord& record : records) {

@@ -352,7 +352,8 @@ Status MapStore::Seal(const Context& context) {
   return Status();
 }
 
-Status MapStore::Backup(const Context& /*context*/, const std::filesystem::path& /*target*/, bool /*link*/) const {
+Result<StoreStatistics> MapStore::Backup(const Context& /*context*/, const std::filesystem::path& /*target*/,
+                                         bool /*link*/) const {
   return UnimplementedError("a store of type map has no folder to copy", "use store_conf.type ragtime");
 }
 

@@ -34,7 +34,7 @@ class MapStore : public Store {
   Status Seal(const Context& context) override;
   Status Compact(const Context& context) override { return Seal(context); }
   Result<std::vector<Damage>> Verify(const Context&) const override { return std::vector<Damage>(); }
-  Status Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
+  Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 
  private:
   const StoreTraits traits_{.durable = false};

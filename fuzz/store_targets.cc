@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store_targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "base/hash.h"
+#include "base/str_cat.h"
+#include "index/bm25/bm25_index.h"
+#include "index/flat/flat_index.h"
+#include "model/gguf_file.h"
+#include "store/deletions.h"
+#include "store/segment.h"
+#include "store/segment_builder.h"
+#include "text/tokenizer.h"
+
+namespace ragtime {
+namespace {
+
+constexpr uint64_t kSegmentId = 5;
+constexpr uint32_t kDeletionRows = 1000;
+
+void Require(bool condition) {
+  if (!condition) std::abort();
+}
+
+IndexSet Indexes() {
+  return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};
+}
+
+void SetChecksumsRight(std::span<std::byte> bytes) {
+  if (bytes.size() < sizeof(SegmentHeader)) return;
+  auto header = LoadAt<SegmentHeader>(bytes, 0);
+  if (header.section_count > kSegmentSectionsMax ||
+      header.header_size != sizeof(SegmentHeader) + header.section_count * sizeof(SectionEntry) ||
+      header.header_size > bytes.size()) {
+    return;
+  }
+  for (uint32_t i = 0; i < header.section_count; ++i) {
+    std::byte* at = bytes.data() + sizeof(SegmentHeader) + i * sizeof(SectionEntry);
+    SectionEntry entry;
+    std::memcpy(&entry, at, sizeof(entry));
+    if (entry.offset > bytes.size() || entry.size_bytes > bytes.size() - entry.offset) continue;
+    entry.checksum = Hash64(std::span<const std::byte>(bytes.subspan(entry.offset, entry.size_bytes)));
+    std::memcpy(at, &entry, sizeof(entry));
+  }
+  header.size_bytes = bytes.size();
+  header.checksum = 0;
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  header.checksum = Hash64(std::span<const std::byte>(bytes.first(header.header_size)));
+  std::memcpy(bytes.data(), &header, sizeof(header));
+}
+
+// The bytes as a file that is in memory only.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::span<const std::byte> bytes) : fd_(::memfd_create("fuzz", MFD_CLOEXEC)) {
+    Require(fd_ >= 0 && ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+  ~MemoryFile() { ::close(fd_); }
+  std::string path() const { return StrCat("/proc/self/fd/", fd_); }
+
+ private:
+  int fd_;
+};
+
+void UseSegment(const Segment& segment) {
+  TextBlockCache cache;
+  const uint32_t rows = std::min<uint32_t>(segment.rows(), 2000);
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (const auto found = segment.FindNode(segment.node_id(row))) Require(*found < segment.rows());
+    (void)segment.ReadNode(row, cache);
+    Require(segment.vector(row).size() == segment.dimension());
+    const auto document = segment.FindDocument(segment.document_id(row));
+    if (document.ok()) Require(document->first_row + uint64_t{document->row_count} <= segment.rows());
+  }
+  for (const char* group : {"paragraph", "none"}) (void)segment.RowsOutside(group);
+  if (const auto index = segment.vector_index(); index.ok() && *index != nullptr && segment.dimension() < 4096) {
+    const std::vector<float> query(segment.dimension(), 0.5f);
+    (void)(*index)->Search({}, query, 5, {});
+  }
+  if (const auto index = segment.keyword_index(); index.ok()) {
+    const std::vector<WeightedTerm> terms = {{.term = "backup", .weight = 1, .nodes = 3}};
+    (void)(*index)->Search({}, terms, {.nodes = 10, .tokens = 100}, 5, {});
+    (void)(*index)->CountRows("index", {});
+    (void)(*index)->Length(0);
+  }
+}
+
+}  // namespace
+
+bool UseAsSegment(std::span<const std::byte> bytes) {
+  SegmentImage image = SegmentImage::CopyOf(bytes);
+  SetChecksumsRight(image.bytes());
+  const auto segment = Segment::OpenImage(std::move(image), "fuzz", kSegmentId, Metric::kCosine, Indexes());
+  if (!segment.ok()) return false;
+  UseSegment(**segment);
+  return true;
+}
+
+bool UseAsDeletions(std::span<const std::byte> bytes) {
+  const auto deletions = Deletions::Parse(bytes, kDeletionRows);
+  if (!deletions.ok()) return false;
+  uint64_t count = 0;
+  for (uint32_t row = 0; row < kDeletionRows; ++row) count += deletions->Contains(row) ? 1 : 0;
+  Require(count == deletions->count());
+  return true;
+}
+
+bool UseAsTokenizer(std::span<const std::byte> bytes) {
+  const MemoryFile file(bytes);
+  const auto tokenizer = OpenTokenizer(file.path());
+  if (!tokenizer.ok()) return false;
+  std::vector<int32_t> ids;
+  for (const char* text : {"", "the backup of a knowledge base", "数据库备份 Straße é \xff"}) {
+    ids.clear();
+    (*tokenizer)->Encode(text, ids);
+    for (const int32_t id : ids) Require(id >= 0 && static_cast<size_t>(id) < (*tokenizer)->vocabulary_size());
+    Require((*tokenizer)->Count(text) == ids.size());
+  }
+  return true;
+}
+
+bool UseAsGguf(std::span<const std::byte> bytes) {
+  const MemoryFile file(bytes);
+  const auto gguf = GgufFile::Open(file.path());
+  if (!gguf.ok()) return false;
+  for (const char* key : {"general.architecture", "layers", "epsilon", "words"}) {
+    (void)gguf->Integer(key);
+    (void)gguf->Float(key);
+    (void)gguf->String(key);
+  }
+  unsigned sum = 0;
+  for (const char* name : {"floats", "blocks", "token_embd.weight"}) {
+    if (const GgufTensor* tensor = gguf->Find(name)) {
+      for (const std::byte byte : tensor->bytes) sum += static_cast<unsigned>(byte);
+    }
+  }
+  static volatile unsigned sink;
+  sink = sum;
+  return true;
+}
+
+std::vector<std::byte> SegmentSeed() {
+  SegmentBuilder builder(kSegmentId, 8, Metric::kCosine, Indexes());
+  for (int i = 0; i < 40; ++i) {
+    Node node{.id = 100 + i * 2, .document_id = 1 + i / 3};
+    node.group = i % 2 == 0 ? "paragraph" : "sentence";
+    node.position = static_cast<uint32_t>(i);
+    node.text = StrCat("backup of the index ", i, " 数据库");
+    node.heading = {"Restore", "From a backup"};
+    node.bytes = Span{10, 20};
+    std::vector<float> vector(8, 0.0f);
+    vector[static_cast<size_t>(i) % 8] = 1;
+    Require(builder.Add(node, vector).ok());
+  }
+  return (*builder.Finish({})).ToImage();
+}
+
+std::vector<std::byte> DeletionsSeed() {
+  Deletions deletions(kDeletionRows);
+  for (uint32_t row = 3; row < kDeletionRows; row = row * 5 / 4 + 1) deletions.Add(row);
+  return *deletions.Serialize();
+}
+
+}  // namespace ragtime
