@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ragtime/field.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
@@ -69,6 +70,8 @@ struct Config {
   EmbedConfig embed;
   SplitConfig split;
   StoreConfig store;  // "store_conf" in the file; uri is --kb.
+  // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
+  std::vector<FieldSpec> doc_fields;
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;

@@ -33,7 +33,7 @@ struct FileRecord {
   int64_t modified_time_ns = 0;         // Of the file on disk when it was read, Unix time.
   std::string content_hash;             // 32 hex digits (XXH3-128 of the bytes); "" for a folder.
   std::string encoding;                 // Of the source: "UTF-8", "GB18030", ...; byte spans index these bytes.
-  std::string meta_hash;  // As content_hash, of the sidecar beside it that gives fields; "" if there is none.
+  std::string meta_hash;  // As content_hash, of what `fields` come from beside it: declarations, sidecar, caller.
   Fields fields;          // What doc_fields declares, where the document has it.
   FileStatus status = FileStatus::kPending;
   std::string error;   // Why status is kFailed, with the remedy; else "".
@@ -71,6 +71,7 @@ struct Document {
   std::vector<TextRun> runs;      // From text to source; empty: nothing of the source can be pointed at.
   std::vector<Heading> headings;  // In order of text_start.
   std::string encoding;           // Of the source.
+  std::string front_matter;       // YAML that stands before the text, from its first line ---; "" if there is none.
   std::vector<std::string> warnings;
 
   // The smallest range of the source that holds text [start, end); none if runs is empty.

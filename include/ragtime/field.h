@@ -53,7 +53,7 @@ using Fields = std::map<std::string, FieldValue, std::less<>>;
 bool HasType(const FieldValue& value, FieldType type);
 // As a filter spells it: 2020, 1.5, true, "Li", "2024-01-02T03:04:05Z", ["a", "b"], null.
 std::string ToString(const FieldValue& value);
-// ISO 8601: "2024-01-02", "2024-01-02T03:04[:05[.678]]", with "Z" or "+08:00"; UTC where no zone is given.
+// ISO 8601: "2024-01-02", "2024-01-02T03:04[:05[.678]]", with "Z", "+08:00" or " +0800"; UTC where no zone is given.
 Result<Datetime> ParseDatetime(std::string_view text);
 // `text` as a value of `type`; "" is null, a list is separated by commas.
 Result<FieldValue> ParseFieldValue(FieldType type, std::string_view text);

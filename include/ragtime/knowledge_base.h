@@ -25,6 +25,7 @@
 #include "ragtime/config.h"
 #include "ragtime/context.h"
 #include "ragtime/document.h"
+#include "ragtime/field.h"
 #include "ragtime/generator.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
@@ -35,7 +36,7 @@ namespace ragtime {
 
 // Something the caller should know although the call worked.
 struct Warning {
-  std::string code;  // "route_failed", "extractive", "encoding", ...
+  std::string code;  // "route_failed", "extractive", "encoding", "field", ...
   std::optional<std::string> route;
   std::string message;  // With the remedy.
 };
@@ -53,6 +54,10 @@ struct IngestProgress {
 struct IngestOptions {
   Context context;
   std::function<void(const IngestProgress&)> on_progress;  // Called on the thread of Ingest.
+  // Fields of a file that the caller knows: they win over its sidecar and its front matter; names that doc_fields does
+  // not declare are passed over. Called on the thread of Ingest for each file that is found, and a file with other
+  // fields than last time is a changed one. An ingestion without it takes these fields away again.
+  std::function<Fields(const std::string& file_path)> fields_of;
 };
 
 struct FailedFile {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ragtime/config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -10,14 +8,16 @@
 #include "base/files.h"
 #include "base/str_cat.h"
 #include "engine/config_keys.h"
+#include "engine/doc_fields.h"
+#include "wire/yaml.h"
 
 namespace ragtime {
 namespace {
 
 constexpr uint64_t kConfigSizeBytesMax = 1 << 20;
 
-Status UnknownKey(const std::string& name, const YAML::Mark& mark) {
-  const std::string where = mark.line >= 0 ? StrCat(" in line ", mark.line + 1) : "";
+Status UnknownKey(const std::string& name, int line) {
+  const std::string where = StrCat(" in line ", line);
   if (const std::string_view remedy = RefusedConfigKey(name); !remedy.empty()) {
     return InvalidArgumentError(StrCat("the configuration key ", name, where, " is not taken"), std::string(remedy));
   }
@@ -28,9 +28,9 @@ Status UnknownKey(const std::string& name, const YAML::Mark& mark) {
 }
 
 Status SetKey(Config& config, const std::string& name, const std::string& value, const std::filesystem::path& base,
-              const YAML::Mark& mark) {
+              int line) {
   const ConfigKey* key = FindConfigKey(name);
-  if (key == nullptr) return UnknownKey(name, mark);
+  if (key == nullptr) return UnknownKey(name, line);
   RAGTIME_RETURN_IF_ERROR(key->set(config, value, base));
   config.explicit_keys.push_back(name);
   return Status();
@@ -39,20 +39,17 @@ Status SetKey(Config& config, const std::string& name, const std::string& value,
 // Keys whose values are lists or maps, in the form that ConfigKey::set takes.
 constexpr std::array<std::string_view, 3> kNestedKeys = {"rewrite.synonyms", "rerank.required", "rerank.excluded"};
 
-Result<std::string> Flatten(const std::string& name, const YAML::Node& value) {
-  if (value.IsScalar()) return value.Scalar();
+Result<std::string> Flatten(const std::string& name, const Yaml& value) {
+  if (value.is_scalar()) return value.text;
   std::string text;
-  if (value.IsSequence()) {
-    for (const auto& item : value) {
-      if (!item.IsScalar())
-        return InvalidArgumentError(StrCat(name, " holds a list within a list"), "write plain words");
-      text += StrCat(text.empty() ? "" : ",", item.Scalar());
-    }
-    return text;
+  for (const Yaml& item : value.items) {
+    if (!item.is_scalar())
+      return InvalidArgumentError(StrCat(name, " holds a list within a list"), "write plain words");
+    text += StrCat(text.empty() ? "" : ",", item.text);
   }
-  for (const auto& item : value) {
-    RAGTIME_ASSIGN_OR_RETURN(const std::string words, Flatten(name, item.second));
-    text += StrCat(text.empty() ? "" : ";", item.first.Scalar(), "=", words);
+  for (const Yaml::Member& member : value.members) {
+    RAGTIME_ASSIGN_OR_RETURN(const std::string words, Flatten(name, member.value));
+    text += StrCat(text.empty() ? "" : ";", member.key, "=", words);
   }
   return text;
 }
@@ -65,68 +62,73 @@ bool IsPrefixOfAKey(const std::string& name) {
 }
 
 // LazyLLM writes index_kwargs as a list with one item for each embedding; here there is one.
-Status SetIndexKwargs(Config& config, const YAML::Node& list, const std::filesystem::path& base);
+Status SetIndexKwargs(Config& config, const Yaml& list, const std::filesystem::path& base);
 
-Status SetTree(Config& config, const std::string& prefix, const YAML::Node& node, const std::filesystem::path& base) {
-  for (const auto& item : node) {
-    if (!item.first.IsScalar()) return InvalidArgumentError("a configuration key is not a word", "see ragtime init");
-    const std::string name = prefix.empty() ? item.first.Scalar() : StrCat(prefix, ".", item.first.Scalar());
-    const YAML::Node& value = item.second;
-    const bool empty = value.IsNull() || ((value.IsMap() || value.IsSequence()) && value.size() == 0);
+Status SetDocFields(Config& config, const Yaml& value) {
+  RAGTIME_ASSIGN_OR_RETURN(config.doc_fields, ParseDocFields(value));
+  config.explicit_keys.emplace_back("doc_fields");
+  return Status();
+}
+
+Status SetTree(Config& config, const std::string& prefix, const Yaml& node, const std::filesystem::path& base) {
+  for (const Yaml::Member& member : node.members) {
+    const std::string name = prefix.empty() ? member.key : StrCat(prefix, ".", member.key);
+    const Yaml& value = member.value;
+    const bool empty = !value.is_scalar() && value.items.empty() && value.members.empty();
+    if (name == "doc_fields" && !value.is_null()) {
+      RAGTIME_RETURN_IF_ERROR(SetDocFields(config, value));
+      continue;
+    }
     if (empty && (FindConfigKey(name) != nullptr || IsPrefixOfAKey(name) || !RefusedConfigKey(name).empty())) continue;
-    if (name == "store_conf.kwargs.index_kwargs" && value.IsSequence()) {
+    if (name == "store_conf.kwargs.index_kwargs" && value.is_list()) {
       RAGTIME_RETURN_IF_ERROR(SetIndexKwargs(config, value, base));
     } else if (std::find(kNestedKeys.begin(), kNestedKeys.end(), name) != kNestedKeys.end()) {
       RAGTIME_ASSIGN_OR_RETURN(const std::string text, Flatten(name, value));
-      RAGTIME_RETURN_IF_ERROR(SetKey(config, name, text, base, item.first.Mark()));
-    } else if (value.IsMap() && IsPrefixOfAKey(name)) {
+      RAGTIME_RETURN_IF_ERROR(SetKey(config, name, text, base, member.line));
+    } else if (value.is_map() && IsPrefixOfAKey(name)) {
       RAGTIME_RETURN_IF_ERROR(SetTree(config, name, value, base));
-    } else if (value.IsScalar()) {
-      RAGTIME_RETURN_IF_ERROR(SetKey(config, name, value.Scalar(), base, item.first.Mark()));
+    } else if (value.is_scalar()) {
+      RAGTIME_RETURN_IF_ERROR(SetKey(config, name, value.text, base, member.line));
     } else if (FindConfigKey(name) != nullptr) {
       return InvalidArgumentError(StrCat("the configuration key ", name, " takes one value, not a list or a map"),
                                   StrCat("write ", FindConfigKey(name)->values));
     } else {
-      return UnknownKey(name, item.first.Mark());
+      return UnknownKey(name, member.line);
     }
   }
   return Status();
 }
 
-Status SetIndexKwargs(Config& config, const YAML::Node& list, const std::filesystem::path& base) {
-  if (list.size() != 1) {
-    return InvalidArgumentError(StrCat("store_conf.kwargs.index_kwargs lists ", list.size(),
+Status SetIndexKwargs(Config& config, const Yaml& list, const std::filesystem::path& base) {
+  if (list.items.size() != 1) {
+    return InvalidArgumentError(StrCat("store_conf.kwargs.index_kwargs lists ", list.items.size(),
                                        " embeddings; this version keeps one vector a node"),
                                 "leave one item");
   }
-  YAML::Node item = YAML::Clone(list[0]);
-  if (!item.IsMap())
+  Yaml item = list.items[0];
+  if (!item.is_map())
     return InvalidArgumentError("an item of store_conf.kwargs.index_kwargs is not a map", "see ragtime init");
-  item.remove("embed_key");
+  std::erase_if(item.members, [](const Yaml::Member& member) { return member.key == "embed_key"; });
   return SetTree(config, "store_conf.kwargs.index_kwargs", item, base);
 }
 
 }  // namespace
 
 Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& base_folder) {
-  try {
-    const YAML::Node root = YAML::Load(std::string(yaml));
-    Config config;
-    if (root.IsNull()) return config;
-    if (!root.IsMap()) {
-      return InvalidArgumentError("the configuration is not a map of keys", "`ragtime init` writes one to start from");
-    }
-    // llm.api decides how llm.model is read, so it comes first wherever it stands.
-    if (const YAML::Node llm = root["llm"]; llm && llm.IsMap() && llm["api"] && llm["api"].IsScalar()) {
-      RAGTIME_RETURN_IF_ERROR(SetKey(config, "llm.api", llm["api"].Scalar(), base_folder, llm["api"].Mark()));
-    }
-    RAGTIME_RETURN_IF_ERROR(SetTree(config, "", root, base_folder));
-    return config;
-  } catch (const YAML::Exception& error) {
-    return InvalidArgumentError(StrCat("the configuration is not valid YAML: line ", error.mark.line + 1, ", column ",
-                                       error.mark.column + 1, ": ", error.msg),
-                                "mend that line");
+  const Result<Yaml> root = ParseYaml(yaml);
+  if (!root.ok()) return root.status().Annotate("the configuration");
+  Config config;
+  if (root->is_null()) return config;
+  if (!root->is_map()) {
+    return InvalidArgumentError("the configuration is not a map of keys", "`ragtime init` writes one to start from");
   }
+  // llm.api decides how llm.model is read, so it comes first wherever it stands.
+  const Yaml* const llm = root->Find("llm");
+  if (const Yaml* const api = llm == nullptr ? nullptr : llm->Find("api"); api != nullptr && api->is_scalar()) {
+    RAGTIME_RETURN_IF_ERROR(SetKey(config, "llm.api", api->text, base_folder, api->line));
+  }
+  RAGTIME_RETURN_IF_ERROR(SetTree(config, "", *root, base_folder));
+  return config;
 }
 
 Result<Config> LoadConfig(const std::filesystem::path& file) {
@@ -171,6 +173,11 @@ store_conf:                       # spelled as LazyLLM does
   kwargs:
     uri: ./kb                     # the knowledge base; --kb
     index_kwargs: {index_type: FLAT, metric_type: COSINE}
+
+# doc_fields:                     # what documents have beside their text, for --filter 'year >= 2020'
+#   year: int                     # int | float | bool | string | datetime | list
+#   author: {type: string, index: hash}     # none | btree | hash | skiplist | bitmap
+#   tags: list                    # values come from front matter and from NAME.meta.json beside a file
 
 search:
   top_k: 10

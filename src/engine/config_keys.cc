@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/str_cat.h"
+#include "engine/doc_fields.h"
+#include "wire/yaml.h"
 
 namespace ragtime {
 namespace {
@@ -122,6 +124,13 @@ Status SetSynonyms(Config& config, const std::string& value, const std::filesyst
   return Status();
 }
 
+// A YAML map in one line: "{year: int, tags: list}".
+Status SetDocFieldsText(Config& config, const std::string& value, const std::filesystem::path&) {
+  RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(value));
+  RAGTIME_ASSIGN_OR_RETURN(config.doc_fields, ParseDocFields(yaml));
+  return Status();
+}
+
 auto List(std::function<std::vector<std::string>&(Config&)> field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     field(config) = SplitList(value, ',');
@@ -174,6 +183,13 @@ std::vector<ConfigKey> MakeKeys() {
        Choice<std::optional<Metric>>("store_conf.kwargs.index_kwargs.metric_type",
                                      {{"COSINE", Metric::kCosine}, {"IP", Metric::kInnerProduct}, {"L2", Metric::kL2}},
                                      [](Config& c) -> std::optional<Metric>& { return c.store.metric; })});
+  keys.push_back({"doc_fields", "RAGTIME_DOC_FIELDS",
+                  "a map: {year: int, author: {type: string, index: hash}, tags: list}; types int | float | bool | "
+                  "string | datetime | list; indexes none | btree | hash | skiplist | bitmap",
+                  "what the knowledge base records",
+                  "What documents have beside their text, for filters. Filled from front matter and from "
+                  "NAME.meta.json beside a file. Another declaration has all files read again at the next ingestion.",
+                  SetDocFieldsText});
   keys.push_back({"search.top_k", "RAGTIME_SEARCH_TOP_K", "1 to 1000", "10", "How many hits a search returns.",
                   Number<size_t>("search.top_k", 1, 1000, [](Config& c) -> size_t& { return c.search.top_k; })});
   keys.push_back({"search.route", "RAGTIME_SEARCH_ROUTE", "hybrid | vector | keyword", "hybrid",
@@ -240,7 +256,7 @@ std::vector<ConfigKey> MakeKeys() {
 }
 
 // Spellings of LazyLLM's store_conf, and parts of Ragtime's design, that this version does not take.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kRefused = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRefused = {{
     {"store_conf.segment_store",
      "Ragtime keeps texts and vectors in one store: write type and kwargs directly under store_conf"},
     {"store_conf.vector_store",
@@ -249,7 +265,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kRefused 
     {"store_conf.kwargs.client_kwargs", "the embedded store has no client: remove it"},
     {"store_conf.kwargs.index_kwargs.params", "FLAT has no parameters: remove it or leave it empty"},
     {"cache", "this version has no cache to configure: remove it"},
-    {"doc_fields", "this version has no scalar fields: remove it"},
 }};
 
 size_t EditDistance(std::string_view a, std::string_view b) {

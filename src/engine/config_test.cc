@@ -34,7 +34,7 @@ TEST(Config, TheTemplateIsTheDefault) {
 
 TEST(Config, EveryKeyTakesItsOwnDefault) {
   for (const ConfigKey& key : ConfigKeys()) {
-    if (key.fallback == "none" || key.fallback.starts_with("found")) continue;
+    if (key.fallback == "none" || key.fallback.starts_with("found") || key.fallback.starts_with("what")) continue;
     Config config;
     EXPECT_TRUE(key.set(config, std::string(key.fallback), "").ok()) << key.name;
   }
@@ -69,6 +69,57 @@ TEST(Config, RefusesByNameWhatItDoesNotTake) {
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: HNSW}}}").ToString(), HasSubstr("FLAT"));
 }
 
+TEST(Config, DeclaresFieldsInTheOrderWritten) {
+  const auto config = ParseConfig(
+      "doc_fields:\n  year: int\n  author: {type: string, index: hash}\n  tags: {type: list}\n  draft: bool\n"
+      "  日期: datetime\n  price: {index: none, type: float}\n",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_THAT(config->doc_fields, testing::ElementsAre(FieldSpec{"year", FieldType::kInt, FieldIndex::kBtree},
+                                                       FieldSpec{"author", FieldType::kString, FieldIndex::kHash},
+                                                       FieldSpec{"tags", FieldType::kStringList, FieldIndex::kBitmap},
+                                                       FieldSpec{"draft", FieldType::kBool, FieldIndex::kBitmap},
+                                                       FieldSpec{"日期", FieldType::kDatetime, FieldIndex::kBtree},
+                                                       FieldSpec{"price", FieldType::kFloat, FieldIndex::kNone}));
+  EXPECT_THAT(config->explicit_keys, testing::Contains("doc_fields"));
+  // {} takes all fields away; no value at all leaves them as they are.
+  EXPECT_THAT(ParseConfig("doc_fields: {}", "")->explicit_keys, testing::Contains("doc_fields"));
+  EXPECT_THAT(ParseConfig("doc_fields:\nthreads: 1", "")->explicit_keys, testing::ElementsAre("threads"));
+}
+
+TEST(Config, TakesLazyLlmsDocFields) {
+  const auto config = ParseConfig(
+      "doc_fields: {a: VARCHAR, b: {data_type: INT64}, c: STRING, d: INT32, e: FLOAT, f: BOOLEAN, "
+      "g: {data_type: ARRAY, element_type: VARCHAR}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  std::string types;
+  for (const FieldSpec& spec : config->doc_fields) types += std::string(FieldTypeName(spec.type)) + " ";
+  EXPECT_EQ(types, "string int string int float bool list ");
+}
+
+TEST(Config, RefusesWrongFieldsByLineAndName) {
+  auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status().ToString(); };
+  EXPECT_THAT(
+      error("doc_fields:\n  a: int\n  b: integer\n"),
+      AllOf(HasSubstr("line 3"), HasSubstr("\"integer\""), HasSubstr("int, float, bool, string, datetime, list")));
+  EXPECT_THAT(error("doc_fields:\n  a: {type: int, index: tree}\n"),
+              AllOf(HasSubstr("line 2"), HasSubstr("\"tree\""), HasSubstr("none, btree, hash, skiplist, bitmap")));
+  EXPECT_THAT(error("doc_fields: {file_name: string}"), AllOf(HasSubstr("file_name"), HasSubstr("every")));
+  EXPECT_THAT(error("doc_fields: {group: string}"), HasSubstr("group"));
+  EXPECT_THAT(error("doc_fields: {a b: string}"), HasSubstr("a b"));
+  EXPECT_THAT(error("doc_fields: {1a: string}"), HasSubstr("1a"));
+  EXPECT_THAT(error("doc_fields: {a: {index: hash}}"), HasSubstr("no type"));
+  EXPECT_THAT(error("doc_fields: {a: {type: int, kind: hash}}"), HasSubstr("kind"));
+  EXPECT_THAT(error("doc_fields: {a: {data_type: ARRAY, element_type: INT64}}"), HasSubstr("strings"));
+  EXPECT_THAT(error("doc_fields: {a: {data_type: INT64, default_value: 3}}"), HasSubstr("default_value"));
+  EXPECT_THAT(error("doc_fields: {a: FLOAT_VECTOR}"), HasSubstr("embedding"));
+  EXPECT_THAT(error("doc_fields: {a: int, a: int}"), HasSubstr("stands twice"));
+  EXPECT_THAT(error("doc_fields: [a, b]"), HasSubstr("map"));
+  EXPECT_THAT(error("doc_fields: {a: [int]}"), HasSubstr("a"));
+  EXPECT_THAT(error("doc_fields: int"), HasSubstr("map"));
+}
+
 TEST(Config, SuggestsTheNearestKey) {
   auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status(); };
   EXPECT_EQ(error("embed: {modle: x}").remedy(), "did you mean embed.model?");
@@ -83,6 +134,7 @@ TEST(Config, SuggestsTheNearestKey) {
 
 TEST(Config, BrokenYamlIsAnErrorWithALine) {
   EXPECT_THAT(ParseConfig("a: [1\nb: {", "").status().ToString(), HasSubstr("line"));
+  EXPECT_THAT(ParseConfig("threads: 1\nthreads: 2", "").status().ToString(), HasSubstr("line 2"));
   EXPECT_FALSE(ParseConfig("just words", "").ok());
   EXPECT_TRUE(ParseConfig("", "").ok());
   EXPECT_EQ(LoadConfig("/no/such/ragtime.yaml").status().code(), StatusCode::kNotFound);

@@ -324,6 +324,7 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   request.root = recorded_->root;
   request.kb_folder = config_.store.type == "ragtime" ? config_.store.uri : "";
   request.lock_timeout_ms = config_.lock_timeout_ms;
+  if (!config_.doc_fields.empty() || IsExplicit(config_, "doc_fields")) request.fields = config_.doc_fields;
   return IngestPaths(request, *store, embedder, splitter, readers, pool_, options);
 }
 

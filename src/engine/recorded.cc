@@ -36,10 +36,6 @@ Result<size_t> ReadNumber(const Store& store, const char* key) {
   return number;
 }
 
-bool IsExplicit(const Config& config, std::string_view key) {
-  return std::find(config.explicit_keys.begin(), config.explicit_keys.end(), key) != config.explicit_keys.end();
-}
-
 template <typename T>
 Status Conflict(std::string_view key, const T& recorded, const T& configured) {
   return FailedPreconditionError(
@@ -48,6 +44,10 @@ Status Conflict(std::string_view key, const T& recorded, const T& configured) {
 }
 
 }  // namespace
+
+bool IsExplicit(const Config& config, std::string_view key) {
+  return std::find(config.explicit_keys.begin(), config.explicit_keys.end(), key) != config.explicit_keys.end();
+}
 
 std::map<std::string, std::string> Recorded::ToSettings() const {
   return {{kRoot, root},

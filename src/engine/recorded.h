@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
@@ -25,6 +26,9 @@ struct Recorded {
 
   std::map<std::string, std::string> ToSettings() const;
 };
+
+// Whether the file, the environment or a flag set the key.
+bool IsExplicit(const Config& config, std::string_view key);
 
 // nullopt before the first ingestion.
 Result<std::optional<Recorded>> ReadRecorded(const Store& store);

@@ -115,14 +115,19 @@ int64_t ReadTime(PieceReader& reader) {
       for (int64_t unit = 100; reader.AtDigit(); unit /= 10) ms += (reader.Take() - '0') * unit;
     }
   }
+  // YAML and Jekyll write "03:04:05 +0800".
+  const bool spaced = reader.AtAny(" ");
+  if (spaced) reader.Take();
   if (reader.AtAny("Zz")) {
     reader.Take();
   } else if (reader.AtAny("+-")) {
     const int64_t sign = reader.Take() == '-' ? -1 : 1;
     int64_t offset = reader.Number(2, 23) * 3'600'000;
-    reader.Expect(":");
+    if (reader.AtAny(":")) reader.Take();
     offset += reader.Number(2, 59) * 60'000;
     ms -= sign * offset;
+  } else if (spaced) {
+    reader.Expect("Z");
   }
   return ms;
 }

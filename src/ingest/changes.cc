@@ -58,8 +58,8 @@ DocumentWrite RowUpdate(FileRecord row, const ScannedFile& file) {
 class Comparison {
  public:
   Comparison(const Context& context, const ScanResult& scan, const std::vector<FileRecord>& known,
-             uint64_t file_bytes_max, ThreadPool& pool)
-      : context_(context), scan_(scan), known_(known), file_bytes_max_(file_bytes_max), pool_(pool) {}
+             const FieldReader& fields, uint64_t file_bytes_max, ThreadPool& pool)
+      : context_(context), scan_(scan), known_(known), fields_(fields), file_bytes_max_(file_bytes_max), pool_(pool) {}
 
   Result<Changes> Run() {
     for (const FileRecord& row : known_) {
@@ -84,11 +84,13 @@ class Comparison {
  private:
   void CompareKnownFiles() {
     std::vector<const ScannedFile*> doubtful;
+    HashMetas();
     for (const ScannedFile& file : scan_.files) {
       const auto row = rows_.find(file.file_path);
       if (row == rows_.end()) {
         new_.push_back(&file);
-      } else if (row->second->status != FileStatus::kReady || row->second->file_type != file.reader->type()) {
+      } else if (row->second->status != FileStatus::kReady || row->second->file_type != file.reader->type() ||
+                 row->second->meta_hash != MetaOf(file)) {
         changes_.to_read.push_back({file, *row->second});
       } else if (LooksUnchanged(file, *row->second)) {
         ++changes_.unchanged;
@@ -109,6 +111,18 @@ class Comparison {
     }
   }
 
+  // Sidecars are small, and all are read: their times are not kept.
+  void HashMetas() {
+    metas_.resize(scan_.files.size());
+    if (fields_.declared().empty()) return;
+    pool_.ParallelFor(metas_.size(), [&](size_t i) {
+      if (context_.Check().ok()) metas_[i] = fields_.MetaHash(scan_.files[i].fields);
+    });
+  }
+  const std::string& MetaOf(const ScannedFile& file) const {
+    return metas_[static_cast<size_t>(&file - scan_.files.data())];
+  }
+
   // A new file with the content of one that is gone is that file at another place, and keeps its id and nodes.
   void FindMovedFiles() {
     FindVanishedFiles();
@@ -127,6 +141,9 @@ class Comparison {
       const FileRecord* const origin = FindOrigin(*candidates[i], hashes[i]);
       if (origin == nullptr) continue;
       changes_.row_updates.push_back(RowUpdate(*origin, *candidates[i]));
+      if (origin->meta_hash != MetaOf(*candidates[i])) {
+        changes_.to_read.push_back({*candidates[i], changes_.row_updates.back().file});
+      }
       ++changes_.moved;
       origins_.insert(origin);
       moved_.insert(candidates[i]);
@@ -165,9 +182,11 @@ class Comparison {
   const Context& context_;
   const ScanResult& scan_;
   const std::vector<FileRecord>& known_;
+  const FieldReader& fields_;
   const uint64_t file_bytes_max_;
   ThreadPool& pool_;
   std::map<std::string_view, const FileRecord*> rows_;  // By file_path.
+  std::vector<std::string> metas_;                      // meta_hash of each of scan_.files.
   std::vector<const ScannedFile*> new_;
   std::vector<const FileRecord*> vanished_;
   std::unordered_map<std::string_view, std::vector<const FileRecord*>> by_hash_;  // Of vanished_.
@@ -179,8 +198,8 @@ class Comparison {
 }  // namespace
 
 Result<Changes> FindChanges(const Context& context, const ScanResult& scan, const std::vector<FileRecord>& known,
-                            uint64_t file_bytes_max, ThreadPool& pool) {
-  return Comparison(context, scan, known, file_bytes_max, pool).Run();
+                            const FieldReader& fields, uint64_t file_bytes_max, ThreadPool& pool) {
+  return Comparison(context, scan, known, fields, file_bytes_max, pool).Run();
 }
 
 }  // namespace ragtime

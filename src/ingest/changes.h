@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "ingest/fields.h"
 #include "ingest/scan.h"
 #include "ragtime/context.h"
 #include "ragtime/document.h"
@@ -34,9 +35,10 @@ struct Changes {
 
 // A file whose size and time are those of its row, and whose time is well before the row's, is
 // taken as unchanged without reading it; every other is told by the hash of its content. Files below folders that could
-// not be read, and outside of what was scanned, stay as they are.
+// not be read, and outside of what was scanned, stay as they are. A file of which `fields` finds another meta_hash than
+// its row has is changed; if it moved, too, it is in row_updates and, as the row will be then, in to_read.
 Result<Changes> FindChanges(const Context& context, const ScanResult& scan, const std::vector<FileRecord>& known,
-                            uint64_t file_bytes_max, ThreadPool& pool);
+                            const FieldReader& fields, uint64_t file_bytes_max, ThreadPool& pool);
 
 }  // namespace ragtime
 

@@ -12,6 +12,7 @@
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "ingest/changes.h"
+#include "ingest/fields.h"
 #include "ingest/read_ahead.h"
 #include "ingest/scan.h"
 
@@ -88,8 +89,13 @@ class Ingestion {
     RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, store_.OpenSnapshot());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<FileRecord> known, snapshot->Files());
     RAGTIME_RETURN_IF_ERROR(CheckEmptyFolders(scan, known));
-    RAGTIME_ASSIGN_OR_RETURN(changes,
-                             FindChanges(options_.context, scan, known, request_.limits.file_bytes_max, pool_));
+    fields_ = FieldReader(request_.fields.value_or(snapshot->fields()));
+    declare_ = fields_.declared() != snapshot->fields();
+    if (options_.fields_of && !fields_.declared().empty()) {
+      for (ScannedFile& file : scan.files) file.fields.given = options_.fields_of(file.file_path);
+    }
+    RAGTIME_ASSIGN_OR_RETURN(
+        changes, FindChanges(options_.context, scan, known, fields_, request_.limits.file_bytes_max, pool_));
     report_.files_skipped = scan.skipped;
     report_.files_unchanged = changes.unchanged;
     report_.failed = std::move(scan.failed);
@@ -121,11 +127,13 @@ class Ingestion {
     return Status();
   }
 
-  // Moves, new times and deletions need no reading, so they come first and together.
+  // Moves, new times and deletions need no reading, so they come first and together. So do declarations: should the
+  // rest be cut short, the files not read yet are told by the meta_hash of their rows.
   Status CommitRows(Changes& changes) {
     RAGTIME_RETURN_IF_ERROR(options_.context.Check());
-    if (changes.row_updates.empty() && changes.erased.empty()) return Status();
+    if (changes.row_updates.empty() && changes.erased.empty() && !declare_) return Status();
     WriteBatch batch;
+    if (declare_) batch.fields = fields_.declared();
     batch.documents = std::move(changes.row_updates);
     batch.erased = std::move(changes.erased);
     report_.files_deleted = batch.erased.size();
@@ -136,7 +144,7 @@ class Ingestion {
   Status ReadEmbedCommit(const std::vector<FileToRead>& files) {
     report_.timings_ms["read"] = 0;
     const IngestLimits& limits = request_.limits;
-    ReadAhead reads(options_.context, files, splitter_,
+    ReadAhead reads(options_.context, files, splitter_, fields_,
                     {limits.file_bytes_max, limits.text_bytes_max, limits.in_flight_bytes_max}, pool_);
     window_nodes_ = limits.window_nodes_min;
     Status status;
@@ -173,6 +181,9 @@ class Ingestion {
     for (const std::string& warning : read.warnings) {
       report_.warnings.push_back({"encoding", {}, StrCat(file.file.file_path, ": ", warning)});
     }
+    for (const std::string& warning : read.fields.warnings) {
+      report_.warnings.push_back({"field", {}, StrCat(file.file.file_path, ": ", warning)});
+    }
     PendingFile& pending = pending_.emplace_back();
     pending.known = file.known.has_value();
     pending.write.file = NewRow(file, read);
@@ -204,6 +215,8 @@ class Ingestion {
     row.modified_time_ns = file.file.modified_time_ns;
     row.content_hash = read.content_hash;
     row.encoding = read.encoding;
+    row.meta_hash = read.fields.meta_hash;
+    row.fields = read.fields.fields;
     row.status = FileStatus::kReady;
     row.nodes = read.nodes.size();
     return row;
@@ -371,6 +384,8 @@ class Ingestion {
   ThreadPool& pool_;
   const IngestOptions& options_;
 
+  FieldReader fields_{{}};
+  bool declare_ = false;  // The store has declared other fields.
   IngestReport report_;
   IngestProgress progress_;
   std::deque<PendingFile> pending_;  // In order of path; erased at the front only, so that pointers into it stay valid.

@@ -12,11 +12,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "ragtime/embedder.h"
+#include "ragtime/field.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/reader.h"
 #include "ragtime/splitter.h"
@@ -42,6 +44,9 @@ struct IngestRequest {
   std::filesystem::path root;                // What file paths are relative to.
   std::filesystem::path kb_folder;           // Never ingested; "": none.
   int64_t lock_timeout_ms = 5000;            // For another writer.
+  // Declared by the first commit, if the store has declared others; all files are read again then, and no known text is
+  // embedded again. None: those that the store has declared.
+  std::optional<std::vector<FieldSpec>> fields;
   IngestLimits limits;
 };
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::string_view kSplitTheFile = "split the file into smaller ones";
 
-ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const ReadLimits& limits) {
+ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const FieldReader& fields,
+                       const ReadLimits& limits) {
   ReadFileResult result;
   result.size_bytes = file.size_bytes;
   if (file.size_bytes > limits.file_bytes_max) {
@@ -49,6 +50,7 @@ ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const 
   Result<std::vector<Node>> nodes = splitter.Split(*document);
   if (nodes.ok()) {
     result.nodes = *std::move(nodes);
+    result.fields = fields.Read(file.fields, document->front_matter);
   } else {
     result.status = nodes.status();
   }
@@ -58,8 +60,8 @@ ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const 
 }  // namespace
 
 ReadAhead::ReadAhead(const Context& context, const std::vector<FileToRead>& files, const Splitter& splitter,
-                     const ReadLimits& limits, ThreadPool& pool)
-    : context_(context), files_(files), splitter_(splitter), limits_(limits), pool_(pool) {}
+                     const FieldReader& fields, const ReadLimits& limits, ThreadPool& pool)
+    : context_(context), files_(files), splitter_(splitter), fields_(fields), limits_(limits), pool_(pool) {}
 
 ReadAhead::~ReadAhead() {
   std::unique_lock lock(mutex_);
@@ -103,7 +105,7 @@ void ReadAhead::Begin(size_t index) {
       result.status = CancelledError("the ingestion was cancelled");
     } else {
       try {
-        result = ReadOne(*file, splitter_, limits_);
+        result = ReadOne(*file, splitter_, fields_, limits_);
       } catch (const std::exception& error) {
         result = {};
         result.status = ResourceExhaustedError(StrCat("the file needs more memory than there is: ", error.what()),

@@ -16,6 +16,7 @@
 
 #include "base/thread_pool.h"
 #include "ingest/changes.h"
+#include "ingest/fields.h"
 #include "ragtime/context.h"
 #include "ragtime/node.h"
 #include "ragtime/splitter.h"
@@ -36,6 +37,7 @@ struct ReadFileResult {
   std::string content_hash;  // Of what was read.
   std::string encoding;
   std::vector<Node> nodes;
+  DocumentFields fields;
   std::vector<std::string> warnings;
   double elapsed_ms = 0;
 };
@@ -44,7 +46,7 @@ class ReadAhead {
  public:
   // Everything must outlive the ReadAhead.
   ReadAhead(const Context& context, const std::vector<FileToRead>& files, const Splitter& splitter,
-            const ReadLimits& limits, ThreadPool& pool);
+            const FieldReader& fields, const ReadLimits& limits, ThreadPool& pool);
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
   ~ReadAhead();
@@ -63,6 +65,7 @@ class ReadAhead {
   const Context& context_;
   const std::vector<FileToRead>& files_;
   const Splitter& splitter_;
+  const FieldReader& fields_;
   const ReadLimits limits_;
   ThreadPool& pool_;
   size_t next_taken_ = 0;

@@ -63,6 +63,7 @@ class Scanner {
     if (!request_.kb_folder.empty()) kb_folder_ = fs::weakly_canonical(request_.kb_folder, error).string();
     for (const fs::path& path : request_.paths) RAGTIME_RETURN_IF_ERROR(AddPath(path));
     AddLinks();
+    AddSidecars();
     std::sort(result_.files.begin(), result_.files.end(),
               [](const ScannedFile& a, const ScannedFile& b) { return a.file_path < b.file_path; });
     result_.root = root_;
@@ -90,6 +91,7 @@ class Scanner {
                                       StrCat("give a file of a type that can be read: ", KnownTypes())));
     } else {
       AddFile(path, info);
+      if (const fs::path sidecar = SidecarOf(path); fs::is_regular_file(sidecar, error)) sidecars_.insert(sidecar);
     }
     result_.skipped += scope_.skipped;
     result_.scopes.push_back(scope_);
@@ -130,6 +132,10 @@ class Scanner {
       links_.push_back(path);
       return;
     }
+    if (S_ISREG(info.st_mode) && path.native().ends_with(kSidecarEnding)) {
+      sidecars_.insert(path);
+      return;
+    }
     if (!S_ISREG(info.st_mode) || FindReader(path) == nullptr) {
       ++scope_.skipped;
       return;
@@ -167,11 +173,26 @@ class Scanner {
                                     {},
                                     StrCat("the link ", NameOf(link), " to a folder was not followed; give ",
                                            target.string(), " as a path to take it up")});
+      } else if (S_ISREG(info.st_mode) && link.native().ends_with(kSidecarEnding)) {
+        sidecars_.insert(link);
       } else if (!S_ISREG(info.st_mode) || FindReader(link) == nullptr) {
         ++result_.skipped;
       } else if (!IsInKnowledgeBase(target) && !identities_.contains({info.st_dev, info.st_ino})) {
         AddFile(link, info);
       }
+    }
+  }
+
+  static fs::path SidecarOf(const fs::path& path) { return fs::path(path).concat(kSidecarEnding); }
+
+  // One that stands beside no file that is read is a file of a type that no reader takes.
+  void AddSidecars() {
+    result_.skipped += sidecars_.size();
+    for (ScannedFile& file : result_.files) {
+      fs::path sidecar = SidecarOf(file.path);
+      if (!sidecars_.contains(sidecar)) continue;
+      file.fields.sidecar = std::move(sidecar);
+      --result_.skipped;
     }
   }
 
@@ -207,6 +228,7 @@ class Scanner {
   std::set<FileIdentity> identities_;
   std::set<FileIdentity> walked_;
   std::vector<fs::path> links_;
+  std::set<fs::path> sidecars_;
 };
 
 }  // namespace

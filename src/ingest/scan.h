@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ingest/fields.h"
 #include "ragtime/context.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/reader.h"
@@ -33,6 +34,7 @@ struct ScannedFile {
   uint64_t size_bytes = 0;
   int64_t modified_time_ns = 0;
   const Reader* reader = nullptr;
+  FieldSources fields;  // The scan finds the sidecar only.
 };
 
 // One of the given paths.
@@ -54,7 +56,7 @@ struct ScanResult {
 };
 
 // Names that start with a dot are passed over. A link to a file stands for it, unless the file was found anyway; a link
-// to a folder is not followed, and named in the warnings.
+// to a folder is not followed, and named in the warnings. A sidecar belongs to the file beside it, and is no file.
 Result<ScanResult> Scan(const Context& context, const ScanRequest& request, std::span<const Reader* const> readers);
 
 // The file_path of a path relative to the root: '/' between parts, each byte that is not UTF-8 as %XX. A % that could

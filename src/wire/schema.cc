@@ -190,6 +190,7 @@ Json FilesJson(const std::vector<FileRecord>& files) {
         .Set("create_time", IsoTime(file.create_time_ms));
     row.Set("status", FileStatusName(file.status)).Set("error", file.error.empty() ? Json() : Json(file.error));
     row.Set("nodes", file.nodes);
+    if (!file.fields.empty()) row.Set("fields", FieldsToJson(file.fields));
     if (file.is_dir) {
       const FolderTotals& below = totals.at(file.id);
       Json object(Json::Object{});

@@ -243,6 +243,56 @@ class CommandLine(unittest.TestCase):
         hits = checked(run("search", "Limes", "--kb", kb, "--route", "keyword", "--json"), "search")["hits"]
         self.assertEqual([hit["file"] for hit in hits], ["b.txt"])
 
+    def test_fields_come_from_front_matter_and_sidecars(self):
+        folder = self.scratch()
+        (folder / "docs").mkdir()
+        (folder / "docs/备份.md").write_text(
+            '---\ntitle: "备份: 入门"\n作者: 王小明\nyear: 2024\ntags:\n- 数据库\n- 备份\ndate: 2024-01-02 11:04:05 +0800\n---\n'
+            "# 备份\n\n怎样恢复备份？先停止服务。\n",
+            encoding="utf-8",
+        )
+        (folder / "docs/old.html").write_text("<p>Badgers dig at night.</p>")
+        sidecar = folder / "docs/old.html.meta.json"
+        sidecar.write_text(json.dumps({"year": 2019, "作者": "Li", "draft": "perhaps"}))
+        (folder / "ragtime.yaml").write_text(
+            "store_conf: {kwargs: {uri: ./kb}}\n"
+            "doc_fields: {year: int, 作者: {type: string, index: hash}, tags: list, date: datetime, draft: bool}\n",
+            encoding="utf-8",
+        )
+
+        def ingest(*where):
+            result = run("ingest", folder / "docs", *where, "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return checked(result, "ingest")
+
+        def fields():
+            rows = checked(run("files", "--kb", folder / "kb", "--json"), "files")["files"]
+            return {row["file_path"]: row.get("fields") for row in rows}
+
+        report = ingest("--config", folder / "ragtime.yaml")
+        self.assertEqual((report["files_added"], report["files_skipped"]), (2, 0))
+        warnings = [warning["message"] for warning in report["warnings"] if warning["code"] == "field"]
+        self.assertEqual(len(warnings), 1, report["warnings"])
+        for needle in ("old.html", "draft", "perhaps", "doc_fields"):
+            self.assertIn(needle, warnings[0])
+        chinese = {"year": 2024, "作者": "王小明", "tags": ["数据库", "备份"], "date": "2024-01-02T03:04:05Z"}
+        self.assertEqual(fields(), {"备份.md": chinese, "old.html": {"year": 2019, "作者": "Li"}})
+
+        # Without a configuration the recorded declarations hold.
+        sidecar.unlink()
+        report = ingest("--kb", folder / "kb")
+        self.assertEqual((report["files_changed"], report["files_unchanged"]), (1, 1))
+        self.assertEqual(report["nodes_reused"], report["nodes_added"])
+        self.assertEqual(fields(), {"备份.md": chinese, "old.html": None})
+
+        (folder / "ragtime.yaml").write_text("doc_fields:\n  year: integer\n")
+        self.assertFails(
+            run("ingest", folder / "docs", "--kb", folder / "kb", "--config", folder / "ragtime.yaml"),
+            "year",
+            "line 2",
+            "integer",
+        )
+
     def test_bad_files_are_named_and_the_rest_goes_in(self):
         folder = self.scratch()
         docs = folder / "docs"

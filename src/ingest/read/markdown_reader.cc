@@ -33,21 +33,26 @@ std::string_view Trim(std::string_view s) {
   return s.substr(first, s.find_last_not_of(" \t\r") - first + 1);
 }
 
-// The size of the front matter at the top: from a line --- to the next line --- or ... (0: none).
-size_t FrontMatterBytes(std::string_view text) {
+struct FrontMatter {
+  size_t yaml_bytes = 0;  // With the line --- above it.
+  size_t size_bytes = 0;  // With the line below it, too. 0: there is none.
+};
+
+// From a line --- at the top to the next line --- or ... .
+FrontMatter FindFrontMatter(std::string_view text) {
   Line line = LineAt(text, 0);
-  if (text.substr(0, 3) != "---" || Trim(text.substr(0, line.end)) != "---") return 0;
+  if (text.substr(0, 3) != "---" || Trim(text.substr(0, line.end)) != "---") return {};
   while (line.next < text.size()) {
     line = LineAt(text, line.next);
     const std::string_view content = text.substr(line.start, line.end - line.start);
-    if (Trim(content) == "---" || Trim(content) == "...") return line.next;
+    if (Trim(content) == "---" || Trim(content) == "...") return {line.start, line.next};
     // A horizontal rule at the top of a text is no front matter: that has keys, and its blank lines are rare.
     if (line.start == LineAt(text, 0).next && content.find(':') == std::string_view::npos &&
         !content.starts_with('#')) {
-      return 0;
+      return {};
     }
   }
-  return 0;
+  return {};
 }
 
 // Takes the first `size` bytes out of the text.
@@ -167,7 +172,9 @@ Result<Document> MarkdownReader::Read(std::string_view bytes) const {
   RAGTIME_ASSIGN_OR_RETURN(DecodedText decoded, DecodeText(bytes));
   Document document = PlainDocument(std::move(decoded));
   RAGTIME_RETURN_IF_ERROR(CheckRuns(document));
-  RemoveFront(FrontMatterBytes(document.text), document);
+  const FrontMatter front = FindFrontMatter(document.text);
+  document.front_matter = document.text.substr(0, front.yaml_bytes);
+  RemoveFront(front.size_bytes, document);
   document.headings = FindHeadings(document.text);
   return document;
 }

@@ -195,6 +195,9 @@ TEST(MarkdownReader, FindsHeadingsOutsideOfCode) {
 TEST(MarkdownReader, KeepsWhatIsNoFrontMatter) {
   EXPECT_EQ(Read<MarkdownReader>("---\n\nA rule\n\n---\ntext").text, "---\n\nA rule\n\n---\ntext");
   EXPECT_EQ(Read<MarkdownReader>("---\ntitle: never closed\n").text, "---\ntitle: never closed\n");
+  EXPECT_EQ(Read<MarkdownReader>("---\ntitle: never closed\n").front_matter, "");
+  EXPECT_EQ(Read<MarkdownReader>("---\r\na: 备份\r\n---\r\ntext\r\n").front_matter, "---\na: 备份\n");
+  EXPECT_EQ(Read<MarkdownReader>("---\na: b\n...\n").front_matter, "---\na: b\n");
   EXPECT_EQ(Read<MarkdownReader>("---\r\na: b\r\n---\r\ntext\r\n").text, "text\n");
 }
 
