@@ -165,7 +165,7 @@ bool UseAsGguf(std::span<const std::byte> bytes) {
       for (const std::byte byte : tensor->bytes) sum += static_cast<unsigned>(byte);
     }
   }
-  static volatile unsigned sink;
+  [[maybe_unused]] static volatile unsigned sink;
   sink = sum;
   return true;
 }
