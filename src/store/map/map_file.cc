@@ -87,6 +87,7 @@ class Decoder {
       ok_ = false;
       return;
     }
+    if (size == 0) return;  // A null pointer is no destination even for that.
     std::memcpy(out, rest_.data(), size);
     rest_ = rest_.subspan(size);
   }
