@@ -184,7 +184,7 @@ TEST(Filter, ErrorsPointAtTheirPlace) {
       {"作者 = '李白' und draft", 11, "\"und\" stands where and, or, or the end could stand"},
       {"year", 5, "the end stands where =, !=, <, <=, >, >=, in, between, like, contains or is null"},
       {"year =", 7, "the end stands where a value"},
-      {"year = \"a\"", 8, "the field \"year\" of type int cannot be compared with \"\"a\"\""},
+      {"year = \"a\"", 8, "the field \"year\" of type int cannot be compared with \"a\""},
       {"year = 1.5", 8, "\"1.5\""},
       {"year = 1e300", 8, "\"1e300\""},
       {"year = 9223372036854775808", 8, "type int"},

@@ -264,6 +264,8 @@ std::string Shown(std::string_view source) {
   constexpr size_t kShownMax = 40;
   if (source.empty()) return "the end";
   if (source.size() > kShownMax) return StrCat("\"", source.substr(0, CharacterStart(source, kShownMax)), "...\"");
+  // What is written in quotes is shown in them.
+  if (source.starts_with('"') || source.starts_with('\'')) return std::string(source);
   return StrCat("\"", source, "\"");
 }
 
