@@ -38,19 +38,35 @@ int OpenRetrying(const std::filesystem::path& path, int flags, mode_t mode = 0) 
 
 }  // namespace
 
-Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
-  FileDescriptor fd(OpenRetrying(path, O_RDONLY));
-  if (fd.get() < 0) return ErrnoError(errno, StrCat("opening ", path.string()));
+Result<OpenedFile> OpenedFile::Open(const std::filesystem::path& path) {
+  OpenedFile file(path, OpenRetrying(path, O_RDONLY));
+  if (file.fd_ < 0) return ErrnoError(errno, StrCat("opening ", path.string()));
+  return Result<OpenedFile>(std::move(file));
+}
+
+OpenedFile::OpenedFile(OpenedFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+OpenedFile::~OpenedFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<MappedFile> OpenedFile::Map() const {
   struct stat info;
-  if (::fstat(fd.get(), &info) != 0) return ErrnoError(errno, StrCat("reading the size of ", path.string()));
-  if (!S_ISREG(info.st_mode)) return InvalidArgumentError(StrCat(path.string(), " is not a regular file"));
+  if (::fstat(fd_, &info) != 0) return ErrnoError(errno, StrCat("reading the size of ", path_.string()));
+  if (!S_ISREG(info.st_mode)) return InvalidArgumentError(StrCat(path_.string(), " is not a regular file"));
   MappedFile file;
   if (info.st_size == 0) return file;
-  void* data = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (data == MAP_FAILED) return ErrnoError(errno, StrCat("mapping ", path.string()));
+  void* data = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_SHARED, fd_, 0);
+  if (data == MAP_FAILED) return ErrnoError(errno, StrCat("mapping ", path_.string()));
   file.data_ = static_cast<const std::byte*>(data);
   file.size_ = static_cast<size_t>(info.st_size);
   return file;
+}
+
+Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  RAGTIME_ASSIGN_OR_RETURN(const OpenedFile file, OpenedFile::Open(path));
+  return file.Map();
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

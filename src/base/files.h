@@ -30,8 +30,25 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
  private:
+  friend class OpenedFile;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+};
+
+// A file that is open and not mapped yet: it can be mapped also when it was unlinked meanwhile.
+class OpenedFile {
+ public:
+  static Result<OpenedFile> Open(const std::filesystem::path& path);
+  OpenedFile(OpenedFile&& other) noexcept;
+  OpenedFile& operator=(OpenedFile&&) = delete;
+  ~OpenedFile();
+
+  Result<MappedFile> Map() const;
+
+ private:
+  OpenedFile(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}
+  std::filesystem::path path_;
+  int fd_;
 };
 
 // kResourceExhausted where the file is larger than `size_bytes_max`.

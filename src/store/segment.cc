@@ -23,8 +23,14 @@ std::string_view NameOf(const SectionEntry& entry) {
 
 Result<std::shared_ptr<const Segment>> Segment::OpenFile(const std::filesystem::path& path, uint64_t segment_id,
                                                          Metric metric, const IndexSet& indexes) {
-  std::shared_ptr<Segment> segment(new Segment(path.string(), metric, indexes));
-  RAGTIME_ASSIGN_OR_RETURN(segment->file_, MappedFile::Open(path));
+  RAGTIME_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
+  return OpenMapped(std::move(file), path.string(), segment_id, metric, indexes);
+}
+
+Result<std::shared_ptr<const Segment>> Segment::OpenMapped(MappedFile file, std::string name, uint64_t segment_id,
+                                                           Metric metric, const IndexSet& indexes) {
+  std::shared_ptr<Segment> segment(new Segment(std::move(name), metric, indexes));
+  segment->file_ = std::move(file);
   segment->bytes_ = segment->file_.bytes();
   RAGTIME_RETURN_IF_ERROR(segment->Parse(segment_id));
   return std::shared_ptr<const Segment>(std::move(segment));

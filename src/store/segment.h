@@ -59,6 +59,8 @@ class Segment {
   // `segment_id` is what the bytes must say.
   static Result<std::shared_ptr<const Segment>> OpenFile(const std::filesystem::path& path, uint64_t segment_id,
                                                          Metric metric, const IndexSet& indexes);
+  static Result<std::shared_ptr<const Segment>> OpenMapped(MappedFile file, std::string name, uint64_t segment_id,
+                                                           Metric metric, const IndexSet& indexes);
   // Checks all of `image`. `name` is for messages.
   static Result<std::shared_ptr<const Segment>> OpenImage(SegmentImage image, std::string name, uint64_t segment_id,
                                                           Metric metric, const IndexSet& indexes);

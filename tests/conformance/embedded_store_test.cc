@@ -348,10 +348,16 @@ TEST_F(EmbeddedStoreTest, AMissingOrDamagedSegmentIsNamedAndNothingElseIsTouched
   const auto file = SegmentFiles().at(0);
   const auto expect_data_loss = [&](const char* what) {
     const auto store = Value(TryOpen(false));
+    // A missing file shows when a snapshot is opened, any other damage when the segment is first looked into.
     const auto snapshot = store->OpenSnapshot();
-    EXPECT_THAT(snapshot, StatusIs(StatusCode::kDataLoss)) << what;
-    EXPECT_NE(snapshot.status().message().find("00000001"), std::string::npos) << snapshot.status().ToString();
-    EXPECT_FALSE(snapshot.status().remedy().empty());
+    Status status = snapshot.status();
+    if (status.ok()) {
+      EXPECT_OK((*snapshot)->Files()) << what;
+      status = (*snapshot)->SearchKeyword({}, {.text = "backup"}).status();
+    }
+    EXPECT_EQ(status.code(), StatusCode::kDataLoss) << what;
+    EXPECT_NE(status.message().find("00000001"), std::string::npos) << status.ToString();
+    EXPECT_FALSE(status.remedy().empty());
   };
   const std::string good = Value(ReadFile(file));
   const auto write = [&file](std::string_view bytes) {

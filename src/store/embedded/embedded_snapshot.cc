@@ -137,6 +137,7 @@ Result<std::optional<FileRecord>> EmbeddedSnapshot::FindFile(std::string_view fi
 }
 
 Result<std::vector<std::optional<Node>>> EmbeddedSnapshot::GetNodes(std::span<const NodeId> ids) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   struct Wanted {
     View::Place place;
     size_t index = 0;
@@ -161,6 +162,7 @@ Result<std::vector<std::optional<Node>>> EmbeddedSnapshot::GetNodes(std::span<co
 }
 
 Result<std::vector<NewNode>> EmbeddedSnapshot::NodesOf(DocumentId id) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<NewNode> nodes;
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_ASSIGN_OR_RETURN(const DocumentRows document, segment.segment->FindDocument(id));
@@ -192,6 +194,7 @@ Result<RowWords> EmbeddedSnapshot::MatchingRows(const SegmentView& segment, Segm
 }
 
 Result<uint64_t> EmbeddedSnapshot::CountNodes(const Context& context, const Filter& filter) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   if (filter.matches_all()) return view_->live_rows();
   uint64_t count = 0;
   SegmentFilter matches(filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
@@ -205,6 +208,7 @@ Result<uint64_t> EmbeddedSnapshot::CountNodes(const Context& context, const Filt
 
 Status EmbeddedSnapshot::VisitNodes(const Context& context, const Filter& filter,
                                     const std::function<bool(const NodeRow&)>& visit) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   // Merging leaves segments whose ids interleave, so the least id of all comes next.
   struct Rest {
     const Segment* segment;
@@ -239,6 +243,7 @@ Status EmbeddedSnapshot::VisitNodes(const Context& context, const Filter& filter
 }
 
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, const VectorQuery& query) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<Hit> hits;
   if (view_->dimension.value_or(0) == 0 || query.limit == 0) return hits;
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
@@ -274,6 +279,7 @@ Result<std::vector<WeightedTerm>> EmbeddedSnapshot::CountTerms(const Context& co
 }
 
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context, const KeywordQuery& query) const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<Hit> hits;
   RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, CountTerms(context, QueryTerms(query.text)));
   if (terms.empty()) {

@@ -74,6 +74,10 @@ class Verifier {
       RAGTIME_RETURN_IF_ERROR(context_.Check());
       Result<SegmentView> segment = LoadSegment(catalog_, source_, record, nullptr);
       if (segment.ok()) {
+        const Status mapped = MapSegment(source_, view_.dimension, *segment);
+        if (!mapped.ok()) segment = mapped;
+      }
+      if (segment.ok()) {
         view_.segments.push_back(*std::move(segment));
         continue;
       }

@@ -15,17 +15,15 @@ namespace {
 constexpr int kAttemptsMax = 50;
 constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
 
-Result<std::shared_ptr<const Segment>> OpenSegment(Catalog& catalog, const ViewSource& source,
-                                                   const SegmentRecord& record) {
-  const auto id = static_cast<uint64_t>(record.id);
-  if (!record.in_tail) return Segment::OpenFile(source.folder.segment(record.id), id, source.metric, source.indexes);
+Result<std::shared_ptr<const Segment>> OpenTailImage(Catalog& catalog, const ViewSource& source,
+                                                     const SegmentRecord& record) {
   SegmentImage image(0);
   RAGTIME_RETURN_IF_ERROR(catalog.ReadTailImage(record.id, [&image](size_t size_bytes) {
     image = SegmentImage(size_bytes);
     return image.bytes();
   }));
   const std::string name = StrCat(source.folder.catalog().string(), ", tail ", record.id);
-  return Segment::OpenImage(std::move(image), name, id, source.metric, source.indexes);
+  return Segment::OpenImage(std::move(image), name, static_cast<uint64_t>(record.id), source.metric, source.indexes);
 }
 
 Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource& source, const View* previous) {
@@ -47,11 +45,6 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
   for (const SegmentRecord& record : records) {
     RAGTIME_ASSIGN_OR_RETURN(SegmentView segment, LoadSegment(catalog, source, record,
                                                               previous ? previous->FindSegment(record.id) : nullptr));
-    if (segment.segment->dimension() != view->dimension.value_or(0)) {
-      return DataLossError(StrCat("the segment ", segment.segment->name(), " has dimension ",
-                                  segment.segment->dimension(), ", and the catalog says ", view->dimension.value_or(0)),
-                           kRemedy);
-    }
     view->segments.push_back(std::move(segment));
   }
   return std::shared_ptr<const View>(std::move(view));
@@ -94,14 +87,13 @@ Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, cons
                                 const SegmentView* previous) {
   SegmentView view{.record = record};
   if (previous != nullptr) {
+    view.file = previous->file;
     view.segment = previous->segment;
+  } else if (record.in_tail) {
+    RAGTIME_ASSIGN_OR_RETURN(view.segment, OpenTailImage(catalog, source, record));
   } else {
-    RAGTIME_ASSIGN_OR_RETURN(view.segment, OpenSegment(catalog, source, record));
-    if (view.segment->rows() != record.rows) {
-      return DataLossError(StrCat("the segment ", view.segment->name(), " has ", view.segment->rows(),
-                                  " rows, and the catalog says ", record.rows),
-                           kRemedy);
-    }
+    RAGTIME_ASSIGN_OR_RETURN(OpenedFile file, OpenedFile::Open(source.folder.segment(record.id)));
+    view.file = std::make_shared<const OpenedFile>(std::move(file));
   }
   if (record.deletions_commit == 0 && record.deleted_rows == 0 && record.deleted_tokens == 0) return view;
   if (previous != nullptr && previous->record.deletions_commit == record.deletions_commit) {
@@ -122,7 +114,41 @@ Result<SegmentView> LoadSegment(Catalog& catalog, const ViewSource& source, cons
   return view;
 }
 
+Status MapSegment(const ViewSource& source, std::optional<size_t> dimension, SegmentView& view) {
+  const SegmentRecord& record = view.record;
+  if (view.segment == nullptr) {
+    RAGTIME_ASSIGN_OR_RETURN(MappedFile file, view.file->Map());
+    RAGTIME_ASSIGN_OR_RETURN(view.segment,
+                             Segment::OpenMapped(std::move(file), source.folder.segment(record.id).string(),
+                                                 static_cast<uint64_t>(record.id), source.metric, source.indexes));
+  }
+  const Segment& segment = *view.segment;
+  if (segment.rows() != record.rows) {
+    return DataLossError(
+        StrCat("the segment ", segment.name(), " has ", segment.rows(), " rows, and the catalog says ", record.rows),
+        kRemedy);
+  }
+  if (segment.dimension() != dimension.value_or(0)) {
+    return DataLossError(StrCat("the segment ", segment.name(), " has dimension ", segment.dimension(),
+                                ", and the catalog says ", dimension.value_or(0)),
+                         kRemedy);
+  }
+  return Status();
+}
+
+Status View::MapSegments(const ViewSource& source) const {
+  std::call_once(mapping_->once, [&] {
+    for (SegmentView& segment : segments) {
+      mapping_->status = MapSegment(source, dimension, segment);
+      if (!mapping_->status.ok()) return;
+    }
+  });
+  return mapping_->status;
+}
+
 Result<std::shared_ptr<const View>> LoadView(Catalog& catalog, const ViewSource& source, const View* previous) {
+  // Its segments are looked at below. What cannot be mapped shows when it is needed.
+  if (previous != nullptr) (void)previous->MapSegments(source);
   for (int attempt = 0;; ++attempt) {
     RAGTIME_ASSIGN_OR_RETURN(const int64_t version, catalog.DataVersion());
     auto view = LoadOnce(catalog, source, previous);

@@ -76,6 +76,7 @@ Status Writer::SweepAndTrim() {
 
 Status Writer::Refresh() {
   RAGTIME_ASSIGN_OR_RETURN(view_, LoadView(*catalog_, *source_, view_.get()));
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   next_segment_id_ = std::max(next_segment_id_, view_->state.next_segment_id);
   return Status();
 }
