@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <numeric>
 #include <vector>
 
+#include "base/edit_distance.h"
 #include "base/str_cat.h"
 #include "engine/doc_fields.h"
 #include "wire/yaml.h"
@@ -266,21 +266,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRefused 
     {"store_conf.kwargs.index_kwargs.params", "FLAT has no parameters: remove it or leave it empty"},
     {"cache", "this version has no cache to configure: remove it"},
 }};
-
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
 
 }  // namespace
 

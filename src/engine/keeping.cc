@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <numeric>
 #include <set>
 
+#include "base/edit_distance.h"
 #include "base/str_cat.h"
 
 namespace ragtime {
@@ -25,22 +25,6 @@ class WriteRight {
  private:
   Store& store_;
 };
-
-// Changes of single bytes from one to the other (Levenshtein).
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
 
 std::string_view LastPart(std::string_view path) {
   const size_t slash = path.rfind('/');

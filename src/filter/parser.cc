@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <optional>
 #include <utility>
 
+#include "base/edit_distance.h"
 #include "base/str_cat.h"
 #include "filter/lexer.h"
 #include "filter/literal.h"
@@ -37,21 +37,6 @@ void AddOperand(FilterNode operand, FilterNode& to) {
   for (FilterNode& inner : operand.operands) to.operands.push_back(std::move(inner));
 }
 
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string UnknownFieldRemedy(std::string_view name, std::span<const FieldSpec> fields) {
   if (fields.empty()) return "Declare fields in doc_fields; there are none yet.";
   constexpr size_t kComparedMax = 64;  // The cost is the product of both lengths.
@@ -63,7 +48,7 @@ std::string UnknownFieldRemedy(std::string_view name, std::span<const FieldSpec>
     known += known.empty() ? "" : ", ";
     known += field.name;
     if (name.size() > kComparedMax || field.name.size() > kComparedMax) continue;
-    const size_t distance = Distance(name, field.name);
+    const size_t distance = EditDistance(name, field.name);
     if (distance < least) {
       least = distance;
       nearest = &field;

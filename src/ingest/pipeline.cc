@@ -2,7 +2,6 @@
 #include "ingest/pipeline.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <deque>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
+#include "base/unix_time.h"
 #include "ingest/changes.h"
 #include "ingest/fields.h"
 #include "ingest/read_ahead.h"
@@ -32,11 +32,6 @@ class WriteLock {
  private:
   Store& store_;
 };
-
-int64_t UnixTimeMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // A file on its way into the store.
 struct PendingFile {

@@ -176,7 +176,7 @@ TEST_F(RecallTest, RewritesTheKeywordsOnlyAndGoesOnWithoutARewriterThatFails) {
   auto recalled = Recall({.question = "restore", .rewriter = &synonyms}, snapshot_, embedder_, pool_);
   ASSERT_TRUE(recalled.ok());
   EXPECT_EQ(recalled->query, (RewrittenQuery{"restore", "restore import"}));
-  EXPECT_EQ(snapshot_->last_keywords, "restore import");
+  EXPECT_EQ(snapshot_->last_keywords(), "restore import");
 
   class FailingRewriter : public Rewriter {
    public:

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -144,7 +145,10 @@ class FakeSnapshot : public Snapshot {
   Result<std::vector<Hit>> SearchKeyword(const Context&, const KeywordQuery& query) const override {
     if (keyword_delay.count() > 0) std::this_thread::sleep_for(keyword_delay);
     if (!keyword_status.ok()) return keyword_status;
-    last_keywords = query.text;
+    {
+      const std::lock_guard lock(keywords_mutex_);
+      last_keywords_ = query.text;
+    }
     std::vector<Hit> hits;
     const std::vector<std::string> wanted = QueryWords(query.text);
     for (const Node& node : nodes) {
@@ -158,6 +162,12 @@ class FakeSnapshot : public Snapshot {
     return Best(std::move(hits), query.limit);
   }
 
+  // What the keyword route was asked last; several questions may run at once.
+  std::string last_keywords() const {
+    const std::lock_guard lock(keywords_mutex_);
+    return last_keywords_;
+  }
+
   std::vector<FileRecord> files;
   std::vector<FieldSpec> field_specs;
   std::vector<Node> nodes;
@@ -165,7 +175,6 @@ class FakeSnapshot : public Snapshot {
   std::chrono::milliseconds vector_delay{0}, keyword_delay{0};
   std::atomic<bool>* destroyed = nullptr;
   mutable std::atomic<int> file_reads{0};
-  mutable std::string last_keywords;  // Read it only when the keyword route has ended.
 
  private:
   bool Matches(const Filter& filter, const Node& node) const {
@@ -187,6 +196,9 @@ class FakeSnapshot : public Snapshot {
     if (hits.size() > limit) hits.resize(limit);
     return hits;
   }
+
+  mutable std::mutex keywords_mutex_;
+  mutable std::string last_keywords_;
 };
 
 class FakeGenerator : public Generator {

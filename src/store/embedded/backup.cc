@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <memory>
 #include <random>
 #include <set>
@@ -15,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/str_cat.h"
+#include "base/unix_time.h"
 #include "store/embedded/embedded_snapshot.h"
 #include "store/embedded/verify.h"
 
@@ -145,11 +145,8 @@ class Copy {
     RAGTIME_ASSIGN_OR_RETURN(const auto catalog, Catalog::Open(to_.catalog(), Access::kWrite));
     RAGTIME_ASSIGN_OR_RETURN(auto transaction, catalog->BeginWrite());
     RAGTIME_ASSIGN_OR_RETURN(CatalogState state, catalog->ReadState());
-    const auto now_ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count();
     std::random_device random;
-    const uint64_t drawn = static_cast<uint64_t>(std::max<int64_t>(now_ms, 0)) * 1024 + random() % 1024;
+    const uint64_t drawn = static_cast<uint64_t>(std::max<int64_t>(UnixTimeMs(), 0)) * 1024 + random() % 1024;
     state.generation = std::max(state.generation + 1, drawn);
     RAGTIME_RETURN_IF_ERROR(catalog->WriteState(state));
     RAGTIME_RETURN_IF_ERROR(transaction.Commit());

@@ -2,11 +2,11 @@
 #include "store/embedded/writer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <string>
 
 #include "base/str_cat.h"
+#include "base/unix_time.h"
 #include "store/batch_check.h"
 #include "wire/field_json.h"
 
@@ -19,11 +19,6 @@ constexpr uint64_t kTailGrowthMax = 4;
 
 // How long a snapshot may be kept and still read the files of its commit.
 constexpr int64_t kHistoryMs = int64_t{60} * 60 * 1000;
-
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 class CatalogRows : public FileRows {
  public:
@@ -67,7 +62,8 @@ Status Writer::SweepAndTrim() {
     if (!record.in_tail) known.insert(record.id);
   }
   RAGTIME_RETURN_IF_ERROR(source_->folder.Sweep(known));
-  RAGTIME_ASSIGN_OR_RETURN(const CommitNumber start, catalog_->TrimHistory(NowMs() - kHistoryMs, state.history_start));
+  RAGTIME_ASSIGN_OR_RETURN(const CommitNumber start,
+                           catalog_->TrimHistory(UnixTimeMs() - kHistoryMs, state.history_start));
   if (start == state.history_start) return Status();  // The transaction ends without having written.
   state.history_start = start;
   RAGTIME_RETURN_IF_ERROR(catalog_->WriteState(state));
@@ -90,7 +86,7 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
   RAGTIME_RETURN_IF_ERROR(Refresh());
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
                            CheckBatch(batch, source_->metric, view_->dimension, view_->fields));
-  const int64_t now_ms = NowMs();
+  const int64_t now_ms = UnixTimeMs();
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
                            PlanFiles(CatalogRows(*catalog_), batch, view_->state.next_document_id, now_ms));
   RAGTIME_ASSIGN_OR_RETURN(std::optional<NewSegment> segment,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <random>
@@ -16,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/str_cat.h"
+#include "base/unix_time.h"
 #include "store/batch_check.h"
 #include "store/hits.h"
 #include "store/query_terms.h"
@@ -374,11 +374,8 @@ Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) 
   // Only this thread changes the state, so that reading it needs no lock until Apply.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
                            CheckBatch(batch, state_->metric, state_->dimension, state_->fields));
-  const int64_t now_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
-                           PlanFiles(StateRows(*state_), batch, state_->next_document_id, now_ms));
+                           PlanFiles(StateRows(*state_), batch, state_->next_document_id, UnixTimeMs()));
   const std::unique_lock lock(state_->mutex);
   state_->Apply(batch, changes, dimension);
   if (dimension && !state_->settings.contains("dimension")) state_->settings["dimension"] = StrCat(*dimension);
