@@ -167,6 +167,26 @@ TEST_F(EmbeddedStoreTest, SealingKeepsTheTailEmptyAndSegmentsFew) {
   model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
 }
 
+TEST_F(EmbeddedStoreTest, SegmentsOfEachSizeAreMergedOnceTheyAreMany) {
+  const auto store = Create({.tail_nodes_max = 10,
+                             .small_segment_rows = 40,
+                             .small_segments_max = 2,
+                             .merged_rows_max = 200,
+                             .background = false});
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 60; ++i) {
+    const WriteBatch batch = Documents(i * 4, 4);
+    model.Apply(batch, Value(store->Commit({}, batch)));
+    ASSERT_OK(store->Seal({}));
+  }
+  ASSERT_OK(store->Seal({}));
+  const StoreStatistics statistics = StatisticsOf(*store);
+  ASSERT_GT(statistics.nodes, 400u) << "too few for all sizes";
+  // At most two of each size below the largest, and one that a merge has just made.
+  EXPECT_LE(statistics.segments, statistics.nodes / 200 + 2 + 2 + 1);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
 TEST_F(EmbeddedStoreTest, TheTailIsSealedInTheBackground) {
   const auto store = Value(TryOpen(true, {.tail_nodes_max = 40}));
   ASSERT_OK(store->BeginWrite(0));

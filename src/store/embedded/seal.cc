@@ -49,11 +49,25 @@ bool Writer::TailIsHalfFull() const {
          count * 2 > limits_.tail_segments_max;
 }
 
+// Into plans that each end at merged_rows_max.
+void Writer::SplitBySize(const MergePlan& together, std::vector<MergePlan>& merges) const {
+  uint64_t rows = limits_.merged_rows_max;
+  for (const SegmentView* segment : together) {
+    if (rows >= limits_.merged_rows_max) {
+      merges.emplace_back();
+      rows = 0;
+    }
+    merges.back().push_back(segment);
+    rows += segment->live_rows();
+  }
+}
+
 std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
   const bool compact = effort == MergeEffort::kCompact;
   const bool take_tail = effort != MergeEffort::kBackground || TailIsHalfFull();
   MergePlan together;  // Tail first, then small ones.
   MergePlan small;
+  MergePlan middling;
   std::vector<MergePlan> merges;
   const auto worn = [&](const SegmentView& segment) {
     if (segment.segment->outdated()) return true;
@@ -67,25 +81,26 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
       if (take_tail) together.push_back(&segment);
     } else if (segment.live_rows() < small_rows) {
       small.push_back(&segment);
+    } else if (!compact && segment.live_rows() < limits_.merged_rows_max) {
+      middling.push_back(&segment);
     } else if (worn(segment)) {
       merges.push_back({&segment});
     }
   }
   // In the background the tail goes first and alone: room in it is what commits wait for.
   if (effort == MergeEffort::kBackground && !together.empty()) return {together};
-  const bool merge_all = compact || small.size() + (together.empty() ? 0 : 1) > limits_.small_segments_max;
-  for (const SegmentView* segment : small) {
-    if (merge_all || worn(*segment)) together.push_back(segment);
-  }
-  uint64_t rows = limits_.merged_rows_max;
-  for (const SegmentView* segment : together) {
-    if (rows >= limits_.merged_rows_max) {
-      merges.emplace_back();
-      rows = 0;
+  // Each size has its own count, so that a row is written again only when it moves up to the next size.
+  const auto add = [&](MergePlan& to, const MergePlan& from) {
+    const bool all = compact || from.size() + (to.empty() ? 0 : 1) > limits_.small_segments_max;
+    for (const SegmentView* segment : from) {
+      if (all || worn(*segment)) to.push_back(segment);
     }
-    merges.back().push_back(segment);
-    rows += segment->live_rows();
-  }
+  };
+  add(together, small);
+  SplitBySize(together, merges);
+  MergePlan next;
+  add(next, middling);
+  SplitBySize(next, merges);
   // One that would only be copied stays.
   std::erase_if(merges, [](const MergePlan& plan) {
     return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0 &&

@@ -35,8 +35,10 @@ namespace ragtime {
 struct EmbeddedLimits {
   size_t tail_nodes_max = 4096;
   size_t tail_size_bytes_max = size_t{8} << 20;
-  size_t tail_segments_max = 64;     // Each commit in the tail is searched on its own.
-  size_t small_segment_rows = 8192;  // Sealed segments below it are merged once there are more than small_segments_max.
+  size_t tail_segments_max = 64;  // Each commit in the tail is searched on its own.
+  // Sealed segments below it are merged once there are more than small_segments_max of them; so are those from it to
+  // merged_rows_max.
+  size_t small_segment_rows = 8192;
   size_t small_segments_max = 8;
   size_t merged_rows_max = 65536;  // Merging ends a new segment at this size: its vectors are in memory meanwhile.
   double deleted_share_max = 0.2;  // A segment with more deleted rows is written anew.
@@ -103,6 +105,7 @@ class Writer {
   void RemoveFiles(std::span<const SegmentRecord> gone) const;
 
   bool TailIsHalfFull() const;
+  void SplitBySize(const MergePlan& together, std::vector<MergePlan>& merges) const;
   std::vector<MergePlan> PlanMerges(MergeEffort effort) const;
   Status MergeAll(const Context& context, MergeEffort effort);
   // Waits until no merge is under way, and keeps others from beginning until EndMerges.
