@@ -169,6 +169,13 @@ bool UseAsBm25Index(std::span<const std::byte> bytes) {
   const auto hits = (*index)->Search({}, terms, {header.rows, header.tokens}, 10, RowBitmap{excluded});
   Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
   if (hits.ok()) RequireOrdered(*hits, 10, header.rows);
+  const uint32_t rows[] = {3, 70, 250};
+  const auto listed = (*index)->Search({}, terms, {header.rows, header.tokens}, 2, RowSelection({}, rows));
+  Require(listed.ok() || listed.status().code() == StatusCode::kDataLoss);
+  terms.push_back({"more", 0, 1});  // With a weight of 0 every row is scored.
+  const auto all = (*index)->Search({}, terms, {header.rows, header.tokens}, 1000, {});
+  Require(all.ok() || all.status().code() == StatusCode::kDataLoss);
+  if (all.ok()) RequireOrdered(*all, 1000, header.rows);
   for (const uint32_t row : {0u, 100u, UINT32_MAX}) Require((*index)->Length(row).ok() == (row < header.rows));
   return true;
 }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,8 @@ struct RowSelection {
 
   RowBitmap excluded;
   std::optional<std::span<const uint32_t>> listed;
+  // Rows with a lower score are not wanted, since there are enough others; an index may return them all the same.
+  float least_score = -std::numeric_limits<float>::infinity();
 };
 
 // n x dimension floats, row by row, not owned.

@@ -182,6 +182,7 @@ store_conf:                       # spelled as LazyLLM does
 search:
   top_k: 10
   route: hybrid                   # hybrid | vector | keyword
+  # bm25: {k1: 1.2, b: 0.75}      # weight of repeated words, and of a node's length, by keyword
 
 # rewrite:
 #   synonyms: {k8s: [kubernetes]} # what else the keyword route looks for

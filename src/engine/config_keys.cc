@@ -33,6 +33,18 @@ std::function<Status(Config&, const std::string&, const std::filesystem::path&)>
   };
 }
 
+auto Fraction(std::string_view key, float least, float most, std::function<float&(Config&)> field) {
+  return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
+    float number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || !(number >= least && number <= most)) {
+      return WrongValue(key, value, StrCat("a number from ", least, " to ", most));
+    }
+    field(config) = number;
+    return Status();
+  };
+}
+
 auto Text(std::function<std::string&(Config&)> field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     field(config) = value;
@@ -197,6 +209,12 @@ std::vector<ConfigKey> MakeKeys() {
                   Choice<Route>("search.route",
                                 {{"hybrid", Route::kHybrid}, {"vector", Route::kVector}, {"keyword", Route::kKeyword}},
                                 [](Config& c) -> Route& { return c.search.route; })});
+  keys.push_back({"search.bm25.k1", "RAGTIME_SEARCH_BM25_K1", "0 to 10", "1.2",
+                  "How much a word that a node repeats adds to its score by keyword. 0: nothing.",
+                  Fraction("search.bm25.k1", 0, 10, [](Config& c) -> float& { return c.store.bm25.k1; })});
+  keys.push_back({"search.bm25.b", "RAGTIME_SEARCH_BM25_B", "0 to 1", "0.75",
+                  "How much a longer node must repeat a word for the same score by keyword. 0: not more.",
+                  Fraction("search.bm25.b", 0, 1, [](Config& c) -> float& { return c.store.bm25.b; })});
   keys.push_back({"rewrite.synonyms", "RAGTIME_REWRITE_SYNONYMS", "a map: {k8s: [kubernetes], 备份: [转储, backup]}",
                   "none", "What else the keyword route looks for when the question holds a word. One way.",
                   SetSynonyms});

@@ -69,6 +69,17 @@ TEST(Config, RefusesByNameWhatItDoesNotTake) {
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: HNSW}}}").ToString(), HasSubstr("FLAT"));
 }
 
+TEST(Config, TakesTheParametersOfBm25) {
+  const auto config = ParseConfig("search: {bm25: {k1: 0.9, b: 0}}", "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.bm25.k1, 0.9f);
+  EXPECT_EQ(config->store.bm25.b, 0.0f);
+  for (const char* wrong : {"1.5", "-0.1", "nan", "0.5x", "half"}) {
+    const Status status = ParseConfig(std::string("search: {bm25: {b: ") + wrong + "}}", "").status();
+    EXPECT_THAT(status.ToString(), AllOf(HasSubstr("search.bm25.b"), HasSubstr(wrong), HasSubstr("0 to 1")));
+  }
+}
+
 TEST(Config, DeclaresFieldsInTheOrderWritten) {
   const auto config = ParseConfig(
       "doc_fields:\n  year: int\n  author: {type: string, index: hash}\n  tags: {type: list}\n  draft: bool\n"

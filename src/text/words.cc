@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -126,7 +127,8 @@ std::string WithoutAccents(std::string_view folded) {
 // stemming.
 class Stemmer {
  public:
-  Stemmer() : stemmer_(sb_stemmer_new("english", "UTF_8")), slots_(kSlots) {}
+  Stemmer()
+      : stemmer_(sb_stemmer_new("english", "UTF_8")), slots_(static_cast<Slot*>(std::calloc(kSlots, sizeof(Slot)))) {}
   Stemmer(const Stemmer&) = delete;
   Stemmer& operator=(const Stemmer&) = delete;
   ~Stemmer() { sb_stemmer_delete(stemmer_); }
@@ -134,7 +136,7 @@ class Stemmer {
   // `word` is lower-case ASCII letters, at most kWordSizeMax. The result is valid until the next call.
   std::string_view Stem(std::string_view word) {
     if (word.size() < 3 || stemmer_ == nullptr) return word;
-    if (word.size() > sizeof(Slot::word)) return Compute(word);
+    if (word.size() > sizeof(Slot::word) || slots_ == nullptr) return Compute(word);
     Slot& slot = slots_[Hash64(word) % kSlots];
     if (slot.word_size != word.size() || std::memcmp(slot.word, word.data(), word.size()) != 0) {
       const std::string_view stem = Compute(word);
@@ -151,9 +153,12 @@ class Stemmer {
   static constexpr size_t kSlots = 4096;
   struct Slot {
     char word[23];
-    uint8_t word_size = 0;
+    uint8_t word_size;  // 0 if the slot is free.
     char stem[23];
-    uint8_t stem_size = 0;
+    uint8_t stem_size;
+  };
+  struct Free {
+    void operator()(Slot* slots) const { std::free(slots); }
   };
 
   std::string_view Compute(std::string_view word) {
@@ -164,7 +169,8 @@ class Stemmer {
   }
 
   sb_stemmer* stemmer_;
-  std::vector<Slot> slots_;
+  // From calloc, which leaves it to the system to clear the pages that are touched: a question touches few.
+  std::unique_ptr<Slot[], Free> slots_;
 };
 
 Stemmer& ThreadStemmer() {

@@ -102,6 +102,16 @@ class CommandLine(unittest.TestCase):
         self.assertGreater(report["nodes_added"], 8)
         self.assertEqual(report["failed"], [])
 
+    def test_search_by_keyword_obeys_the_parameters_of_bm25(self):
+        def score(**environment):
+            command = ("search", "lost library card", "--kb", self.kb, "--route", "keyword", "--json")
+            hits = checked(run(*command, environment=environment), "search")["hits"]
+            return hits[0]["scores"]["keyword"]
+
+        self.assertEqual(score(), score(RAGTIME_SEARCH_BM25_K1="1.2", RAGTIME_SEARCH_BM25_B="0.75"))
+        self.assertNotEqual(score(), score(RAGTIME_SEARCH_BM25_K1="0"))
+        self.assertNotEqual(score(), score(RAGTIME_SEARCH_BM25_B="0"))
+
     def test_search_finds_the_passage_in_both_languages_by_every_route(self):
         for question, file in (
             ("How much does a replacement for a lost card cost?", "en/borrowing.md"),

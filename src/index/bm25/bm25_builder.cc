@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <numeric>
 
 #include "base/hash.h"
 #include "base/str_cat.h"
@@ -118,12 +117,27 @@ PostingLists InvertCorpus(const Corpus& corpus) {
   return lists;
 }
 
-// Term numbers in ascending order of the terms' bytes.
-std::vector<uint32_t> SortedTerms(std::span<const std::string_view> terms) {
-  std::vector<uint32_t> order(terms.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [terms](uint32_t a, uint32_t b) { return terms[a] < terms[b]; });
-  return order;
+// Where the record of each term lies, by Bm25Slot.
+class Slots {
+ public:
+  // Two thirds of them are taken at most, so that a term is found after few.
+  explicit Slots(size_t terms) : slots_(terms + terms / 2 + 1) {}
+
+  void Put(std::string_view term, uint64_t offset) {
+    const uint64_t hash = Hash64(term);
+    size_t i = Bm25Slot(hash, slots_.size());
+    while (slots_[i] != 0) i = i + 1 < slots_.size() ? i + 1 : 0;
+    slots_[i] = Bm25SlotValue(hash, offset);
+  }
+  std::span<const uint64_t> all() const { return slots_; }
+
+ private:
+  std::vector<uint64_t> slots_;
+};
+
+uint32_t LengthBytes(std::span<const uint32_t> lengths) {
+  const uint32_t longest = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+  return longest <= std::numeric_limits<uint8_t>::max() ? 1 : longest <= std::numeric_limits<uint16_t>::max() ? 2 : 4;
 }
 
 template <typename T>
@@ -140,40 +154,38 @@ Result<std::vector<std::byte>> Bm25IndexType::Build(std::span<const std::vector<
   const std::vector<std::string_view>& terms = corpus.numbers.terms();
   const PostingLists lists = InvertCorpus(corpus);
 
-  std::vector<Bm25Entry> entries;
-  entries.reserve(terms.size() + 1);
-  std::string strings;
-  std::vector<std::byte> postings;
-  for (const uint32_t term : SortedTerms(terms)) {
-    entries.push_back({postings.size(), static_cast<uint32_t>(strings.size()), corpus.row_counts[term]});
-    strings += terms[term];
+  Slots slots(terms.size());
+  std::vector<std::byte> records;
+  for (size_t term = 0; term < terms.size(); ++term) {
+    slots.Put(terms[term], records.size());
     const size_t start = lists.ends[term] - corpus.row_counts[term];
-    AppendPostings(std::span(lists.rows).subspan(start, corpus.row_counts[term]),
-                   std::span(lists.counts).subspan(start, corpus.row_counts[term]), postings);
-    if (strings.size() >= kLimit) {
-      return ResourceExhaustedError(
-          StrCat("the distinct words of a BM25 index take more than 4 GiB: ", terms.size(), " words"));
-    }
+    RAGTIME_RETURN_IF_ERROR(AppendTerm(terms[term], std::span(lists.rows).subspan(start, corpus.row_counts[term]),
+                                       std::span(lists.counts).subspan(start, corpus.row_counts[term]), corpus.lengths,
+                                       records));
   }
-  entries.push_back({postings.size(), static_cast<uint32_t>(strings.size()), 0});
-  postings.resize(postings.size() + kPostingsPadding);
+  records.resize(records.size() + kRecordsPadding);
+  if (slots.all().size() >= kLimit || records.size() > kSlotOffsetMask) {
+    return ResourceExhaustedError(StrCat("a BM25 index cannot hold that many distinct words: ", terms.size()));
+  }
 
   Bm25Header header = {};
   std::copy(std::begin(kBm25Magic), std::end(kBm25Magic), header.magic);
   header.version = kBm25Version;
+  header.length_bytes = LengthBytes(corpus.lengths);
   header.rows = rows.size();
   header.terms = terms.size();
-  header.strings_size = strings.size();
-  header.postings_size = postings.size();
+  header.slots = slots.all().size();
+  header.records_size = records.size();
   header.tokens = corpus.tokens.size();
   header.header_hash = Bm25HeaderHash(header);
   const Bm25Layout layout = Bm25Layout::Of(header);
   std::vector<std::byte> bytes(layout.size);
   Put<Bm25Header>(bytes, 0, {&header, 1});
-  Put<uint32_t>(bytes, layout.lengths, corpus.lengths);
-  Put<Bm25Entry>(bytes, layout.entries, entries);
-  Put<char>(bytes, layout.strings, strings);
-  Put<std::byte>(bytes, layout.postings, postings);
+  for (size_t row = 0; row < rows.size(); ++row) {  // Little-endian: the low bytes come first.
+    std::memcpy(bytes.data() + layout.lengths + row * header.length_bytes, &corpus.lengths[row], header.length_bytes);
+  }
+  Put<uint64_t>(bytes, layout.slots, slots.all());
+  Put<std::byte>(bytes, layout.records, records);
   return bytes;
 }
 

@@ -4,6 +4,7 @@
 #ifndef RAGTIME_INDEX_BM25_BM25_FORMAT_H_
 #define RAGTIME_INDEX_BM25_BM25_FORMAT_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,18 +18,18 @@ namespace ragtime {
 static_assert(std::endian::native == std::endian::little, "the format is little-endian and read in place");
 
 inline constexpr char kBm25Magic[8] = {'R', 'T', 'B', 'M', '2', '5', '\r', '\n'};
-inline constexpr uint32_t kBm25Version = 1;
+inline constexpr uint32_t kBm25Version = 2;
 
 struct Bm25Header {
   char magic[8];
   uint32_t version;
-  uint32_t reserved;       // 0
-  uint64_t rows;           // Below 2^32.
-  uint64_t terms;          // Below 2^32.
-  uint64_t strings_size;   // Below 2^32, in bytes.
-  uint64_t postings_size;  // In bytes, with kPostingsPadding.
-  uint64_t tokens;         // Sum of the lengths.
-  uint64_t header_hash;    // Hash64 of the bytes before it.
+  uint32_t length_bytes;  // Of each row's length: 1, 2 or 4.
+  uint64_t rows;          // Below 2^32.
+  uint64_t terms;         // Below `slots`.
+  uint64_t slots;         // At least 1, below 2^32.
+  uint64_t records_size;  // In bytes, with kRecordsPadding; below 2^40.
+  uint64_t tokens;        // Sum of the lengths.
+  uint64_t header_hash;   // Hash64 of the bytes before it.
 };
 static_assert(sizeof(Bm25Header) == 64 && std::is_trivially_copyable_v<Bm25Header>);
 
@@ -36,37 +37,60 @@ inline uint64_t Bm25HeaderHash(const Bm25Header& header) {
   return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(Bm25Header, header_hash)));
 }
 
-// One per term in ascending order of the terms' bytes, and one behind the last that holds the ends.
-struct Bm25Entry {
-  uint64_t postings;  // Offset of the term's first block in the postings.
-  uint32_t string;    // Offset of the term in the strings; it ends where the next one starts.
-  uint32_t rows;      // That hold the term.
-};
-static_assert(sizeof(Bm25Entry) == 16 && std::is_trivially_copyable_v<Bm25Entry>);
+// A slot of the hash table is 0, or the low 24 bits of a term's hash above 40 bits that hold its record's offset + 1.
+// A term lies in the first free slot from Bm25Slot on, the first slot following the last.
+inline constexpr unsigned kSlotOffsetBits = 40;
+inline constexpr uint64_t kSlotOffsetMask = (uint64_t{1} << kSlotOffsetBits) - 1;
 
-// Postings of a term: blocks of up to 128 rows, each
-//   uint8 row_bits, uint8 count_bits, then the packed gaps between rows, then the packed counts less 1.
-// The packed values follow each other from the lowest bit on, each list padded to a whole byte.
-inline constexpr size_t kPostingsBlockRows = 128;
-// Behind the last block, so that 8 bytes can be read wherever a value starts.
-inline constexpr size_t kPostingsPadding = 8;
+inline uint64_t Bm25Slot(uint64_t hash, uint64_t slots) { return (hash >> 32) * slots >> 32; }
+inline uint64_t Bm25SlotValue(uint64_t hash, uint64_t offset) { return hash << kSlotOffsetBits | (offset + 1); }
+
+// The rows of a term come in blocks of this many, the last one shorter.
+inline constexpr size_t kBlockRows = 128;
+// Behind the last record, so that a register can be filled wherever a value starts.
+inline constexpr size_t kRecordsPadding = 64;
+
+// One per block of a term with more than one.
+struct Bm25Block {
+  uint32_t last_row;
+  uint32_t end;        // Of the block's bytes, from the start of the first block's.
+  uint8_t row_bits;    // Of each packed gap.
+  uint8_t count_bits;  // Of each packed count.
+  uint8_t max_count;   // CountCode of the largest count.
+  uint8_t min_length;  // LengthCode of the shortest row.
+};
+static_assert(sizeof(Bm25Block) == 12 && std::is_trivially_copyable_v<Bm25Block>);
+
+// 255 stands for any larger count too.
+inline constexpr uint8_t kAnyCount = 255;
+constexpr uint8_t CountCode(uint32_t count) { return static_cast<uint8_t>(std::min<uint32_t>(count, kAnyCount)); }
+
+// A length in 8 bits, rounded down: below 32 exact, then 4 bits behind the leading one.
+constexpr uint8_t LengthCode(uint32_t length) {
+  if (length < 16) return static_cast<uint8_t>(length);
+  const unsigned shift = static_cast<unsigned>(std::bit_width(length)) - 5;
+  if (shift > 14) return 255;
+  return static_cast<uint8_t>(16 * (shift + 1) + (length >> shift & 15));
+}
+constexpr uint32_t LengthOfCode(uint8_t code) {
+  if (code < 16) return code;
+  return (16u + code % 16u) << (code / 16 - 1);
+}
 
 struct Bm25Layout {
-  uint64_t lengths = 0;   // uint32[rows]: tokens of each row.
-  uint64_t entries = 0;   // Bm25Entry[terms + 1]
-  uint64_t strings = 0;   // The terms, one behind the other.
-  uint64_t postings = 0;  // Blocks, term by term.
+  uint64_t lengths = 0;  // Of each row, length_bytes each.
+  uint64_t slots = 0;    // uint64_t[slots]
+  uint64_t records = 0;  // Of the terms, one behind the other.
   uint64_t size = 0;
 
   static constexpr uint64_t Align(uint64_t offset) { return (offset + 63) / 64 * 64; }
-  // Cannot overflow: rows, terms and strings_size are below 2^32 and postings_size below 2^62.
+  // Cannot overflow within the limits of Bm25Header.
   static constexpr Bm25Layout Of(const Bm25Header& header) {
     Bm25Layout layout;
     layout.lengths = sizeof(Bm25Header);
-    layout.entries = Align(layout.lengths + header.rows * sizeof(uint32_t));
-    layout.strings = Align(layout.entries + (header.terms + 1) * sizeof(Bm25Entry));
-    layout.postings = Align(layout.strings + header.strings_size);
-    layout.size = layout.postings + header.postings_size;
+    layout.slots = Align(layout.lengths + header.rows * header.length_bytes);
+    layout.records = Align(layout.slots + header.slots * sizeof(uint64_t));
+    layout.size = layout.records + header.records_size;
     return layout;
   }
 };

@@ -5,8 +5,10 @@
 #define RAGTIME_INDEX_KERNELS_TOP_HITS_H_
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
-#include <utility>
+#include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "ragtime/index.h"
@@ -17,25 +19,28 @@ class TopHits {
  public:
   explicit TopHits(size_t limit) : limit_(limit) {}
 
-  bool full() const { return hits_.size() >= limit_; }
+  bool full() const { return keys_.size() >= limit_; }
   // The hit that the next better one would replace. Requires full() and a limit above 0.
-  const RowHit& worst() const { return hits_.front(); }
+  RowHit worst() const { return HitOf(keys_.front()); }
 
   void Offer(RowHit hit) {
+    const uint64_t key = KeyOf(hit);
     if (!full()) {
-      hits_.push_back(hit);
-      std::push_heap(hits_.begin(), hits_.end(), IsBetter);
-    } else if (limit_ > 0 && IsBetter(hit, worst())) {
-      std::pop_heap(hits_.begin(), hits_.end(), IsBetter);
-      hits_.back() = hit;
-      std::push_heap(hits_.begin(), hits_.end(), IsBetter);
+      keys_.push_back(key);
+      std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
+    } else if (limit_ > 0 && key > keys_.front()) {
+      ReplaceWorst(key);
     }
   }
 
   // Best first; the collection is empty afterwards.
   std::vector<RowHit> Take() {
-    std::sort_heap(hits_.begin(), hits_.end(), IsBetter);
-    return std::exchange(hits_, {});
+    std::sort(keys_.begin(), keys_.end(), std::greater<>());
+    std::vector<RowHit> hits;
+    hits.reserve(keys_.size());
+    for (const uint64_t key : keys_) hits.push_back(HitOf(key));
+    keys_.clear();
+    return hits;
   }
 
   static bool IsBetter(const RowHit& a, const RowHit& b) {
@@ -43,8 +48,35 @@ class TopHits {
   }
 
  private:
+  // A hit as one number, greater for better: floats are ordered as their bits are, once those of negative ones are
+  // turned round.
+  static uint64_t KeyOf(RowHit hit) {
+    const auto bits = std::bit_cast<uint32_t>(hit.score + 0.0f);  // -0 is 0.
+    const uint32_t ordered = bits >> 31 != 0 ? ~bits : bits | kSign;
+    return uint64_t{ordered} << 32 | ~hit.row;
+  }
+  static RowHit HitOf(uint64_t key) {
+    const auto ordered = static_cast<uint32_t>(key >> 32);
+    const uint32_t bits = (ordered & kSign) != 0 ? ordered & ~kSign : ~ordered;
+    return {~static_cast<uint32_t>(key), std::bit_cast<float>(bits)};
+  }
+
+  // One way down, where popping and pushing would go down and up again.
+  void ReplaceWorst(uint64_t key) {
+    size_t at = 0;
+    for (size_t child = 1; child < keys_.size(); child = 2 * at + 1) {
+      child += child + 1 < keys_.size() && keys_[child + 1] < keys_[child];
+      if (keys_[child] >= key) break;
+      keys_[at] = keys_[child];
+      at = child;
+    }
+    keys_[at] = key;
+  }
+
+  static constexpr uint32_t kSign = 0x80000000u;
+
   size_t limit_;
-  std::vector<RowHit> hits_;  // A heap with the worst in front.
+  std::vector<uint64_t> keys_;  // A heap with the worst in front.
 };
 
 }  // namespace ragtime

@@ -294,11 +294,13 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context,
                              In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
+    RowSelection rows = selection.rows();
+    if (hits.size() >= query.limit) rows.least_score = hits.back().score;
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             In(segment, index->Search(context, terms, statistics, query.limit, selection.rows())));
+                             In(segment, index->Search(context, terms, statistics, query.limit, rows)));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
+    KeepBest(hits, query.limit);
   }
-  KeepBest(hits, query.limit);
   return hits;
 }
 
