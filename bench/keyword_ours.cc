@@ -22,6 +22,7 @@
 
 #include "base/stopwatch.h"
 #include "index/bm25/bm25_index.h"
+#include "text/token_table.h"
 #include "text/words.h"
 
 namespace ragtime {
@@ -105,7 +106,7 @@ class Corpus {
     Part part;
     part.first_row = first_row;
     const Stopwatch stopwatch;
-    RAGTIME_ASSIGN_OR_RETURN(part.bytes, type.Build(rows));
+    RAGTIME_ASSIGN_OR_RETURN(part.bytes, type.Build(TokenTable(rows).rows()));
     build_ms_ += stopwatch.ElapsedMs();
     if (deleted_percent > 0) part.deleted.resize((rows.size() + 63) / 64);
     for (uint32_t r = 0; r < rows.size(); ++r) {

@@ -15,6 +15,7 @@
 #include "index/scalar/columns.h"
 #include "index/scalar/columns_format.h"
 #include "ragtime/filter.h"
+#include "text/token_table.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -266,7 +267,7 @@ std::vector<std::byte> Bm25Seed() {
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t i = 0; i < r % 9; ++i) rows[r].push_back(words[(r * 7 + i * i) % std::size(words)]);
   }
-  return *Bm25IndexType().Build(rows);
+  return *Bm25IndexType().Build(TokenTable(rows).rows());
 }
 
 }  // namespace ragtime

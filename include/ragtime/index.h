@@ -134,6 +134,13 @@ class KeywordIndex {
   KeywordIndex() = default;
 };
 
+// The tokens of rows, in order, repeats included, as numbers of distinct terms. Not owned.
+struct TokenRows {
+  std::span<const std::string_view> terms;  // By number, each once.
+  std::span<const uint32_t> tokens;         // Of all rows, one row behind the other.
+  std::span<const uint32_t> lengths;        // Tokens of each row.
+};
+
 class KeywordIndexType {
  public:
   virtual ~KeywordIndexType() = default;
@@ -142,8 +149,7 @@ class KeywordIndexType {
 
   virtual std::string_view name() const = 0;  // "BM25"
   virtual uint32_t version() const = 0;       // Of its bytes.
-  // rows[r] are the tokens of row r, in order, repeats included.
-  virtual Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const = 0;
+  virtual Result<std::vector<std::byte>> Build(const TokenRows& rows) const = 0;
   // `bytes` must outlive the index and is aligned to 64.
   virtual Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const = 0;
 

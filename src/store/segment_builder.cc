@@ -121,8 +121,9 @@ Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
   node_ids_.push_back(node.id);
   rows_.push_back(row);
   vectors_.insert(vectors_.end(), vector.begin(), vector.end());
-  words_.push_back(SplitWords(node.text));
-  tokens_ += words_.back().size();
+  SplitWords(node.text, [this](std::string_view word) { words_.Add(word); });
+  words_.EndRow();
+  tokens_ = words_.tokens();
   return Status();
 }
 
@@ -166,7 +167,7 @@ Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
   add(SectionType::kText, std::move(text));
   RAGTIME_RETURN_IF_ERROR(context.Check());
   {
-    RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, indexes_.keyword->Build(words_));
+    RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, indexes_.keyword->Build(words_.rows()));
     add(SectionType::kKeywordIndex, std::move(index), indexes_.keyword->version(), indexes_.keyword->name());
     words_ = {};
   }

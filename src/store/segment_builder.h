@@ -22,6 +22,7 @@
 #include "store/index_set.h"
 #include "store/segment_format.h"
 #include "store/text_blocks.h"
+#include "text/token_table.h"
 
 namespace ragtime {
 
@@ -85,8 +86,8 @@ class SegmentBuilder {
   std::vector<Group> groups_;
   TextBlocksBuilder texts_;
   std::vector<float> vectors_;
-  std::vector<std::vector<std::string>> words_;
-  uint64_t tokens_ = 0;
+  TokenTable words_;
+  uint64_t tokens_ = 0;  // Of words_, which Finish gives up.
 };
 
 }  // namespace ragtime

@@ -264,9 +264,7 @@ TEST_F(EmbeddedStoreTest, SegmentsWithAnIndexOfAnOlderVersionAreMadeAnew) {
    public:
     std::string_view name() const override { return type_.name(); }
     uint32_t version() const override { return type_.version() + 1; }
-    Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const override {
-      return type_.Build(rows);
-    }
+    Result<std::vector<std::byte>> Build(const TokenRows& rows) const override { return type_.Build(rows); }
     Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const override {
       return type_.Open(bytes);
     }

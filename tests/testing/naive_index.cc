@@ -124,12 +124,14 @@ Result<std::unique_ptr<VectorIndex>> NaiveVectorIndexType::Open(std::span<const 
   return std::unique_ptr<VectorIndex>(new NaiveVectorIndex(vectors, metric));
 }
 
-Result<std::vector<std::byte>> NaiveKeywordIndexType::Build(std::span<const std::vector<std::string>> rows) const {
+Result<std::vector<std::byte>> NaiveKeywordIndexType::Build(const TokenRows& rows) const {
   std::vector<std::byte> bytes;
-  Append(static_cast<uint32_t>(rows.size()), bytes);
-  for (const auto& words : rows) {
-    Append(static_cast<uint32_t>(words.size()), bytes);
-    for (const std::string& word : words) {
+  Append(static_cast<uint32_t>(rows.lengths.size()), bytes);
+  size_t next = 0;
+  for (const uint32_t length : rows.lengths) {
+    Append(length, bytes);
+    for (const uint32_t token : rows.tokens.subspan(std::exchange(next, next + length), length)) {
+      const std::string_view word = rows.terms[token];
       Append(static_cast<uint32_t>(word.size()), bytes);
       const auto* text = reinterpret_cast<const std::byte*>(word.data());
       bytes.insert(bytes.end(), text, text + word.size());

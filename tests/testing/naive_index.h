@@ -38,7 +38,7 @@ class NaiveKeywordIndexType : public KeywordIndexType {
   explicit NaiveKeywordIndexType(Bm25Parameters parameters = {}) : parameters_(parameters) {}
   std::string_view name() const override { return "NAIVE_KEYWORD"; }
   uint32_t version() const override { return 1; }
-  Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const override;
+  Result<std::vector<std::byte>> Build(const TokenRows& rows) const override;
   Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const override;
 
  private:

@@ -14,75 +14,18 @@ namespace {
 
 constexpr uint64_t kLimit = uint64_t{1} << 32;  // Of rows, and of the bytes of all terms.
 
-// Numbers distinct terms 0, 1, 2 ... as they come. Open addressing, since most tokens are known already and each is
-// looked up.
-class TermNumbers {
- public:
-  TermNumbers() : slots_(1 << 12, kEmpty) {}
-
-  uint32_t Number(std::string_view term) {
-    const uint64_t hash = Hash64(term);
-    for (size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
-      if (slots_[i] == kEmpty) return Insert(term, hash, i);
-      const uint32_t number = slots_[i];
-      if (hashes_[number] == hash && terms_[number] == term) return number;
+// For each term how many rows hold it.
+std::vector<uint32_t> CountRowsOfTerms(const TokenRows& rows) {
+  std::vector<uint32_t> counts(rows.terms.size());
+  std::vector<uint32_t> last_row(rows.terms.size());  // The last row that held it, + 1.
+  const uint32_t* token = rows.tokens.data();
+  for (uint32_t row = 0; row < rows.lengths.size(); ++row) {
+    for (uint32_t i = 0; i < rows.lengths[row]; ++i, ++token) {
+      counts[*token] += last_row[*token] != row + 1;
+      last_row[*token] = row + 1;
     }
   }
-
-  const std::vector<std::string_view>& terms() const { return terms_; }
-
- private:
-  static constexpr uint32_t kEmpty = std::numeric_limits<uint32_t>::max();
-
-  uint32_t Insert(std::string_view term, uint64_t hash, size_t slot) {
-    const auto number = static_cast<uint32_t>(terms_.size());
-    terms_.push_back(term);
-    hashes_.push_back(hash);
-    slots_[slot] = number;
-    if (terms_.size() * 2 > slots_.size()) Grow();
-    return number;
-  }
-
-  void Grow() {
-    slots_.assign(slots_.size() * 2, kEmpty);
-    for (uint32_t number = 0; number < terms_.size(); ++number) {
-      size_t i = hashes_[number] & (slots_.size() - 1);
-      while (slots_[i] != kEmpty) i = (i + 1) & (slots_.size() - 1);
-      slots_[i] = number;
-    }
-  }
-
-  std::vector<uint32_t> slots_;          // A power of two; the number of a term or kEmpty.
-  std::vector<std::string_view> terms_;  // By number.
-  std::vector<uint64_t> hashes_;         // By number.
-};
-
-// The rows as numbers, and for each term how many rows hold it.
-struct Corpus {
-  TermNumbers numbers;
-  std::vector<uint32_t> tokens;      // Of all rows, one behind the other.
-  std::vector<uint32_t> lengths;     // Of each row.
-  std::vector<uint32_t> row_counts;  // By term.
-};
-
-Corpus ReadCorpus(std::span<const std::vector<std::string>> rows) {
-  Corpus corpus;
-  corpus.lengths.reserve(rows.size());
-  std::vector<uint32_t> last_row;  // By term: the last row that held it, + 1.
-  for (uint32_t row = 0; row < rows.size(); ++row) {
-    corpus.lengths.push_back(static_cast<uint32_t>(rows[row].size()));
-    for (const std::string& token : rows[row]) {
-      const uint32_t term = corpus.numbers.Number(token);
-      if (term == last_row.size()) {
-        last_row.push_back(0);
-        corpus.row_counts.push_back(0);
-      }
-      corpus.row_counts[term] += last_row[term] != row + 1;
-      last_row[term] = row + 1;
-      corpus.tokens.push_back(term);
-    }
-  }
-  return corpus;
+  return counts;
 }
 
 // Rows and counts of every term, term by term in order of number: those of a term end at ends[term].
@@ -92,20 +35,20 @@ struct PostingLists {
   std::vector<uint32_t> counts;
 };
 
-PostingLists InvertCorpus(const Corpus& corpus) {
+PostingLists Invert(const TokenRows& rows, std::span<const uint32_t> row_counts) {
   PostingLists lists;
-  lists.ends.resize(corpus.row_counts.size());
+  lists.ends.resize(row_counts.size());
   uint64_t total = 0;
   for (size_t term = 0; term < lists.ends.size(); ++term) {
     lists.ends[term] = total;  // Where it starts; filling moves it to the end.
-    total += corpus.row_counts[term];
+    total += row_counts[term];
   }
   lists.rows.resize(total);
   lists.counts.resize(total);
   std::vector<uint32_t> last_row(lists.ends.size());  // By term: the last row that held it, + 1.
-  const uint32_t* token = corpus.tokens.data();
-  for (uint32_t row = 0; row < corpus.lengths.size(); ++row) {
-    for (uint32_t i = 0; i < corpus.lengths[row]; ++i, ++token) {
+  const uint32_t* token = rows.tokens.data();
+  for (uint32_t row = 0; row < rows.lengths.size(); ++row) {
+    for (uint32_t i = 0; i < rows.lengths[row]; ++i, ++token) {
       uint64_t& end = lists.ends[*token];
       if (last_row[*token] != row + 1) {
         last_row[*token] = row + 1;
@@ -147,20 +90,20 @@ void Put(std::vector<std::byte>& bytes, uint64_t offset, std::span<const T> valu
 
 }  // namespace
 
-Result<std::vector<std::byte>> Bm25IndexType::Build(std::span<const std::vector<std::string>> rows) const {
-  if (rows.size() >= kLimit)
-    return InvalidArgumentError(StrCat("a BM25 index cannot number that many rows: ", rows.size()));
-  const Corpus corpus = ReadCorpus(rows);
-  const std::vector<std::string_view>& terms = corpus.numbers.terms();
-  const PostingLists lists = InvertCorpus(corpus);
+Result<std::vector<std::byte>> Bm25IndexType::Build(const TokenRows& rows) const {
+  if (rows.lengths.size() >= kLimit)
+    return InvalidArgumentError(StrCat("a BM25 index cannot number that many rows: ", rows.lengths.size()));
+  const std::span<const std::string_view> terms = rows.terms;
+  const std::vector<uint32_t> row_counts = CountRowsOfTerms(rows);
+  const PostingLists lists = Invert(rows, row_counts);
 
   Slots slots(terms.size());
   std::vector<std::byte> records;
   for (size_t term = 0; term < terms.size(); ++term) {
     slots.Put(terms[term], records.size());
-    const size_t start = lists.ends[term] - corpus.row_counts[term];
-    RAGTIME_RETURN_IF_ERROR(AppendTerm(terms[term], std::span(lists.rows).subspan(start, corpus.row_counts[term]),
-                                       std::span(lists.counts).subspan(start, corpus.row_counts[term]), corpus.lengths,
+    const size_t start = lists.ends[term] - row_counts[term];
+    RAGTIME_RETURN_IF_ERROR(AppendTerm(terms[term], std::span(lists.rows).subspan(start, row_counts[term]),
+                                       std::span(lists.counts).subspan(start, row_counts[term]), rows.lengths,
                                        records));
   }
   records.resize(records.size() + kRecordsPadding);
@@ -171,18 +114,18 @@ Result<std::vector<std::byte>> Bm25IndexType::Build(std::span<const std::vector<
   Bm25Header header = {};
   std::copy(std::begin(kBm25Magic), std::end(kBm25Magic), header.magic);
   header.version = kBm25Version;
-  header.length_bytes = LengthBytes(corpus.lengths);
-  header.rows = rows.size();
+  header.length_bytes = LengthBytes(rows.lengths);
+  header.rows = rows.lengths.size();
   header.terms = terms.size();
   header.slots = slots.all().size();
   header.records_size = records.size();
-  header.tokens = corpus.tokens.size();
+  header.tokens = rows.tokens.size();
   header.header_hash = Bm25HeaderHash(header);
   const Bm25Layout layout = Bm25Layout::Of(header);
   std::vector<std::byte> bytes(layout.size);
   Put<Bm25Header>(bytes, 0, {&header, 1});
-  for (size_t row = 0; row < rows.size(); ++row) {  // Little-endian: the low bytes come first.
-    std::memcpy(bytes.data() + layout.lengths + row * header.length_bytes, &corpus.lengths[row], header.length_bytes);
+  for (size_t row = 0; row < rows.lengths.size(); ++row) {  // Little-endian: the low bytes come first.
+    std::memcpy(bytes.data() + layout.lengths + row * header.length_bytes, &rows.lengths[row], header.length_bytes);
   }
   Put<uint64_t>(bytes, layout.slots, slots.all());
   Put<std::byte>(bytes, layout.records, records);

@@ -27,7 +27,7 @@ class Bm25IndexType final : public KeywordIndexType {
 
   std::string_view name() const override { return "BM25"; }
   uint32_t version() const override;
-  Result<std::vector<std::byte>> Build(std::span<const std::vector<std::string>> rows) const override;
+  Result<std::vector<std::byte>> Build(const TokenRows& rows) const override;
   // The cost does not depend on the number of rows and terms.
   Result<std::unique_ptr<KeywordIndex>> Open(std::span<const std::byte> bytes) const override;
 

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "index/bm25/bm25_index.h"
+#include "text/token_table.h"
 #include "text/words.h"
 
 namespace {
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
   const double split_ms = split_watch.ElapsedMs();
   const ragtime::Bm25IndexType type;
   ragtime::Stopwatch build_watch;
-  const auto bytes = type.Build(rows);
+  const auto bytes = type.Build(ragtime::TokenTable(rows).rows());
   const double build_ms = build_watch.ElapsedMs();
   if (!bytes.ok()) return 1;
   std::printf("%zu chunks, %llu words: split %.0f ms, build %.0f ms (%.0f rows/s), %zu bytes for %zu of text\n",

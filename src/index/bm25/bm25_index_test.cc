@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "index/bm25/bm25_format.h"
 #include "index/kernels/top_hits.h"
+#include "text/token_table.h"
 
 namespace ragtime {
 namespace {
@@ -166,7 +167,7 @@ TEST(Bm25, AgreesWithTheFormulaOnRandomCorpora) {
     const auto excluded = RandomExclusions(random, rows.size(), static_cast<uint32_t>(random() % 4 * 30), bitmap);
     const Oracle oracle(rows, excluded);
     const Bm25IndexType type(parameters[round % 4]);
-    const auto bytes = type.Build(rows);
+    const auto bytes = type.Build(TokenTable(rows).rows());
     ASSERT_TRUE(bytes.ok());
     auto index = type.Open(*bytes);
     ASSERT_TRUE(index.ok()) << index.status().ToString();
@@ -190,7 +191,7 @@ TEST(Bm25, ScoresDoNotDependOnHowRowsAreSpreadOverIndexes) {
   const Rows rows = RandomRows(random, 5000, 200, 40);
   const Oracle oracle(rows, {});
   const Bm25IndexType type;
-  const auto whole_bytes = *type.Build(rows);
+  const auto whole_bytes = *type.Build(TokenTable(rows).rows());
   auto whole = type.Open(whole_bytes);
   ASSERT_TRUE(whole.ok());
   for (int q = 0; q < 20; ++q) {
@@ -198,7 +199,7 @@ TEST(Bm25, ScoresDoNotDependOnHowRowsAreSpreadOverIndexes) {
     std::vector<RowHit> merged;
     for (size_t start = 0; start < rows.size();) {
       const size_t size = std::min<size_t>(1 + random() % 3000, rows.size() - start);
-      const auto bytes = *type.Build(std::span(rows).subspan(start, size));
+      const auto bytes = *type.Build(TokenTable(std::span(rows).subspan(start, size)).rows());
       auto part = type.Open(bytes);
       ASSERT_TRUE(part.ok());
       const auto hits = *(*part)->Search({}, terms, oracle.statistics(), 5000, {});
@@ -221,7 +222,7 @@ std::vector<RowHit> SearchInParts(std::mt19937& random, const Bm25IndexType& typ
   for (size_t start = 0; start < rows.size();) {
     // Parts begin at whole words of the bitmap.
     const size_t size = std::min((1 + random() % (2 * rows.size() / parts + 1) / 64) * 64, rows.size() - start);
-    const auto bytes = *type.Build(std::span(rows).subspan(start, size));
+    const auto bytes = *type.Build(TokenTable(std::span(rows).subspan(start, size)).rows());
     auto part = type.Open(bytes);
     EXPECT_TRUE(part.ok());
     RowSelection selection(RowBitmap{excluded.subspan(start / 64)});
@@ -253,7 +254,7 @@ TEST(Bm25, ScoresAreThoseOfTheNaiveScorerBitForBitHoweverTheRowsAreSpread) {
     const KeywordStatistics statistics = oracle.statistics();
     if (statistics.tokens == 0) continue;
     const Bm25IndexType type(parameters[round % 4]);
-    const auto bytes = *type.Build(rows);
+    const auto bytes = *type.Build(TokenTable(rows).rows());
     auto index = *type.Open(bytes);
     for (int q = 0; q < 6; ++q) {
       std::vector<WeightedTerm> terms;
@@ -294,7 +295,7 @@ TEST(Bm25, TenThousandWordsAreScoredBitForBit) {
   const Rows rows = RandomRows(random, 3000, 12000, 400);
   const Oracle oracle(rows, {});
   const Bm25IndexType type;
-  const auto bytes = *type.Build(rows);
+  const auto bytes = *type.Build(TokenTable(rows).rows());
   auto index = *type.Open(bytes);
   std::vector<WeightedTerm> terms;
   for (size_t i = 0; i < 10000; ++i) {
@@ -316,7 +317,7 @@ TEST(Bm25, AFloorLeavesOutOnlyWhatIsBelowIt) {
   const Rows rows = RandomRows(random, 4000, 60, 12);
   const Oracle oracle(rows, {});
   const Bm25IndexType type;
-  const auto bytes = *type.Build(rows);
+  const auto bytes = *type.Build(TokenTable(rows).rows());
   auto index = *type.Open(bytes);
   for (int q = 0; q < 30; ++q) {
     const auto terms = RandomTerms(random, 60, oracle);
@@ -335,7 +336,7 @@ TEST(Bm25, AFloorLeavesOutOnlyWhatIsBelowIt) {
 
 TEST(Bm25, EqualRowsComeInTheirOrder) {
   const Bm25IndexType type;
-  const auto bytes = *type.Build(Rows(300, {"same", "row"}));
+  const auto bytes = *type.Build(TokenTable(Rows(300, {"same", "row"})).rows());
   auto index = *type.Open(bytes);
   const WeightedTerm terms[] = {{"same", 1, 300}, {"row", 2, 300}};
   const auto hits = *index->Search({}, terms, {300, 600}, 5, {});
@@ -346,7 +347,7 @@ TEST(Bm25, EqualRowsComeInTheirOrder) {
 TEST(Bm25, EmptyCorporaRowsAndQuestionsFindNothing) {
   const Bm25IndexType type;
   for (const Rows& rows : {Rows{}, Rows(3), Rows{{""}, {}, {"a", "b"}}}) {
-    const auto bytes = *type.Build(rows);
+    const auto bytes = *type.Build(TokenTable(rows).rows());
     auto index = *type.Open(bytes);
     const WeightedTerm absent[] = {{"zzz", 1, 0}};
     EXPECT_TRUE(index->Search({}, absent, {}, 5, {})->empty());
@@ -359,7 +360,7 @@ TEST(Bm25, EmptyCorporaRowsAndQuestionsFindNothing) {
 // Numbers that disagree with the index, as after a crash of whoever counts, must still give an order.
 TEST(Bm25, WrongStatisticsGiveFiniteScores) {
   const Bm25IndexType type;
-  const auto bytes = *type.Build(Rows{{"a"}, {"a", "b"}, {"b"}});
+  const auto bytes = *type.Build(TokenTable(Rows{{"a"}, {"a", "b"}, {"b"}}).rows());
   auto index = *type.Open(bytes);
   const WeightedTerm terms[] = {{"a", 1, 1000}, {"b", 1, 0}};
   for (const KeywordStatistics& statistics : {KeywordStatistics{}, KeywordStatistics{1, 0}, KeywordStatistics{0, 9}}) {
@@ -371,7 +372,7 @@ TEST(Bm25, WrongStatisticsGiveFiniteScores) {
 
 TEST(Bm25, ZeroWeightTermsStillMatch) {
   const Bm25IndexType type;
-  const auto bytes = *type.Build(Rows{{"a"}, {"b"}});
+  const auto bytes = *type.Build(TokenTable(Rows{{"a"}, {"b"}}).rows());
   auto index = *type.Open(bytes);
   const WeightedTerm terms[] = {{"b", 0, 1}};
   EXPECT_EQ(*index->Search({}, terms, {2, 2}, 5, {}), (std::vector<RowHit>{{1, 0.0f}}));
@@ -379,7 +380,7 @@ TEST(Bm25, ZeroWeightTermsStillMatch) {
 
 TEST(Bm25, ACancelledSearchStops) {
   const Bm25IndexType type;
-  const auto bytes = *type.Build(Rows{{"a"}});
+  const auto bytes = *type.Build(TokenTable(Rows{{"a"}}).rows());
   auto index = *type.Open(bytes);
   std::stop_source source;
   source.request_stop();
@@ -390,7 +391,7 @@ TEST(Bm25, ACancelledSearchStops) {
 TEST(Bm25, ForeignBytesAreRefused) {
   std::mt19937 random(4);
   const Bm25IndexType type;
-  const auto bytes = *type.Build(RandomRows(random, 100, 50, 10));
+  const auto bytes = *type.Build(TokenTable(RandomRows(random, 100, 50, 10)).rows());
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_EQ(type.Open(std::span(bytes).first(size)).status().code(), StatusCode::kDataLoss);
   }
@@ -411,7 +412,7 @@ TEST(Bm25, TheBytesAreThoseOfVersion2) {
   for (auto& row : rows) {
     for (size_t n = random() % 20; n > 0; --n) row.push_back(std::to_string(random() % 100));
   }
-  const auto bytes = *Bm25IndexType().Build(rows);
+  const auto bytes = *Bm25IndexType().Build(TokenTable(rows).rows());
   EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "a2d891d4bad37c531c39e93c432ff6ce");
 }
 
@@ -420,7 +421,7 @@ TEST(Bm25, MutatedBytesAreSearchedWithoutHarm) {
   std::mt19937 random(6);
   const Bm25IndexType type;
   const Rows rows = RandomRows(random, 700, 40, 12);
-  const auto bytes = *type.Build(rows);
+  const auto bytes = *type.Build(TokenTable(rows).rows());
   int data_loss = 0;
   for (int round = 0; round < 3000; ++round) {
     auto damaged = bytes;
