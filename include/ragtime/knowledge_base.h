@@ -158,6 +158,25 @@ struct BackupReport {
   double total_ms = 0;
 };
 
+struct CopyOptions {
+  Context context;
+  std::function<void(const IngestProgress&)> on_progress;  // On the thread of Copy. Stages: copy, seal, verify, done.
+};
+
+struct CopyReport {
+  std::string from;      // "ragtime:./kb"
+  std::string to;        // "map:./kb.ragmap"
+  uint64_t files = 0;    // Of the target now, as of the source: read back and compared.
+  uint64_t nodes = 0;    // Likewise.
+  std::string checksum;  // 32 hex digits over rows, texts, spans and bits of vectors; the same on both sides.
+  uint64_t files_copied = 0;
+  uint64_t files_reused = 0;   // Were there from an earlier copy.
+  uint64_t files_removed = 0;  // Were there from an earlier copy, and have gone from the source since.
+  uint64_t nodes_copied = 0;
+  StoreStatistics store;  // Of the target.
+  Timings timings_ms;     // copy, seal, verify, total
+};
+
 struct DeleteReport {
   uint64_t files = 0;
   uint64_t folders = 0;
@@ -201,6 +220,10 @@ class KnowledgeBase {
   // gets a generation that the original never has.
   static Result<BackupReport> Restore(const std::filesystem::path& backup, const Config& config,
                                       const Context& context = {});
+  // Takes all documents, nodes, vectors and fields of one store into another, which is made if it is not there, and
+  // embeds nothing. The target is empty or an earlier copy of the same knowledge base: one that was cut short goes on
+  // where it stopped. All of the target is read back and compared. `to` without a metric takes that of `from`.
+  static Result<CopyReport> Copy(const Config& from, const Config& to, const CopyOptions& options = {});
 
  protected:
   KnowledgeBase() = default;

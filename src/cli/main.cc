@@ -139,6 +139,14 @@ int Main(int argc, char** argv) {
   AddSharedOptions(*restore, options);
   restore->add_option("backup", options.copy_path, "Folder that `ragtime backup` made")->required();
 
+  CLI::App* copy = app.add_subcommand("copy", "Take all of a knowledge base into another store, embedding nothing");
+  copy->add_option("--from", options.copy_from, "ragtime:FOLDER, map:FILE.ragmap or a ragtime.yaml")->required();
+  copy->add_option("--to", options.copy_to, "The same; made if it is not there")->required();
+  copy->add_option("--config", options.config_file, "What both sides have beside their address")
+      ->check(CLI::ExistingFile);
+  copy->add_flag("--json", options.json, "One JSON object on stdout");
+  add_lock_timeout(copy);
+
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
   init->add_flag("--force", options.force, "Overwrite an existing file");
@@ -173,6 +181,7 @@ int Main(int argc, char** argv) {
   if (verify->parsed()) return RunVerify(options, watch.context());
   if (backup->parsed()) return RunBackup(options, watch.context());
   if (restore->parsed()) return RunRestore(options, watch.context());
+  if (copy->parsed()) return RunCopy(options, watch.context());
   return RunAsk(options, watch.context());
 }
 

@@ -46,6 +46,9 @@ struct Options {
   std::vector<std::string> deleted_paths;
   std::string copy_path;  // The target of backup, the source of restore.
   bool link = false;
+  // copy
+  std::string copy_from;  // Store addresses.
+  std::string copy_to;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -63,6 +66,7 @@ int RunCompact(const Options& options, const Context& context);
 int RunVerify(const Options& options, const Context& context);
 int RunBackup(const Options& options, const Context& context);
 int RunRestore(const Options& options, const Context& context);
+int RunCopy(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -242,6 +242,15 @@ Json BackupJson(const BackupReport& report) {
   return std::move(json.Set("total_ms", report.total_ms));
 }
 
+Json CopyJson(const CopyReport& report) {
+  Json json = Object();
+  json.Set("from", report.from).Set("to", report.to).Set("files", report.files).Set("nodes", report.nodes);
+  json.Set("checksum", report.checksum).Set("files_copied", report.files_copied);
+  json.Set("files_reused", report.files_reused).Set("files_removed", report.files_removed);
+  json.Set("nodes_copied", report.nodes_copied).Set("size_bytes", report.store.size_bytes);
+  return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
+}
+
 Json IngestJson(const IngestReport& report) {
   Json failed(Json::Array{});
   for (const FailedFile& file : report.failed) {
