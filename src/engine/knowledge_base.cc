@@ -19,6 +19,7 @@
 #include "query/search.h"
 #include "query/table.h"
 #include "store/batch_check.h"
+#include "store/mirrored_store.h"
 
 namespace ragtime {
 namespace {
@@ -325,7 +326,18 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   request.kb_folder = config_.store.type == "ragtime" ? config_.store.uri : "";
   request.lock_timeout_ms = config_.lock_timeout_ms;
   if (!config_.doc_fields.empty() || IsExplicit(config_, "doc_fields")) request.fields = config_.doc_fields;
-  return IngestPaths(request, *store, embedder, splitter, readers, pool_, options);
+  RAGTIME_ASSIGN_OR_RETURN(IngestReport report,
+                           IngestPaths(request, *store, embedder, splitter, readers, pool_, options));
+  if (const auto* mirrored = dynamic_cast<const MirroredStore*>(store.get())) {
+    const Status status = mirrored->MirrorStatus();
+    if (!status.ok()) {
+      report.warnings.push_back({"mirror",
+                                 {},
+                                 StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ",
+                                        status.remedy(), "; it is made up by the next write")});
+    }
+  }
+  return report;
 }
 
 Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
