@@ -49,6 +49,11 @@ struct Options {
   // copy
   std::string copy_from;  // Store addresses.
   std::string copy_to;
+  // import, reembed
+  std::string import_from;
+  std::vector<std::string> import_map;  // "text=page_content"
+  std::optional<std::string> model;
+  bool undo = false;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -67,6 +72,8 @@ int RunVerify(const Options& options, const Context& context);
 int RunBackup(const Options& options, const Context& context);
 int RunRestore(const Options& options, const Context& context);
 int RunCopy(const Options& options, const Context& context);
+int RunImport(const Options& options, const Context& context);
+int RunReembed(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -5,12 +5,16 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/str_cat.h"
 #include "catalog/sql/sql_catalog.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
+#include "engine/store_address.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
 #include "index/scalar/columns.h"
+#include "ingest/import/chroma_source.h"
+#include "ingest/import/llamaindex_source.h"
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
 #include "model/local/local_embedder.h"
@@ -154,6 +158,21 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   if (config.catalog.uri.empty()) return std::unique_ptr<Store>(std::move(store));
   RAGTIME_RETURN_IF_ERROR(SqlAddress::Parse(config.catalog.uri).status());
   return Mirrored(std::move(store), config.catalog);
+}
+
+Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address) {
+  const auto [type, uri] = SplitAddress(address);
+  if (type == "llamaindex" && !uri.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(auto source, LlamaIndexSource::Open(uri));
+    return std::unique_ptr<ImportSource>(std::move(source));
+  }
+  if (type == "chroma" && !uri.empty()) {
+    const char* const token = std::getenv("CHROMA_TOKEN");
+    RAGTIME_ASSIGN_OR_RETURN(auto source, ChromaSource::Open(context, uri, token == nullptr ? "" : token));
+    return std::unique_ptr<ImportSource>(std::move(source));
+  }
+  return InvalidArgumentError(StrCat("\"", address, "\" is no collection that can be imported"),
+                              "write llamaindex:FOLDER or chroma:http://host:port/COLLECTION");
 }
 
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup,

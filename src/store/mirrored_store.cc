@@ -47,6 +47,14 @@ Result<CommitResult> MirroredStore::Commit(const Context& context, WriteBatch ba
   return result;
 }
 
+Status MirroredStore::ReplaceVectors(const Context& context, const VectorReplacement& replacement) {
+  RAGTIME_RETURN_IF_ERROR(store_->ReplaceVectors(context, replacement));
+  const std::lock_guard lock(mutex_);
+  ++wanted_;
+  changed_.notify_all();
+  return Status();
+}
+
 void MirroredStore::EndWrite() {
   store_->EndWrite();  // The next writer need not wait for the mirror.
   {

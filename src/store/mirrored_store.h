@@ -45,6 +45,7 @@ class MirroredStore : public Store {
   Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
   Status Seal(const Context& context) override { return store_->Seal(context); }
   Status Compact(const Context& context) override { return store_->Compact(context); }
+  Status ReplaceVectors(const Context& context, const VectorReplacement& replacement) override;
   Result<std::vector<Damage>> Verify(const Context& context) const override { return store_->Verify(context); }
   Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target,
                                  bool link) const override {

@@ -251,6 +251,30 @@ Json CopyJson(const CopyReport& report) {
   return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
 }
 
+Json ImportJson(const ImportReport& report) {
+  Json fields(Json::Array{});
+  for (const FieldSpec& spec : report.fields) {
+    Json entry(Json::Object{});
+    fields.Append(std::move(entry.Set("name", spec.name).Set("type", FieldTypeName(spec.type))));
+  }
+  Json json = Object();
+  json.Set("from", report.from).Set("model", report.model).Set("nodes_checked", report.nodes_checked);
+  json.Set("cosine_min", report.cosine_min).Set("cosine_median", report.cosine_median);
+  json.Set("files_imported", report.files_imported).Set("files_reused", report.files_reused);
+  json.Set("nodes_imported", report.nodes_imported).Set("nodes_skipped", report.nodes_skipped);
+  json.Set("fields", std::move(fields)).Set("timings_ms", TimingsJson(report.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(report.warnings)));
+}
+
+Json ReembedJson(const ReembedReport& report) {
+  Json json = Object();
+  json.Set("model_before", report.model_before).Set("model", report.model);
+  json.Set("dimension_before", uint64_t{report.dimension_before}).Set("dimension", uint64_t{report.dimension});
+  json.Set("nodes", report.nodes).Set("nodes_embedded", report.nodes_embedded).Set("questions", report.questions);
+  json.Set("recall_before", OrNull(report.recall_before)).Set("recall", OrNull(report.recall));
+  return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
+}
+
 Json IngestJson(const IngestReport& report) {
   Json failed(Json::Array{});
   for (const FailedFile& file : report.failed) {
