@@ -171,6 +171,10 @@ Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, s
     RAGTIME_ASSIGN_OR_RETURN(auto source, ChromaSource::Open(context, uri, token == nullptr ? "" : token));
     return std::unique_ptr<ImportSource>(std::move(source));
   }
+  if (type == "milvus" || type == "lazyllm") {
+    return UnimplementedError(StrCat("collections of ", type, " cannot be imported by this version"),
+                              "ingest their documents with ragtime ingest");
+  }
   return InvalidArgumentError(StrCat("\"", address, "\" is no collection that can be imported"),
                               "write llamaindex:FOLDER or chroma:http://host:port/COLLECTION");
 }

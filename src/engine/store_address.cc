@@ -49,6 +49,7 @@ Result<Config> ResolveStoreAddress(std::string_view address, const Config& base)
   if (config.store.type != base.store.type) {
     const std::string resolved = config.store.type;
     config.store = StoreConfig{.type = resolved};
+    config.catalog = {};
     std::erase_if(config.explicit_keys, [](const std::string& key) { return key.starts_with("store_conf."); });
   }
   RAGTIME_RETURN_IF_ERROR(SetKey(config, "store_conf.kwargs.uri", uri));

@@ -23,8 +23,11 @@ TEST(StoreAddressTest, ATypeAndAUri) {
 TEST(StoreAddressTest, WhatTheConfigurationSaysStaysWithItsType) {
   Config base;
   base.store = {.type = "ragtime", .uri = "./other", .metric = Metric::kL2};
+  base.catalog.uri = "mysql://h/d";
   EXPECT_EQ(Value(ResolveStoreAddress("ragtime:./kb", base)).store.metric, Metric::kL2);
   EXPECT_EQ(Value(ResolveStoreAddress("map:kb.ragmap", base)).store.metric, std::nullopt);
+  EXPECT_EQ(Value(ResolveStoreAddress("ragtime:./kb", base)).catalog.uri, "mysql://h/d");
+  EXPECT_EQ(Value(ResolveStoreAddress("map:kb.ragmap", base)).catalog.uri, "");
 }
 
 TEST(StoreAddressTest, SlipsAreTold) {

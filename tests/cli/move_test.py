@@ -123,7 +123,12 @@ class Move(unittest.TestCase):
         self.assertRegex(result.stderr, r"the least cosine is -?0\.\d+")
         self.assertIn("remedy: declare the model", result.stderr)
         self.assertFalse(self.kb.exists())
-        for source, word in (("llamaindex:/nowhere", "docstore.json"), ("word:x", "word:x"), ("chroma:x", "http")):
+        for source, word in (
+            ("llamaindex:/nowhere", "docstore.json"),
+            ("word:x", "word:x"),
+            ("chroma:x", "http"),
+            ("milvus:x", "milvus"),
+        ):
             result = run("import", "--from", source, "--kb", self.kb)
             self.assertNotEqual(result.returncode, 0)
             self.assertIn(word, result.stderr)

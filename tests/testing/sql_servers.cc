@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace ragtime {
@@ -183,6 +184,16 @@ bool SqlServer::Start() {
   }
   ADD_FAILURE() << ServerCommand()[0] << " does not answer: " << output.substr(0, 2000);
   return false;
+}
+
+void SqlServer::Stall(bool stalled) {
+  std::string children;
+  std::getline(std::ifstream("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children"),
+               children);
+  const int signal = stalled ? SIGSTOP : SIGCONT;
+  ::kill(pid_, signal);
+  std::istringstream ids(children);
+  for (pid_t id = 0; ids >> id;) ::kill(id, signal);
 }
 
 void SqlServer::Kill() {

@@ -30,6 +30,7 @@ class SqlServer {
   static constexpr char kPassword[] = "s'e\\c@r t";  // What may go wrong on its way.
   static constexpr char kEncodedPassword[] = "s'e%5Cc%40r%20t";
 
+  void Stall(bool stalled);                   // Every process of it stands still; connections stay.
   void Kill();                                // At once, as a crash.
   bool Start();                               // After Kill, or a first time.
   void KillClients();                         // Ends every connection of the ordinary user, wherever it is.

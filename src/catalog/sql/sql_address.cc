@@ -13,7 +13,6 @@ namespace {
 constexpr std::string_view kForm = "write postgresql://user:password@host:port/database or mysql://...";
 // A server that is not there is found out soon; one that stalls, before long.
 constexpr std::string_view kConnectTimeoutS = "5";
-constexpr std::string_view kSilenceTimeoutS = "60";
 
 Status Refuse(std::string_view why) {
   return InvalidArgumentError(StrCat("the address of the catalog's database ", why), std::string(kForm));
@@ -60,6 +59,15 @@ Status ReadParameters(std::string_view text, SqlAddress& address) {
   while (!text.empty()) {
     const auto [pair, rest] = Split(text, '&');
     const auto [key, value] = Split(pair, '=');
+    if (key == "silence_timeout_s") {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), address.silence_timeout_s);
+      if (error != std::errc() || end != value.data() + value.size() || address.silence_timeout_s < 1 ||
+          address.silence_timeout_s > 86400) {
+        return Refuse("has a silence_timeout_s that is no number of seconds from 1 to 86400");
+      }
+      text = rest;
+      continue;
+    }
     const bool word = std::all_of(key.begin(), key.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
     const bool known = address.dialect == SqlDialect::kPostgresql
                            ? word && !key.empty()
@@ -144,8 +152,8 @@ std::string SqlAddress::ConnectString() const {
     if (!parameters.contains("application_name")) add("application_name", "ragtime");
   } else {
     add("charset", "utf8mb4");
-    add("read_timeout", kSilenceTimeoutS);
-    add("write_timeout", kSilenceTimeoutS);
+    add("read_timeout", std::to_string(silence_timeout_s));
+    add("write_timeout", std::to_string(silence_timeout_s));
   }
   return text;
 }

@@ -24,6 +24,7 @@ struct SqlAddress {
   std::string database;
   // Of postgresql those of libpq (host, sslmode, sslrootcert ...); of mysql: socket, sslca, sslcert, sslkey.
   std::map<std::string, std::string> parameters;
+  int silence_timeout_s = 60;  // Of both: how long the server may say nothing.
 
   // kInvalidArgument never repeats the text, which may hold a password.
   static Result<SqlAddress> Parse(std::string_view uri);

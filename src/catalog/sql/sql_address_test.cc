@@ -21,6 +21,7 @@ TEST(SqlAddressTest, EveryPartIsRead) {
   EXPECT_EQ(address.ConnectString(),
             "user='me' password='p@ss/' host='db.example' port='5433' dbname='kb' sslmode='require' sslrootcert='/a b' "
             "connect_timeout='5' client_encoding='UTF8' application_name='ragtime'");
+  EXPECT_EQ(Value(SqlAddress::Parse("mysql://h/kb?silence_timeout_s=7&sslca=/c")).silence_timeout_s, 7);
   EXPECT_EQ(Value(SqlAddress::Parse("mariadb://u:p@[::1]:3306/kb")).host, "::1");
   EXPECT_EQ(Value(SqlAddress::Parse("mysql://u:a'b%5C@/kb?socket=/s")).ConnectString(),
             "user='u' password='a\\'b\\\\' db='kb' unix_socket='/s' connect_timeout='5' charset='utf8mb4' "
@@ -30,7 +31,8 @@ TEST(SqlAddressTest, EveryPartIsRead) {
 TEST(SqlAddressTest, SlipsAreToldWithoutThePassword) {
   for (const char* uri : {"", "kb", "sqlite://me:secret@h/kb", "mysql://me:secret@h", "mysql://me:secret@h/",
                           "mysql://me:secret@h:port/kb", "mysql://me:secret%zz@h/kb", "mysql://me:secret@h/kb?ssl=1",
-                          "postgresql://me:secret@h/kb?=secret", "mysql://me:secret%00@h/kb"}) {
+                          "mysql://me:secret@h/kb?silence_timeout_s=0", "postgresql://me:secret@h/kb?=secret",
+                          "mysql://me:secret%00@h/kb"}) {
     const auto refused = SqlAddress::Parse(uri);
     ASSERT_THAT(refused, StatusIs(StatusCode::kInvalidArgument)) << uri;
     EXPECT_EQ(refused.status().ToString().find("secret"), std::string::npos) << refused.status().ToString();

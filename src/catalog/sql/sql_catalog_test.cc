@@ -263,6 +263,25 @@ TEST_P(SqlCatalogTest, AServerThatCrashedComesBackWithWhatWasCommitted) {
   model.ExpectEqual(*catalog);
 }
 
+TEST_P(SqlCatalogTest, AServerThatStallsIsNotWaitedForWithoutEnd) {
+  const auto catalog = Value(SqlCatalog::Open({}, server_->uri() + "&silence_timeout_s=1", Name()));
+  Model model;
+  SharedChange change = model.Next(random_);
+  ASSERT_OK(catalog->Apply({}, change));
+  model.Apply(change);
+  server_->Stall(true);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(catalog->ReadCounters({}), StatusIs(StatusCode::kUnavailable));
+  change = model.Next(random_);
+  const Status stalled = catalog->Apply({}, change);
+  EXPECT_THAT(stalled, StatusIs(StatusCode::kUnavailable));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(180));
+  server_->Stall(false);
+  ASSERT_OK(catalog->Apply({}, change));
+  model.Apply(change);
+  model.ExpectEqual(*catalog);
+}
+
 TEST_P(SqlCatalogTest, WhoMayNotIsTold) {
   const auto refused = SqlCatalog::Open({}, server_->wrong_uri(), "x");
   ASSERT_THAT(refused, StatusIs(StatusCode::kPermissionDenied));

@@ -4,10 +4,17 @@
 #include <dlfcn.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <exception>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 
 #include "base/str_cat.h"
 #include "text/utf8.h"
@@ -38,17 +45,46 @@ bool IsRefusal(std::string_view message) {
          Holds(message, "no password supplied");
 }
 
+// Ends a connection whose server says nothing for too long: libpq waits without end. The client of MySQL has time
+// limits of its own.
+class SilenceWatch {
+ public:
+  SilenceWatch(int socket, int timeout_s) {
+    if (socket < 0) return;
+    thread_ = std::jthread([this, socket, timeout_s](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      const bool done = ended_.wait_for(lock, stop, std::chrono::seconds(timeout_s), [this] { return done_; });
+      if (!done && !stop.stop_requested()) ::shutdown(socket, SHUT_RDWR);
+    });
+  }
+  ~SilenceWatch() {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+    thread_.request_stop();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  bool done_ = false;
+  std::jthread thread_;  // Last: it ends before what it uses.
+};
+
 // libpq prints what the server says beside its answers, "terminating connection", and a library must not print. SOCI
 // has loaded it by now, and nothing else here needs it.
-void Silence(soci::session& session) {
+// Returns its socket, or -1.
+int Silence(soci::session& session) {
   using Processor = void (*)(void*, const char*);
   using SetProcessor = Processor (*)(PGconn*, Processor, void*);
   void* const library = ::dlopen("libpq.so.5", RTLD_LAZY | RTLD_NOLOAD);
-  if (library == nullptr) return;
+  if (library == nullptr) return -1;
   const auto set = reinterpret_cast<SetProcessor>(::dlsym(library, "PQsetNoticeProcessor"));
   const auto* backend = static_cast<soci::postgresql_session_backend*>(session.get_backend());
   if (set != nullptr) set(backend->conn_, [](void*, const char*) {}, nullptr);
+  const auto socket_of = reinterpret_cast<int (*)(const PGconn*)>(::dlsym(library, "PQsocket"));
+  const int socket = socket_of == nullptr ? -1 : socket_of(backend->conn_);
   ::dlclose(library);  // It stays loaded for SOCI.
+  return socket;
 }
 
 std::string CellOf(const soci::row& row, size_t column) {
@@ -109,6 +145,7 @@ std::string DecodeSqlText(std::string_view text) {
 
 struct SqlSession::Connection {
   soci::session session;
+  int socket = -1;  // To be watched.
 };
 
 SqlSession::SqlSession(const SqlAddress& address, std::unique_ptr<Connection> connection)
@@ -121,6 +158,7 @@ Status SqlSession::Guard(std::string_view operation, Work work) {
   std::string message;
   bool lost = false;
   try {
+    const SilenceWatch watch(connection_->socket, address_.silence_timeout_s);
     work(connection_->session);
     return Status();
   } catch (const soci::soci_error& error) {
@@ -156,7 +194,7 @@ Result<std::unique_ptr<SqlSession>> SqlSession::Connect(const SqlAddress& addres
     if (IsRefusal(message)) return PermissionDeniedError(what, "check user and password in catalog.uri");
     return UnavailableError(what, "check that the database server is up, and catalog.uri");
   }
-  if (postgresql) Silence(session->connection_->session);
+  if (postgresql) session->connection_->socket = Silence(session->connection_->session);
   const std::vector<std::string> settings =
       postgresql ? std::vector<std::string>{"SET synchronous_commit = on", "SET standard_conforming_strings = on"}
                  : std::vector<std::string>{"SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
