@@ -15,6 +15,8 @@ if(RAGTIME_DEVELOPER_MODE)
 endif()
 find_library(ROARING_LIBRARY roaring REQUIRED)
 find_library(STEMMER_LIBRARY stemmer REQUIRED)
+find_library(SOCI_LIBRARY soci_core REQUIRED)
+pkg_check_modules(LIBPQ REQUIRED libpq)  # Its header alone: SOCI loads the library when it is needed.
 
 list(PREPEND CMAKE_PREFIX_PATH "${RAGTIME_DEPS}/llama")
 find_package(ggml REQUIRED)

@@ -40,7 +40,7 @@ expect "run tools/setup.sh"
 
 # An index without the packages: the step, the package, the log and the remedy are named.
 run 1 --no-build
-expect "set-up failed in step 2/6 (Downloading pinned packages)"
+expect "set-up failed in step 2/7 (Downloading pinned packages)"
 expect "scikit-build-core"
 expect "$work/cache/logs/download.log"
 expect "PIP_INDEX_URL"
@@ -51,7 +51,7 @@ file=$(awk '$2 == "scikit-build-core" {print $4}' "$source_folder/tools/deps.loc
 echo damaged >"$work/cache/downloads/$file"
 run 1 --no-build
 expect "$file is damaged: downloading it again"
-expect "set-up failed in step 2/6"
+expect "set-up failed in step 2/7"
 
 # What an interrupted run left behind neither counts as done nor stays.
 key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
@@ -79,5 +79,5 @@ expect "Another set-up is using $work/cache"
 kill -0 "$second" || die "the second set-up did not wait"
 exec 7>&-
 wait "$second"
-expect "set-up failed in step 2/6"
+expect "set-up failed in step 2/7"
 echo "$checks checks passed"

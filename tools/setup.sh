@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes a machine ready and builds Ragtime: Debian packages, pinned downloads, llama.cpp, models, then build/release.
+# Makes a machine ready and builds Ragtime: Debian packages, pinned downloads, llama.cpp, models, the servers that tests
+# run, then build/release.
 #
 # What is done already is skipped, and nothing is trusted half: a step works in a folder of its own and renames it.
 # Everything but the build itself lies outside the tree, in $RAGTIME_CACHE (default ~/.cache/ragtime), for every clone.
@@ -11,7 +12,8 @@ usage() {
 usage: tools/setup.sh [--dev] [--no-build] [--print-env]
   --dev        also installs what tests, benches and checks need
   --no-build   stops before Ragtime itself is built
-  --print-env  prints the folders RAGTIME_DEPS and RAGTIME_MODELS of this machine, and does nothing else
+  --print-env  prints the folders RAGTIME_DEPS, RAGTIME_MODELS and, after --dev, RAGTIME_SERVERS of this machine, and
+               does nothing else
 Environment: RAGTIME_CACHE (folder), RAGTIME_JOBS (compilers at once), RAGTIME_PYTHON (a Python 3.11);
 pip and apt take their mirrors from their own configuration, for example PIP_INDEX_URL.
 EOF
@@ -30,13 +32,13 @@ for argument in "$@"; do
   esac
 done
 
-step_count=6
+step_count=7
 step=0
 step_name="looking at this machine"
 log=""
 job=""
 # Minutes that the steps take at most on 2 cores; what is skipped is set to 0. Measured on such a machine, doubled.
-minutes_max=(0 4 8 1 12 4 6)
+minutes_max=(0 4 8 1 12 4 4 6)
 
 fail() {  # MESSAGE REMEDY
   {
@@ -148,10 +150,12 @@ find_folders() {
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
+  servers_key=$(sha256sum "$root/tools/servers.lock" | cut -c 1-16)
   deps=$cache/deps/$deps_key
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
+  servers=$cache/servers/$servers_key
 }
 
 # ---- The steps.
@@ -327,8 +331,30 @@ convert_models() {
   end_step
 }
 
+# Programs in an environment know its folder, so that it is made in place; the file "complete" says that it is whole.
+install_servers() {
+  if ((!dev)); then
+    echo "[6/$step_count] Servers that tests run: only with --dev"
+    return
+  fi
+  if [[ -e $servers/complete ]]; then
+    skip_step 6 "Servers that tests run"
+    return
+  fi
+  begin_step 6 "Installing the servers that tests run" "about 1-3 min, 270 MB"
+  new_log servers
+  rm -rf "$servers"
+  run_logged "$python" -m venv "$servers" ||
+    fail "a virtual environment for Python could not be made" "install python3-venv, or set RAGTIME_PYTHON"
+  run_logged "$servers/bin/python" -m pip --disable-pip-version-check install --no-cache-dir --no-deps \
+    --require-hashes --only-binary :all: -r "$root/tools/servers.lock" ||
+    fail "the servers could not be installed" "check the network and pip's index (pip config list, PIP_INDEX_URL)"
+  touch "$servers/complete"
+  end_step
+}
+
 build_ragtime() {
-  begin_step 6 "Building Ragtime" "about 2-6 min, seconds from the compiler cache"
+  begin_step 7 "Building Ragtime" "about 2-6 min, seconds from the compiler cache"
   log=$root/build/setup-build.log
   mkdir -p "$root/build"
   : >"$log"
@@ -336,6 +362,7 @@ build_ragtime() {
   flock 8
   cd "$root"
   local options=(-DRAGTIME_DEPS="$deps" -DRAGTIME_MODELS="$models" "$(launcher_option)") developer_mode=OFF
+  if [[ -e $servers/complete ]]; then options+=(-DRAGTIME_SERVERS="$servers"); fi
   # Tests stay in a build that has them, and are not asked for where their packages are missing.
   if ((dev)) || grep -qs '^RAGTIME_DEVELOPER_MODE:BOOL=ON' build/release/CMakeCache.txt; then developer_mode=ON; fi
   run_logged cmake --preset release "${options[@]}" -DRAGTIME_DEVELOPER_MODE=$developer_mode ||
@@ -388,12 +415,14 @@ plan() {
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
   if ((minutes_max[4] + minutes_max[5] == 0)); then minutes_max[2]=0; fi
+  if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
 check_disk() {
   local free_mib need_mib=0
   if ((minutes_max[4] > 0)); then need_mib=$((need_mib + 2000)); fi
   if ((minutes_max[5] > 0)); then need_mib=$((need_mib + 2000)); fi
+  if ((minutes_max[6] > 0)); then need_mib=$((need_mib + 1500)); fi
   free_mib=$(df -Pm "$cache" | awk 'NR == 2 {print $4}')
   if ((free_mib < need_mib)); then
     fail "the disk of $cache has $free_mib MiB left, and $need_mib MiB are needed" \
@@ -408,6 +437,7 @@ if ((print_env)); then
   }
   echo "RAGTIME_DEPS=$deps"
   echo "RAGTIME_MODELS=$models"
+  if [[ -e $servers/complete ]]; then echo "RAGTIME_SERVERS=$servers"; fi
   exit 0
 fi
 
@@ -424,5 +454,6 @@ rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
 fetch
 unpack_and_compile
 convert_models
+install_servers
 exec 9>&-
 if ((build)); then build_ragtime; fi

@@ -81,7 +81,8 @@ build_preset() {  # PRESET
   local launcher
   launcher=$(sed -n 's/^CMAKE_CXX_COMPILER_LAUNCHER:[A-Z]*=//p' build/release/CMakeCache.txt)
   cmake --preset "$1" -DRAGTIME_DEPS="$RAGTIME_DEPS" -DRAGTIME_MODELS="$RAGTIME_MODELS" \
-    -DRAGTIME_DEVELOPER_MODE=ON -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" >"$logs/configure-$1.log" ||
+    -DRAGTIME_SERVERS="$RAGTIME_SERVERS" -DRAGTIME_DEVELOPER_MODE=ON -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" \
+    >"$logs/configure-$1.log" ||
     { cat "$logs/configure-$1.log"; return 1; }
   # Ninja's progress would fill a log with thousands of lines; its errors come through.
   NINJA_STATUS="[%f/%t] " cmake --build "build/$1" -j "$jobs" -- --quiet

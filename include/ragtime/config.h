@@ -31,6 +31,13 @@ struct SplitConfig {
   size_t overlap_tokens = 32;
 };
 
+// A database server for the files table: of a store on a server it is the catalog; the embedded store is mirrored
+// there.
+struct CatalogConfig {
+  std::string uri;           // postgresql://user@host/database or mysql://...; "": none.
+  std::string password_env;  // The environment variable that holds the password, where the URI has none.
+};
+
 struct LlmConfig {
   std::string model =
       "smollm2-135m-instruct";  // A name under the models folder, a .gguf file, or the server's name for it.
@@ -70,6 +77,7 @@ struct Config {
   EmbedConfig embed;
   SplitConfig split;
   StoreConfig store;  // "store_conf" in the file; uri is --kb.
+  CatalogConfig catalog;
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
   std::vector<FieldSpec> doc_fields;
   LlmConfig llm;

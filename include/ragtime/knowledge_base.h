@@ -158,6 +158,70 @@ struct BackupReport {
   double total_ms = 0;
 };
 
+struct CopyOptions {
+  Context context;
+  std::function<void(const IngestProgress&)> on_progress;  // On the thread of Copy. Stages: copy, seal, verify, done.
+};
+
+struct CopyReport {
+  std::string from;      // "ragtime:./kb"
+  std::string to;        // "map:./kb.ragmap"
+  uint64_t files = 0;    // Of the target now, as of the source: read back and compared.
+  uint64_t nodes = 0;    // Likewise.
+  std::string checksum;  // 32 hex digits over rows, texts, spans and bits of vectors; the same on both sides.
+  uint64_t files_copied = 0;
+  uint64_t files_reused = 0;   // Were there from an earlier copy.
+  uint64_t files_removed = 0;  // Were there from an earlier copy, and have gone from the source since.
+  uint64_t nodes_copied = 0;
+  StoreStatistics store;  // Of the target.
+  Timings timings_ms;     // copy, seal, verify, total
+};
+
+struct ImportOptions {
+  Context context;
+  // Where to find in the metadata what is not in its usual place: "text", "source" (the document's path), "page", or
+  // the name of a field, to a key.
+  std::map<std::string, std::string> map;
+  std::function<void(const IngestProgress&)> on_progress;  // On the thread of Import. Stages: read, commit, seal, done.
+};
+
+struct ImportReport {
+  std::string from;
+  std::string model;           // The declared one.
+  uint64_t nodes_checked = 0;  // Embedded again.
+  double cosine_min = 0;       // Between the vectors that came and those that the model makes.
+  double cosine_median = 0;
+  uint64_t files_imported = 0;
+  uint64_t files_reused = 0;  // Were there from an earlier import.
+  uint64_t nodes_imported = 0;
+  uint64_t nodes_skipped = 0;     // Without a text or a vector.
+  std::vector<FieldSpec> fields;  // Declared by it.
+  std::vector<Warning> warnings;
+  Timings timings_ms;  // read, check, commit, total
+};
+
+struct ReembedOptions {
+  Context context;
+  bool force = false;  // Switch also where recall falls.
+  std::function<void(const IngestProgress&)>
+      on_progress;  // On the calling thread. Stages: embed, compare, switch, done.
+};
+
+struct ReembedReport {
+  std::string model_before;
+  std::string model;
+  size_t dimension_before = 0;
+  size_t dimension = 0;
+  uint64_t nodes = 0;
+  uint64_t nodes_embedded = 0;  // By this call; the others were there from one that was cut short, or from before.
+  // Of questions made of the passages' own first sentences, the share that finds its passage among the first 10. None
+  // where nothing was compared: an undo, or the model of before is not installed.
+  uint64_t questions = 0;
+  std::optional<double> recall_before;
+  std::optional<double> recall;
+  Timings timings_ms;  // embed, compare, switch, total
+};
+
 struct DeleteReport {
   uint64_t files = 0;
   uint64_t folders = 0;
@@ -201,6 +265,21 @@ class KnowledgeBase {
   // gets a generation that the original never has.
   static Result<BackupReport> Restore(const std::filesystem::path& backup, const Config& config,
                                       const Context& context = {});
+  // Takes all documents, nodes, vectors and fields of one store into another, which is made if it is not there, and
+  // embeds nothing. The target is empty or an earlier copy of the same knowledge base: one that was cut short goes on
+  // where it stopped. All of the target is read back and compared. `to` without a metric takes that of `from`.
+  static Result<CopyReport> Copy(const Config& from, const Config& to, const CopyOptions& options = {});
+  // Takes a collection that another program has made, with vectors and metadata, into the knowledge base that `to`
+  // names: "llamaindex:FOLDER", "chroma:http://host:port/COLLECTION". `to.embed.model` is the model that made the
+  // vectors; some texts are embedded again to see that, and kFailedPrecondition names the cosine where it is not.
+  static Result<ImportReport> Import(const std::string& from, const Config& to, const ImportOptions& options = {});
+  // Embeds everything with another model beside the present vectors while searching goes on, compares how well both
+  // find, and switches in one transaction; ids stay. Open knowledge bases follow with their next question. What was
+  // embedded when it is cut short is kept for the next call. kFailedPrecondition where recall falls by more than 0.05.
+  static Result<ReembedReport> Reembed(const Config& config, const std::string& model,
+                                       const ReembedOptions& options = {});
+  // Back to the vectors of before the last Reembed; twice is forth again. What came in since is embedded.
+  static Result<ReembedReport> UndoReembed(const Config& config, const ReembedOptions& options = {});
 
  protected:
   KnowledgeBase() = default;

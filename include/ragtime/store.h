@@ -80,6 +80,13 @@ struct CommitResult {
   std::vector<DocumentId> document_ids;  // Of batch.documents, in their order.
 };
 
+// Another vector for every node, from another model.
+struct VectorReplacement {
+  size_t dimension = 0;
+  std::function<Result<std::vector<float>>(const Node& node)> vector;  // Asked document by document.
+  std::map<std::string, std::string> settings;                         // Put in the same transaction.
+};
+
 struct StoreStatistics {
   uint64_t files = 0;  // Without folders.
   uint64_t folders = 0;
@@ -163,6 +170,10 @@ class Store {
   virtual Status Seal(const Context& context) = 0;
   // As Seal, for everything that becomes fewer or smaller by it: reclaims every deleted node and all free space.
   virtual Status Compact(const Context& context) = 0;
+
+  // Puts new vectors in the place of all, at once for every reader; ids stay. Reading goes on meanwhile, Commit waits.
+  // Needs the right to write. kUnimplemented where the store cannot.
+  virtual Status ReplaceVectors(const Context& context, const VectorReplacement& replacement);
 
   // Reads everything, compares it with its checksums and with itself, and says what is damaged. Needs no right to
   // write. An error means that it could not be looked at.

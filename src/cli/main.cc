@@ -139,6 +139,31 @@ int Main(int argc, char** argv) {
   AddSharedOptions(*restore, options);
   restore->add_option("backup", options.copy_path, "Folder that `ragtime backup` made")->required();
 
+  CLI::App* copy = app.add_subcommand("copy", "Take all of a knowledge base into another store, embedding nothing");
+  copy->add_option("--from", options.copy_from, "TYPE:URI, as ragtime:FOLDER or map:FILE.ragmap, or a ragtime.yaml")
+      ->required();
+  copy->add_option("--to", options.copy_to, "The same; made if it is not there")->required();
+  copy->add_option("--config", options.config_file, "What both sides have beside their address")
+      ->check(CLI::ExistingFile);
+  copy->add_flag("--json", options.json, "One JSON object on stdout");
+  add_lock_timeout(copy);
+
+  CLI::App* import = app.add_subcommand("import", "Take a collection of another program, with its vectors");
+  AddSharedOptions(*import, options);
+  import->add_option("--from", options.import_from, "llamaindex:FOLDER or chroma:http://HOST:PORT/COLLECTION")
+      ->required();
+  import->add_option("--model", options.model, "The embedding model that made the vectors");
+  import->add_option("--map", options.import_map, "text=KEY, source=KEY, page=KEY or FIELD=KEY of the metadata")
+      ->delimiter(',');
+  add_lock_timeout(import);
+
+  CLI::App* reembed = app.add_subcommand("reembed", "Give a knowledge base the vectors of another model");
+  AddSharedOptions(*reembed, options);
+  CLI::Option* model = reembed->add_option("--model", options.model, "The embedding model to change to");
+  reembed->add_flag("--undo", options.undo, "Back to the vectors of before")->excludes(model);
+  reembed->add_flag("--force", options.force, "Also where fewer passages are found than before");
+  add_lock_timeout(reembed);
+
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
   init->add_flag("--force", options.force, "Overwrite an existing file");
@@ -173,6 +198,9 @@ int Main(int argc, char** argv) {
   if (verify->parsed()) return RunVerify(options, watch.context());
   if (backup->parsed()) return RunBackup(options, watch.context());
   if (restore->parsed()) return RunRestore(options, watch.context());
+  if (copy->parsed()) return RunCopy(options, watch.context());
+  if (import->parsed()) return RunImport(options, watch.context());
+  if (reembed->parsed()) return RunReembed(options, watch.context());
   return RunAsk(options, watch.context());
 }
 

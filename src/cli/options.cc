@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "wire/schema.h"
 
@@ -16,6 +17,11 @@ Result<Config> ResolveConfig(const Options& options) {
   if (!options.kb.empty()) {
     config.store.uri = options.kb;
     config.explicit_keys.emplace_back("store_conf.kwargs.uri");
+  }
+  if (options.model) {
+    const bool is_path = options.model->find('/') != std::string::npos;
+    config.embed.model = is_path ? std::filesystem::absolute(*options.model).string() : *options.model;
+    config.explicit_keys.emplace_back("embed.model");
   }
   if (options.lock_timeout_s) config.lock_timeout_ms = static_cast<int64_t>(*options.lock_timeout_s * 1000);
   if (options.top_k) config.search.top_k = *options.top_k;

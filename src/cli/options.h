@@ -46,6 +46,14 @@ struct Options {
   std::vector<std::string> deleted_paths;
   std::string copy_path;  // The target of backup, the source of restore.
   bool link = false;
+  // copy
+  std::string copy_from;  // Store addresses.
+  std::string copy_to;
+  // import, reembed
+  std::string import_from;
+  std::vector<std::string> import_map;  // "text=page_content"
+  std::optional<std::string> model;
+  bool undo = false;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -63,6 +71,9 @@ int RunCompact(const Options& options, const Context& context);
 int RunVerify(const Options& options, const Context& context);
 int RunBackup(const Options& options, const Context& context);
 int RunRestore(const Options& options, const Context& context);
+int RunCopy(const Options& options, const Context& context);
+int RunImport(const Options& options, const Context& context);
+int RunReembed(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

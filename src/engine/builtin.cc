@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/builtin.h"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/str_cat.h"
+#include "catalog/sql/sql_catalog.h"
 #include "engine/models.h"
+#include "engine/recorded.h"
+#include "engine/store_address.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
 #include "index/scalar/columns.h"
+#include "ingest/import/chroma_source.h"
+#include "ingest/import/llamaindex_source.h"
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
 #include "model/local/local_embedder.h"
@@ -15,6 +22,7 @@
 #include "model/openvino/openvino_encoder.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
+#include "store/mirrored_store.h"
 #include "text/tokenizer.h"
 #include "wire/http_client.h"
 #include "wire/json.h"
@@ -63,6 +71,24 @@ IndexSet MakeIndexes(const Config& config) {
   return {.vector = std::make_shared<FlatIndexType>(),
           .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
           .fields = std::make_shared<ColumnsType>()};
+}
+
+// The catalog of that name in the database that the configuration names.
+Result<std::unique_ptr<SharedCatalog>> OpenSqlCatalog(const CatalogConfig& config, const Context& context,
+                                                      const std::string& name) {
+  const char* const password = config.password_env.empty() ? nullptr : std::getenv(config.password_env.c_str());
+  RAGTIME_ASSIGN_OR_RETURN(auto catalog,
+                           SqlCatalog::Open(context, config.uri, name, password == nullptr ? "" : password));
+  return std::unique_ptr<SharedCatalog>(std::move(catalog));
+}
+
+std::unique_ptr<Store> Mirrored(std::unique_ptr<Store> store, const CatalogConfig& config) {
+  std::vector<std::string> settings = {"uuid", "metric", "dimension", "doc_fields"};
+  for (const auto& [key, value] : Recorded{}.ToSettings()) settings.push_back(key);
+  return std::make_unique<MirroredStore>(
+      std::move(store),
+      [config](const Context& context, const std::string& name) { return OpenSqlCatalog(config, context, name); },
+      std::move(settings));
 }
 
 }  // namespace
@@ -118,6 +144,10 @@ Status ProbeServer(const Config& config) {
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   const IndexSet indexes = MakeIndexes(config);
   if (config.store.type == "map") {
+    if (!config.catalog.uri.empty()) {
+      return InvalidArgumentError("catalog.uri is set, and a store of type map has no mirror",
+                                  "take it out, or use store_conf.type ragtime");
+    }
     RAGTIME_ASSIGN_OR_RETURN(auto map, MapStore::Open(config.store, indexes.fields, create));
     return std::unique_ptr<Store>(std::move(map));
   }
@@ -125,7 +155,28 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
   }
   RAGTIME_ASSIGN_OR_RETURN(auto store, EmbeddedStore::Open(config.store, indexes, create));
-  return std::unique_ptr<Store>(std::move(store));
+  if (config.catalog.uri.empty()) return std::unique_ptr<Store>(std::move(store));
+  RAGTIME_RETURN_IF_ERROR(SqlAddress::Parse(config.catalog.uri).status());
+  return Mirrored(std::move(store), config.catalog);
+}
+
+Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address) {
+  const auto [type, uri] = SplitAddress(address);
+  if (type == "llamaindex" && !uri.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(auto source, LlamaIndexSource::Open(uri));
+    return std::unique_ptr<ImportSource>(std::move(source));
+  }
+  if (type == "chroma" && !uri.empty()) {
+    const char* const token = std::getenv("CHROMA_TOKEN");
+    RAGTIME_ASSIGN_OR_RETURN(auto source, ChromaSource::Open(context, uri, token == nullptr ? "" : token));
+    return std::unique_ptr<ImportSource>(std::move(source));
+  }
+  if (type == "milvus" || type == "lazyllm") {
+    return UnimplementedError(StrCat("collections of ", type, " cannot be imported by this version"),
+                              "ingest their documents with ragtime ingest");
+  }
+  return InvalidArgumentError(StrCat("\"", address, "\" is no collection that can be imported"),
+                              "write llamaindex:FOLDER or chroma:http://host:port/COLLECTION");
 }
 
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup,

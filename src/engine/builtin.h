@@ -6,7 +6,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
+#include "ingest/import/import_source.h"
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
@@ -27,6 +29,8 @@ Status ProbeServer(const Config& config);
 
 // kNotFound if there is no knowledge base at config.store.uri and `create` is false.
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);
+// "llamaindex:FOLDER", "chroma:http://host:port/COLLECTION": a collection that another program has made.
+Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address);
 // Makes config.store.uri out of a backup.
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context);
 

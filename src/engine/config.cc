@@ -174,6 +174,10 @@ store_conf:                       # spelled as LazyLLM does
     uri: ./kb                     # the knowledge base; --kb
     index_kwargs: {index_type: FLAT, metric_type: COSINE}
 
+# catalog:                        # the table of files in a database too, for other programs
+#   uri: postgresql://user@host/database    # or mysql://user@host/database
+#   password_env: DB_PASSWORD     # the password is read from this environment variable
+
 # doc_fields:                     # what documents have beside their text, for --filter 'year >= 2020'
 #   year: int                     # int | float | bool | string | datetime | list
 #   author: {type: string, index: hash}     # none | btree | hash | skiplist | bitmap

@@ -195,6 +195,14 @@ std::vector<ConfigKey> MakeKeys() {
        Choice<std::optional<Metric>>("store_conf.kwargs.index_kwargs.metric_type",
                                      {{"COSINE", Metric::kCosine}, {"IP", Metric::kInnerProduct}, {"L2", Metric::kL2}},
                                      [](Config& c) -> std::optional<Metric>& { return c.store.metric; })});
+  keys.push_back({"catalog.uri", "RAGTIME_CATALOG_URI", "postgresql://user@host/database | mysql://user@host/database",
+                  "none",
+                  "Where the table of files is kept too, for other programs to read. Of type ragtime it is a mirror, "
+                  "brought up to date after each commit.",
+                  Text([](Config& c) -> string& { return c.catalog.uri; })});
+  keys.push_back({"catalog.password_env", "RAGTIME_CATALOG_PASSWORD_ENV", "the name of an environment variable", "none",
+                  "Where the password of catalog.uri is read from, so that it need not stand in the file.",
+                  Text([](Config& c) -> string& { return c.catalog.password_env; })});
   keys.push_back({"doc_fields", "RAGTIME_DOC_FIELDS",
                   "a map: {year: int, author: {type: string, index: hash}, tags: list}; types int | float | bool | "
                   "string | datetime | list; indexes none | btree | hash | skiplist | bitmap",

@@ -19,6 +19,7 @@
 #include "query/search.h"
 #include "query/table.h"
 #include "store/batch_check.h"
+#include "store/mirrored_store.h"
 
 namespace ragtime {
 namespace {
@@ -72,6 +73,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<IngestReport> Ingest(const std::vector<fs::path>& paths, const IngestOptions& options) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
     RAGTIME_RETURN_IF_ERROR(CheckPaths(paths));
+    if (GetStore() != nullptr) RAGTIME_RETURN_IF_ERROR(GetFollowedSnapshot().status());
     RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Embedder> embedder, GetEmbedder());
     const bool existed = GetStore() != nullptr;
     Result<IngestReport> report = IngestInto(paths, *embedder, options);
@@ -182,6 +184,27 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return store->OpenSnapshot();
   }
 
+  // The snapshot, and the model that goes with it: another process may have exchanged vectors and model.
+  Result<std::shared_ptr<const Snapshot>> GetFollowedSnapshot() {
+    for (;;) {
+      RAGTIME_ASSIGN_OR_RETURN(auto snapshot, GetSnapshot());
+      {
+        std::lock_guard lock(mutex_);
+        if (snapshot->generation() == followed_generation_) return snapshot;
+        RAGTIME_ASSIGN_OR_RETURN(std::optional<Recorded> recorded, ReadRecorded(*store_));
+        if (recorded && recorded_ && recorded->fingerprint != recorded_->fingerprint) {
+          RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded, config_));
+          embedder_.reset();
+        }
+        if (recorded) recorded_ = std::move(recorded);
+        followed_generation_ = snapshot->generation();
+      }
+      // What was read is of this state or a later one; in a moment without commits it is of this one.
+      RAGTIME_ASSIGN_OR_RETURN(const auto now, GetSnapshot());
+      if (now->generation() == snapshot->generation()) return now;
+    }
+  }
+
   // Loaded at the first use, then kept. Checked against what the knowledge base records.
   Result<std::shared_ptr<Embedder>> GetEmbedder() {
     std::lock_guard lock(mutex_);
@@ -227,7 +250,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const std::string& filter_text,
                           const Context& context) {
-    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
     RAGTIME_ASSIGN_OR_RETURN(const Filter matching, Filter::Parse(filter_text, NodeFields(snapshot->fields())));
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
@@ -272,12 +295,13 @@ class LocalKnowledgeBase : public KnowledgeBase {
   mutable std::mutex mutex_;
   Config config_;  // Guarded by mutex_ until the store is open, constant from then on.
   double open_ms_ = 0;
-  Metric metric_ = Metric::kCosine;       // Constant once the store is open.
-  std::optional<Recorded> recorded_;      // Guarded by mutex_.
-  std::shared_ptr<Store> store_;          // Guarded by mutex_. Null before the first ingestion.
-  std::shared_ptr<Embedder> embedder_;    // Guarded by mutex_.
-  std::shared_ptr<Generator> generator_;  // Guarded by mutex_.
-  ThreadPool pool_;                       // Last, so that its destructor ends late routes before what they use goes.
+  Metric metric_ = Metric::kCosine;            // Constant once the store is open.
+  std::optional<Recorded> recorded_;           // Guarded by mutex_.
+  uint64_t followed_generation_ = UINT64_MAX;  // That recorded_ was compared with. Guarded by mutex_.
+  std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
+  std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
+  std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
+  ThreadPool pool_;  // Last, so that its destructor ends late routes before what they use goes.
 };
 
 Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const EmbedderInfo& info) {
@@ -324,8 +348,23 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   request.root = recorded_->root;
   request.kb_folder = config_.store.type == "ragtime" ? config_.store.uri : "";
   request.lock_timeout_ms = config_.lock_timeout_ms;
+  request.check = [&]() -> Status {
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> recorded, ReadRecorded(*store));
+    return recorded ? CheckEmbedder(*recorded, embedder.info()) : Status();
+  };
   if (!config_.doc_fields.empty() || IsExplicit(config_, "doc_fields")) request.fields = config_.doc_fields;
-  return IngestPaths(request, *store, embedder, splitter, readers, pool_, options);
+  RAGTIME_ASSIGN_OR_RETURN(IngestReport report,
+                           IngestPaths(request, *store, embedder, splitter, readers, pool_, options));
+  if (const auto* mirrored = dynamic_cast<const MirroredStore*>(store.get())) {
+    const Status status = mirrored->MirrorStatus();
+    if (!status.ok()) {
+      report.warnings.push_back({"mirror",
+                                 {},
+                                 StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ",
+                                        status.remedy(), "; it is made up by the next write")});
+    }
+  }
+  return report;
 }
 
 Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
@@ -333,7 +372,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
   const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
   AnswerContext context;
-  RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetSnapshot());
+  RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetFollowedSnapshot());
   RAGTIME_ASSIGN_OR_RETURN(context.filter, Filter::Parse(request.filter, NodeFields(context.snapshot->fields())));
   context.route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route));

@@ -397,6 +397,7 @@ Result<IngestReport> IngestPaths(const IngestRequest& request, Store& store, Emb
                                  const IngestOptions& options) {
   RAGTIME_RETURN_IF_ERROR(store.BeginWrite(request.lock_timeout_ms));
   const WriteLock lock(store);
+  if (request.check) RAGTIME_RETURN_IF_ERROR(request.check());
   return Ingestion(request, store, embedder, splitter, readers, pool, options).Run();
 }
 

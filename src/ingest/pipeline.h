@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -47,6 +48,8 @@ struct IngestRequest {
   // Declared by the first commit, if the store has declared others; all files are read again then, and no known text is
   // embedded again. None: those that the store has declared.
   std::optional<std::vector<FieldSpec>> fields;
+  // Asked once nobody else can write: whether the embedder still is that of the store.
+  std::function<Status()> check;
   IngestLimits limits;
 };
 

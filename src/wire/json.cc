@@ -16,7 +16,6 @@
 namespace ragtime {
 namespace {
 
-constexpr size_t kTextBytesMax = size_t{64} << 20;
 constexpr size_t kDepthMax = 100;
 
 const Json& NullJson() {
@@ -196,9 +195,9 @@ void NewLine(int indent, int depth, std::string& out) {
 
 }  // namespace
 
-Result<Json> Json::Parse(std::string_view text) {
-  if (text.size() > kTextBytesMax) {
-    return ResourceExhaustedError(StrCat("the JSON text has ", text.size(), " bytes, more than ", kTextBytesMax));
+Result<Json> Json::Parse(std::string_view text, size_t size_bytes_max) {
+  if (text.size() > size_bytes_max) {
+    return ResourceExhaustedError(StrCat("the JSON text has ", text.size(), " bytes, more than ", size_bytes_max));
   }
   Status error;
   Builder builder(text.size(), error);

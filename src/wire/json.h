@@ -37,8 +37,8 @@ class Json {
   Json(Array value) : value_(std::move(value)) {}
   Json(Object value) : value_(std::move(value)) {}
 
-  // At most 64 MiB and 100 levels.
-  static Result<Json> Parse(std::string_view text);
+  // At most 100 levels.
+  static Result<Json> Parse(std::string_view text, size_t size_bytes_max = size_t{64} << 20);
   // One line; invalid UTF-8 in strings becomes U+FFFD. `indent` > 0: many lines.
   std::string Dump(int indent = 0) const;
 

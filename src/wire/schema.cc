@@ -242,6 +242,39 @@ Json BackupJson(const BackupReport& report) {
   return std::move(json.Set("total_ms", report.total_ms));
 }
 
+Json CopyJson(const CopyReport& report) {
+  Json json = Object();
+  json.Set("from", report.from).Set("to", report.to).Set("files", report.files).Set("nodes", report.nodes);
+  json.Set("checksum", report.checksum).Set("files_copied", report.files_copied);
+  json.Set("files_reused", report.files_reused).Set("files_removed", report.files_removed);
+  json.Set("nodes_copied", report.nodes_copied).Set("size_bytes", report.store.size_bytes);
+  return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
+}
+
+Json ImportJson(const ImportReport& report) {
+  Json fields(Json::Array{});
+  for (const FieldSpec& spec : report.fields) {
+    Json entry(Json::Object{});
+    fields.Append(std::move(entry.Set("name", spec.name).Set("type", FieldTypeName(spec.type))));
+  }
+  Json json = Object();
+  json.Set("from", report.from).Set("model", report.model).Set("nodes_checked", report.nodes_checked);
+  json.Set("cosine_min", report.cosine_min).Set("cosine_median", report.cosine_median);
+  json.Set("files_imported", report.files_imported).Set("files_reused", report.files_reused);
+  json.Set("nodes_imported", report.nodes_imported).Set("nodes_skipped", report.nodes_skipped);
+  json.Set("fields", std::move(fields)).Set("timings_ms", TimingsJson(report.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(report.warnings)));
+}
+
+Json ReembedJson(const ReembedReport& report) {
+  Json json = Object();
+  json.Set("model_before", report.model_before).Set("model", report.model);
+  json.Set("dimension_before", uint64_t{report.dimension_before}).Set("dimension", uint64_t{report.dimension});
+  json.Set("nodes", report.nodes).Set("nodes_embedded", report.nodes_embedded).Set("questions", report.questions);
+  json.Set("recall_before", OrNull(report.recall_before)).Set("recall", OrNull(report.recall));
+  return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
+}
+
 Json IngestJson(const IngestReport& report) {
   Json failed(Json::Array{});
   for (const FailedFile& file : report.failed) {

@@ -36,6 +36,9 @@ Json DeleteJson(const DeleteReport& report);
 Json CompactJson(const CompactReport& report);
 Json VerifyJson(const VerifyReport& report);
 Json BackupJson(const BackupReport& report);  // Of restore too.
+Json CopyJson(const CopyReport& report);
+Json ImportJson(const ImportReport& report);
+Json ReembedJson(const ReembedReport& report);
 Json IngestJson(const IngestReport& report);
 Json DoctorJson(const std::vector<Finding>& findings);
 Json ErrorJson(const Status& status);

@@ -475,6 +475,28 @@ class CommandLine(unittest.TestCase):
         self.assertFalse((folder / "bad").exists())
         self.assertEqual(list(folder.glob("*.tmp-*")), [])
 
+    def test_copy_to_a_map_file_and_back_finds_the_same(self):
+        folder = self.scratch()
+        map_file = f"map:{folder}/kb.ragmap"
+        there = checked(run("copy", "--from", f"ragtime:{self.kb}", "--to", map_file, "--json"), "copy")
+        back = checked(run("copy", "--from", folder / "kb.ragmap", "--to", folder / "kb", "--json"), "copy")
+        self.assertEqual(there["checksum"], back["checksum"])
+        self.assertEqual(there["files_copied"], there["files"])
+        self.assertEqual(back["from"], map_file)
+        question = "How much does a replacement for a lost card cost?"
+
+        def hits(kb):
+            result = checked(run("search", question, "--kb", kb, "--json"), "search")
+            return [(hit["file"], hit["text"], hit["scores"]) for hit in result["hits"]]
+
+        self.assertEqual(hits(self.kb), hits(folder / "kb"))
+        again = run("copy", "--from", folder / "kb.ragmap", "--to", folder / "kb")
+        self.assertIn("0 files copied", again.stdout, again.stderr)
+        self.assertFails(run("copy", "--from", self.kb, "--to", self.kb), "same knowledge base")
+        self.assertFails(run("copy", "--from", self.kb, "--to", "postgres:x"), "postgres:x")
+        self.assertFails(run("copy", "--from", folder / "none", "--to", folder / "other"), "none")
+        self.assertFalse((folder / "other").exists())
+
     def test_an_unreadable_file_as_an_ordinary_user(self):
         folder = self.scratch()
         docs = folder / "docs"

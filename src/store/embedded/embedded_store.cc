@@ -158,6 +158,12 @@ Status EmbeddedStore::Compact(const Context& context) {
   return writer_->Compact(context);
 }
 
+Status EmbeddedStore::ReplaceVectors(const Context& context, const VectorReplacement& replacement) {
+  const std::lock_guard lock(writer_mutex_);
+  if (writer_ == nullptr) return NotWriting();
+  return writer_->ReplaceVectors(context, replacement);
+}
+
 Result<std::vector<Damage>> EmbeddedStore::Verify(const Context& context) const {
   return VerifyFolder(context, *source_);
 }

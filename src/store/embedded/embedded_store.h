@@ -38,6 +38,7 @@ class EmbeddedStore : public Store {
   Result<CommitResult> Commit(const Context& context, WriteBatch batch) override;
   Status Seal(const Context& context) override;
   Status Compact(const Context& context) override;
+  Status ReplaceVectors(const Context& context, const VectorReplacement& replacement) override;
   Result<std::vector<Damage>> Verify(const Context& context) const override;
   Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 

@@ -161,8 +161,8 @@ Status Writer::Merge(const Context& context, Lock& lock, const MergePlan& source
 }
 
 Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, size_t dimension,
-                                           const std::vector<FieldSpec>& fields, const MergePlan& sources,
-                                           Pacer* pacer) const {
+                                           const std::vector<FieldSpec>& fields, const MergePlan& sources, Pacer* pacer,
+                                           const VectorReplacement* replacement) const {
   struct Row {
     NodeId id = 0;
     size_t source = 0;
@@ -189,7 +189,13 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
     }
     const Segment& segment = *sources[row.source]->segment;
     RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row.row, caches[row.source]));
-    RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+    if (replacement == nullptr) {
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+    } else {
+      RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector, replacement->vector(node));
+      if (vector.size() != dimension) return InternalError("a new vector has another dimension than the others");
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, vector));
+    }
     if (node.document_id != document) {
       document = node.document_id;
       RAGTIME_ASSIGN_OR_RETURN(Fields values, FieldsOf(segment, document, fields));

@@ -68,6 +68,8 @@ class Writer {
   Status Seal(const Context& context) { return MergeAll(context, MergeEffort::kSeal); }
   // Reclaims every deleted row, leaves few segments, and gives free pages of the catalog back.
   Status Compact(const Context& context);
+  // Writes every segment anew with other vectors and swaps them all in one transaction.
+  Status ReplaceVectors(const Context& context, const VectorReplacement& replacement);
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -114,7 +116,9 @@ class Writer {
   // Gives the lock back while it copies, so that commits go on. `pacer` may be null.
   Status Merge(const Context& context, Lock& lock, const MergePlan& sources, Pacer* pacer);
   Result<Merged> WriteMerged(const Context& context, int64_t id, size_t dimension, const std::vector<FieldSpec>& fields,
-                             const MergePlan& sources, Pacer* pacer) const;
+                             const MergePlan& sources, Pacer* pacer,
+                             const VectorReplacement* replacement = nullptr) const;
+  std::vector<MergePlan> PlanAll() const;
   Status AddLateDeletions(const MergePlan& sources, Merged& merged, Deletions& deletions) const;
   Status SwapIn(const MergePlan& sources, Merged& merged);
   void WakeBackground();
