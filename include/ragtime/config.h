@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ragtime/field.h"
+#include "ragtime/retriever.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
@@ -54,6 +55,7 @@ enum class Route { kHybrid, kVector, kKeyword };
 struct SearchConfig {
   size_t top_k = 10;
   Route route = Route::kHybrid;
+  WindowConfig window;
 };
 
 struct RewriteConfig {
@@ -72,6 +74,10 @@ struct Config {
   StoreConfig store;  // "store_conf" in the file; uri is --kb.
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
   std::vector<FieldSpec> doc_fields;
+  // How nodes are made. Empty, and not in explicit_keys: what the knowledge base records, else one group of sentences.
+  std::vector<NodeGroupConfig> node_groups;
+  std::vector<RetrieverConfig> retrievers;  // Empty: by meaning and by words, over the first group.
+  FusionConfig fusion;
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;
