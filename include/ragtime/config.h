@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ragtime/field.h"
+#include "ragtime/retriever.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
@@ -61,6 +62,7 @@ enum class Route { kHybrid, kVector, kKeyword };
 struct SearchConfig {
   size_t top_k = 10;
   Route route = Route::kHybrid;
+  WindowConfig window;
 };
 
 struct RewriteConfig {
@@ -80,6 +82,10 @@ struct Config {
   CatalogConfig catalog;
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
   std::vector<FieldSpec> doc_fields;
+  // How nodes are made. Empty, and not in explicit_keys: what the knowledge base records, else one group of sentences.
+  std::vector<NodeGroupConfig> node_groups;
+  std::vector<RetrieverConfig> retrievers;  // Empty: by meaning and by words, over the first group.
+  FusionConfig fusion;
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;

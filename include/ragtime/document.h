@@ -33,8 +33,10 @@ struct FileRecord {
   int64_t modified_time_ns = 0;         // Of the file on disk when it was read, Unix time.
   std::string content_hash;             // 32 hex digits (XXH3-128 of the bytes); "" for a folder.
   std::string encoding;                 // Of the source: "UTF-8", "GB18030", ...; byte spans index these bytes.
-  std::string meta_hash;  // As content_hash, of what `fields` come from beside it: declarations, sidecar, caller.
-  Fields fields;          // What doc_fields declares, where the document has it.
+  // As content_hash, of what `fields` come from beside it: declarations, sidecar, caller. Behind it, where node groups
+  // are configured, a point and a hash of them.
+  std::string meta_hash;
+  Fields fields;  // What doc_fields declares, where the document has it.
   FileStatus status = FileStatus::kPending;
   std::string error;   // Why status is kFailed, with the remedy; else "".
   uint64_t nodes = 0;  // Live nodes of this document.

@@ -28,6 +28,7 @@
 #include "ragtime/field.h"
 #include "ragtime/generator.h"
 #include "ragtime/node.h"
+#include "ragtime/similarity.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 #include "ragtime/table.h"
@@ -90,14 +91,53 @@ struct SearchRequest {
 
 struct SearchHit {
   double score = 0;                      // Fused.
-  std::map<std::string, double> scores;  // By route: "vector", "keyword".
+  std::map<std::string, double> scores;  // By route: "vector", "keyword", or the names of the retrievers.
   Node node;
-  std::string file;  // file_path of its document.
+  std::string file;                     // file_path of its document.
+  std::map<std::string, size_t> ranks;  // By route, from 1.
+  std::map<std::string, NodeId> via;    // By route with a target: the node that was found, for which this one is given.
+  std::optional<NodeId> window_of;  // It is a neighbour of this hit, has its score, and was found by no route itself.
 };
 
 struct SearchResult {
   std::vector<SearchHit> hits;  // Best first.
-  Timings timings_ms;           // open, embed, vector, keyword, fuse, total
+  Timings timings_ms;           // open, embed, each route by name, fuse, rerank, fetch, window, total
+  std::vector<Warning> warnings;
+};
+
+struct WhyNotRequest {
+  std::string file;  // As `ragtime files` lists it, or a path on disk below the root.
+  std::string query;
+  std::optional<size_t> top_k;
+  std::optional<Route> route;
+  std::string filter;
+  Context context;
+};
+
+// How far one route brought a file.
+struct WhyNotRoute {
+  std::string name;
+  // "found": within what the route returns. "beyond_top_k", "cut_off": it would be at `rank`. "no_match": nowhere, or
+  // no rank can be told (similarity llm). "failed": a warning says why.
+  std::string state;
+  std::optional<size_t> rank;  // Of the best of the file's nodes, from 1, the cut-off aside.
+  std::optional<double> score;
+  size_t depth = 0;  // How many nodes the route returns.
+};
+
+struct WhyNotReport {
+  std::string file;   // file_path, or the path asked for if it is not ingested.
+  std::string stage;  // Where it was lost: "not_ingested", "failed", "no_nodes", "filtered", "no_match", "cut_off",
+                      // "not_recalled", "fused", "reranked_away", "reranked"; or "found".
+  std::string message;
+  std::string remedy;
+  uint64_t nodes = 0;           // Of the file.
+  uint64_t matching_nodes = 0;  // Of them, those that the filter leaves.
+  std::vector<WhyNotRoute> routes;
+  std::optional<size_t> fused_rank;     // From 1, among all that the routes returned.
+  std::optional<size_t> reranked_rank;  // None without a reranker, too.
+  std::optional<size_t> rank;           // Among the hits.
+  Timings timings_ms;
   std::vector<Warning> warnings;
 };
 
@@ -244,6 +284,11 @@ class KnowledgeBase {
                                       const IngestOptions& options = {}) = 0;
   virtual Result<SearchResult> Search(const SearchRequest& request) = 0;
   virtual Result<Answer> Ask(const AskRequest& request) = 0;
+  // Says at which stage and rank a file was lost on the way to the hits of a question.
+  virtual Result<WhyNotReport> WhyNot(const WhyNotRequest& request) = 0;
+  // Makes `name` a similarity that retrievers can name; similarity.h has an example. It is this object's own, and stays
+  // until its end. kInvalidArgument where the name is taken.
+  virtual Status RegisterSimilarity(const std::string& name, Similarity similarity) = 0;
   // Asks files or nodes like a table.
   virtual Result<TableResult> Query(const TableRequest& request) = 0;
   virtual Result<std::vector<FileRecord>> Files() = 0;

@@ -93,6 +93,11 @@ int Main(int argc, char** argv) {
   AddSharedOptions(*search, options);
   AddQuestionOptions(*search, options);
 
+  CLI::App* why_not = app.add_subcommand("why-not", "Say why a file is not among the hits of a question");
+  AddSharedOptions(*why_not, options);
+  why_not->add_option("file", options.missing_file, "As `ragtime files` lists it")->required();
+  AddQuestionOptions(*why_not, options);
+
   CLI::App* ask = app.add_subcommand("ask", "Answer a question, with citations");
   AddSharedOptions(*ask, options);
   AddQuestionOptions(*ask, options);
@@ -192,6 +197,7 @@ int Main(int argc, char** argv) {
   const InterruptWatch watch;
   if (ingest->parsed()) return RunIngest(options, watch.context());
   if (search->parsed()) return RunSearch(options, watch.context());
+  if (why_not->parsed()) return RunWhyNot(options, watch.context());
   if (query->parsed()) return RunQuery(options, watch.context());
   if (remove->parsed()) return RunDelete(options, watch.context());
   if (compact->parsed()) return RunCompact(options, watch.context());

@@ -30,6 +30,8 @@ struct Options {
   std::string filter;  // query too
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
+  // why-not
+  std::string missing_file;
   // query
   std::string from = "files";
   std::vector<std::string> select;
@@ -62,6 +64,7 @@ struct Options {
 
 int RunIngest(const Options& options, const Context& context);
 int RunSearch(const Options& options, const Context& context);
+int RunWhyNot(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);

@@ -21,7 +21,12 @@ void PrintHits(const SearchResult& result) {
                   static_cast<unsigned long long>(hit.node.bytes->end));
     }
     std::printf("  (%.4f", hit.score);
-    for (const auto& [route, score] : hit.scores) std::printf(", %s %.3f", route.c_str(), score);
+    for (const auto& [route, score] : hit.scores) {
+      const auto rank = hit.ranks.find(route);
+      std::printf(", %s %.3f", route.c_str(), score);
+      if (rank != hit.ranks.end()) std::printf(" #%zu", rank->second);
+    }
+    if (hit.window_of) std::printf(", beside %lld", static_cast<long long>(*hit.window_of));
     std::printf(")\n");
     if (!hit.node.heading.empty()) {
       std::string path;

@@ -9,6 +9,7 @@
 #include "base/str_cat.h"
 #include "engine/config_keys.h"
 #include "engine/doc_fields.h"
+#include "engine/retrievers.h"
 #include "wire/yaml.h"
 
 namespace ragtime {
@@ -70,6 +71,17 @@ Status SetDocFields(Config& config, const Yaml& value) {
   return Status();
 }
 
+// The keys whose values are trees of their own.
+Status SetRoutes(Config& config, const std::string& name, const Yaml& value) {
+  if (name == "node_groups") {
+    RAGTIME_ASSIGN_OR_RETURN(config.node_groups, ParseNodeGroups(value));
+  } else {
+    RAGTIME_ASSIGN_OR_RETURN(config.retrievers, ParseRetrievers(value));
+  }
+  config.explicit_keys.push_back(name);
+  return Status();
+}
+
 Status SetTree(Config& config, const std::string& prefix, const Yaml& node, const std::filesystem::path& base) {
   for (const Yaml::Member& member : node.members) {
     const std::string name = prefix.empty() ? member.key : StrCat(prefix, ".", member.key);
@@ -77,6 +89,10 @@ Status SetTree(Config& config, const std::string& prefix, const Yaml& node, cons
     const bool empty = !value.is_scalar() && value.items.empty() && value.members.empty();
     if (name == "doc_fields" && !value.is_null()) {
       RAGTIME_RETURN_IF_ERROR(SetDocFields(config, value));
+      continue;
+    }
+    if ((name == "node_groups" || name == "retrievers") && !value.is_null()) {
+      RAGTIME_RETURN_IF_ERROR(SetRoutes(config, name, value));
       continue;
     }
     if (empty && (FindConfigKey(name) != nullptr || IsPrefixOfAKey(name) || !RefusedConfigKey(name).empty())) continue;
@@ -187,6 +203,15 @@ search:
   top_k: 10
   route: hybrid                   # hybrid | vector | keyword
   # bm25: {k1: 1.2, b: 0.75}      # weight of repeated words, and of a node's length, by keyword
+
+# node_groups:                    # how nodes are made; the first is what answers are made from
+#   paragraph: {splitter: paragraph}
+#   sentence: {parent: paragraph, splitter: sentence, size: 64, overlap: 0}
+#   summary: {splitter: summary, writer: rules}     # or keywords, questions; writer: llm has the language model write
+# retrievers:                     # the routes of a question; without them: cosine and bm25 over the first group
+#   - {name: meaning, group: sentence, similarity: cosine, target: paragraph}
+#   - {name: words, group: paragraph, similarity: bm25, weight: 1.0}
+# fusion: {type: rrf, k: 60}      # rrf | weighted | priority
 
 # rewrite:
 #   synonyms: {k8s: [kubernetes]} # what else the keyword route looks for

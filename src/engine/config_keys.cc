@@ -9,6 +9,7 @@
 #include "base/edit_distance.h"
 #include "base/str_cat.h"
 #include "engine/doc_fields.h"
+#include "engine/retrievers.h"
 #include "wire/yaml.h"
 
 namespace ragtime {
@@ -33,9 +34,11 @@ std::function<Status(Config&, const std::string&, const std::filesystem::path&)>
   };
 }
 
-auto Fraction(std::string_view key, float least, float most, std::function<float&(Config&)> field) {
+template <typename T>
+std::function<Status(Config&, const std::string&, const std::filesystem::path&)> Real(
+    std::string_view key, T least, T most, std::function<T&(Config&)> field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
-    float number = 0;
+    T number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc() || end != value.data() + value.size() || !(number >= least && number <= most)) {
       return WrongValue(key, value, StrCat("a number from ", least, " to ", most));
@@ -143,6 +146,18 @@ Status SetDocFieldsText(Config& config, const std::string& value, const std::fil
   return Status();
 }
 
+Status SetNodeGroupsText(Config& config, const std::string& value, const std::filesystem::path&) {
+  RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(value));
+  RAGTIME_ASSIGN_OR_RETURN(config.node_groups, ParseNodeGroups(yaml));
+  return Status();
+}
+
+Status SetRetrieversText(Config& config, const std::string& value, const std::filesystem::path&) {
+  RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(value));
+  RAGTIME_ASSIGN_OR_RETURN(config.retrievers, ParseRetrievers(yaml));
+  return Status();
+}
+
 auto List(std::function<std::vector<std::string>&(Config&)> field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     field(config) = SplitList(value, ',');
@@ -219,10 +234,55 @@ std::vector<ConfigKey> MakeKeys() {
                                 [](Config& c) -> Route& { return c.search.route; })});
   keys.push_back({"search.bm25.k1", "RAGTIME_SEARCH_BM25_K1", "0 to 10", "1.2",
                   "How much a word that a node repeats adds to its score by keyword. 0: nothing.",
-                  Fraction("search.bm25.k1", 0, 10, [](Config& c) -> float& { return c.store.bm25.k1; })});
+                  Real<float>("search.bm25.k1", 0, 10, [](Config& c) -> float& { return c.store.bm25.k1; })});
   keys.push_back({"search.bm25.b", "RAGTIME_SEARCH_BM25_B", "0 to 1", "0.75",
                   "How much a longer node must repeat a word for the same score by keyword. 0: not more.",
-                  Fraction("search.bm25.b", 0, 1, [](Config& c) -> float& { return c.store.bm25.b; })});
+                  Real<float>("search.bm25.b", 0, 1, [](Config& c) -> float& { return c.store.bm25.b; })});
+  keys.push_back(
+      {"search.window_before", "RAGTIME_SEARCH_WINDOW_BEFORE", "0 to 20", "0",
+       "How many nodes before a hit are returned with it, beyond top_k.",
+       Number<size_t>("search.window_before", 0, 20, [](Config& c) -> size_t& { return c.search.window.before; })});
+  keys.push_back(
+      {"search.window_after", "RAGTIME_SEARCH_WINDOW_AFTER", "0 to 20", "0",
+       "How many nodes after a hit are returned with it, beyond top_k.",
+       Number<size_t>("search.window_after", 0, 20, [](Config& c) -> size_t& { return c.search.window.after; })});
+  keys.push_back(
+      {"node_groups", "RAGTIME_NODE_GROUPS",
+       "a map: {paragraph: {splitter: paragraph}, sentence: {parent: paragraph, size: 64, overlap: 0}}; "
+       "splitters sentence | paragraph | document | summary | keywords | questions; writer rules | llm; embed "
+       "true | false",
+       "what the knowledge base records, else one group of sentences",
+       "How nodes are made of a document or of their parent's nodes. Answers are made from the first. Another "
+       "declaration has all files read again at the next ingestion; known texts are not embedded again.",
+       SetNodeGroupsText});
+  keys.push_back(
+      {"retrievers", "RAGTIME_RETRIEVERS",
+       "a list: [{name: meaning, group: sentence, similarity: cosine, top_k: 50, similarity_cut_off: 0.8, "
+       "weight: 1, target: paragraph}]; similarities cosine | ip | l2 | bm25 | keywords | llm | all, or a "
+       "registered one",
+       "none",
+       "The routes that a question takes, side by side. None: cosine as `vector` and bm25 as `keyword`, over the "
+       "first group. target: the group whose nodes are returned for those "
+       "found, which lie in them or hold them.",
+       SetRetrieversText});
+  keys.push_back(
+      {"fusion.type", "RAGTIME_FUSION_TYPE", "rrf | weighted | priority", "rrf",
+       "How the routes are joined. rrf: by weight / (k + rank). weighted: by scores brought to one scale. "
+       "priority: all hits of the first route, then of the second.",
+       Choice<FusionType>(
+           "fusion.type",
+           {{"rrf", FusionType::kRrf}, {"weighted", FusionType::kWeighted}, {"priority", FusionType::kPriority}},
+           [](Config& c) -> FusionType& { return c.fusion.type; })});
+  keys.push_back({"fusion.k", "RAGTIME_FUSION_K", "0 to 10000", "60",
+                  "The constant of rrf. Less: the first ranks count more.",
+                  Real<double>("fusion.k", 0, 10000, [](Config& c) -> double& { return c.fusion.k; })});
+  keys.push_back({"fusion.scale", "RAGTIME_FUSION_SCALE", "minmax | zscore", "minmax",
+                  "The scale of weighted: a route's lowest and highest score, or its mean and standard deviation.",
+                  Choice<ScoreScale>("fusion.scale", {{"minmax", ScoreScale::kMinMax}, {"zscore", ScoreScale::kZScore}},
+                                     [](Config& c) -> ScoreScale& { return c.fusion.scale; })});
+  keys.push_back({"fusion.mmr_lambda", "RAGTIME_FUSION_MMR_LAMBDA", "0 to 1", "1",
+                  "1: by score. Less: hits unlike those before them come earlier (maximal marginal relevance).",
+                  Real<double>("fusion.mmr_lambda", 0, 1, [](Config& c) -> double& { return c.fusion.mmr_lambda; })});
   keys.push_back({"rewrite.synonyms", "RAGTIME_REWRITE_SYNONYMS", "a map: {k8s: [kubernetes], 备份: [转储, backup]}",
                   "none", "What else the keyword route looks for when the question holds a word. One way.",
                   SetSynonyms});

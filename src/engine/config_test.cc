@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "engine/config_keys.h"
+#include "engine/retrievers.h"
 #include "ragtime/config.h"
 
 namespace ragtime {
@@ -129,6 +130,68 @@ TEST(Config, RefusesWrongFieldsByLineAndName) {
   EXPECT_THAT(error("doc_fields: [a, b]"), HasSubstr("map"));
   EXPECT_THAT(error("doc_fields: {a: [int]}"), HasSubstr("a"));
   EXPECT_THAT(error("doc_fields: int"), HasSubstr("map"));
+}
+
+TEST(Config, ReadsNodeGroupsAndRetrievers) {
+  const auto config = ParseConfig(
+      "node_groups:\n  paragraph: paragraph\n  sentence: {parent: paragraph, size: 48, overlap: 0}\n"
+      "  questions: {splitter: questions, writer: llm}\n"
+      "retrievers:\n- {name: meaning, group: sentence, similarity: cosine, top_k: 30, similarity_cut_off: 0.5, weight: "
+      "2, "
+      "target: paragraph}\n- {group_name: paragraph, similarity: bm25, topk: 7}\n"
+      "fusion: {type: weighted, k: 10, scale: zscore, mmr_lambda: 0.5}\nsearch: {window_before: 1, window_after: 2}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  ASSERT_EQ(config->node_groups.size(), 3u);
+  EXPECT_EQ(config->node_groups[0].splitter, "paragraph");
+  EXPECT_TRUE(config->node_groups[0].embed);
+  EXPECT_EQ(config->node_groups[1],
+            (NodeGroupConfig{.name = "sentence", .parent = "paragraph", .size_tokens = 48, .overlap_tokens = 0}));
+  EXPECT_EQ(config->node_groups[2].writer, "llm");
+  ASSERT_EQ(config->retrievers.size(), 2u);
+  EXPECT_EQ(config->retrievers[0], (RetrieverConfig{.name = "meaning",
+                                                    .group = "sentence",
+                                                    .similarity = "cosine",
+                                                    .top_k = 30,
+                                                    .similarity_cut_off = 0.5,
+                                                    .weight = 2,
+                                                    .target = "paragraph"}));
+  EXPECT_EQ(config->retrievers[1].name, "bm25");
+  EXPECT_EQ(config->retrievers[1].top_k, 7u);
+  EXPECT_EQ(config->fusion.type, FusionType::kWeighted);
+  EXPECT_EQ(config->fusion.scale, ScoreScale::kZScore);
+  EXPECT_EQ(config->fusion.mmr_lambda, 0.5);
+  EXPECT_EQ(config->search.window.after, 2u);
+  // What is recorded reads back as it was.
+  const auto again = ParseConfig("node_groups: " + NodeGroupsText(config->node_groups), "");
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->node_groups, config->node_groups);
+  EXPECT_THAT(ParseConfig("node_groups: {}", "")->explicit_keys, testing::ElementsAre("node_groups"));
+}
+
+TEST(Config, RefusesWrongGroupsAndRetrieversByLineAndName) {
+  auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status().ToString(); };
+  EXPECT_THAT(error("node_groups:\n  a: sentence\n  b: {splitter: chapter}"),
+              AllOf(HasSubstr("line 3"), HasSubstr("chapter"), HasSubstr("paragraph")));
+  EXPECT_THAT(error("node_groups: {a: summary}"), HasSubstr("first"));
+  EXPECT_THAT(error("node_groups: {a: {parent: b}, b: sentence}"), HasSubstr("no group before it"));
+  EXPECT_THAT(error("node_groups: {a: sentence, b: summary, c: {parent: b}}"), HasSubstr("written"));
+  EXPECT_THAT(error("node_groups: {a: sentence, b: questions}"), HasSubstr("writer: llm"));
+  EXPECT_THAT(error("node_groups: {a: {writer: llm}}"), HasSubstr("cut out of the text"));
+  EXPECT_THAT(error("node_groups: {a: {size: 9}}"), HasSubstr("16 to 500"));
+  EXPECT_THAT(error("node_groups: {a: {colour: 9}}"), HasSubstr("colour"));
+  EXPECT_THAT(error("node_groups: [a]"), HasSubstr("not a map"));
+  EXPECT_THAT(error("retrievers: {a: b}"), HasSubstr("not a list"));
+  EXPECT_THAT(error("retrievers: [a]"), HasSubstr("not a map"));
+  EXPECT_THAT(error("retrievers: [{name: fuse}]"), HasSubstr("stage"));
+  EXPECT_THAT(error("retrievers: [{name: a}, {name: a}]"), HasSubstr("another one"));
+  EXPECT_THAT(error("retrievers: [{similarity: bm25_chinese}]"), HasSubstr("bm25, which knows Chinese"));
+  EXPECT_THAT(error("retrievers: [{top_k: 0}]"), HasSubstr("1 to 10000"));
+  EXPECT_THAT(error("retrievers: [{weight: nan}]"), HasSubstr("1000000"));
+  EXPECT_THAT(error("retrievers: [{similarity_cut_off: high}]"), HasSubstr("a number"));
+  EXPECT_THAT(error("retrievers: [{embed_keys: a}]"), HasSubstr("embed_keys"));
+  EXPECT_THAT(error("fusion: {type: best}"), HasSubstr("rrf | weighted | priority"));
+  EXPECT_THAT(error("fusion: {mmr_lambda: 2}"), HasSubstr("from 0 to 1"));
 }
 
 TEST(Config, SuggestsTheNearestKey) {

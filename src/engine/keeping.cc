@@ -71,6 +71,16 @@ const FileRecord* FindRow(const std::map<std::string_view, const FileRecord*>& r
 
 }  // namespace
 
+const FileRecord* FindFileRow(const std::vector<FileRecord>& files, const std::string& path, const std::string& root) {
+  std::map<std::string_view, const FileRecord*> rows;
+  for (const FileRecord& file : files) rows[file.file_path] = &file;
+  return FindRow(rows, path, root);
+}
+
+std::string PathsLike(const std::string& path, const std::vector<FileRecord>& files, const std::string& root) {
+  return NearPaths(Normalized(path, root), files);
+}
+
 Result<DeleteReport> DeletePaths(Store& store, const DeleteRequest& request, const Context& context) {
   if (request.paths.empty()) return InvalidArgumentError("no path to delete is given", "name files or folders");
   RAGTIME_RETURN_IF_ERROR(store.BeginWrite(request.lock_timeout_ms));

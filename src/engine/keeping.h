@@ -23,6 +23,11 @@ struct DeleteRequest {
   int64_t lock_timeout_ms = 0;
 };
 
+// The row that a user means by a path: by itself, else by where it lies on disk. Null if there is none.
+const FileRecord* FindFileRow(const std::vector<FileRecord>& files, const std::string& path, const std::string& root);
+// "a.md, b.md": the paths that are most like one that is not there; "" if none is.
+std::string PathsLike(const std::string& path, const std::vector<FileRecord>& files, const std::string& root);
+
 Result<DeleteReport> DeletePaths(Store& store, const DeleteRequest& request, const Context& context);
 Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, const Context& context);
 

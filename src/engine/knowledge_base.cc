@@ -10,6 +10,9 @@
 #include "engine/builtin.h"
 #include "engine/keeping.h"
 #include "engine/recorded.h"
+#include "engine/retrievers.h"
+#include "engine/routes.h"
+#include "ingest/node_groups.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
 #include "ingest/split/sentence_splitter.h"
@@ -18,6 +21,7 @@
 #include "query/rewrite/synonyms.h"
 #include "query/search.h"
 #include "query/table.h"
+#include "query/why_not.h"
 #include "store/batch_check.h"
 #include "store/mirrored_store.h"
 
@@ -43,6 +47,17 @@ fs::path RootOf(const std::vector<fs::path>& paths) {
     root = shared;
   }
   return root;
+}
+
+void WarnOfMirror(const Store& store, std::vector<Warning>& warnings) {
+  const auto* mirrored = dynamic_cast<const MirroredStore*>(&store);
+  if (mirrored == nullptr) return;
+  const Status status = mirrored->MirrorStatus();
+  if (status.ok()) return;
+  warnings.push_back({"mirror",
+                      {},
+                      StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ", status.remedy(),
+                             "; it is made up by the next write")});
 }
 
 Status CheckPaths(const std::vector<fs::path>& paths) {
@@ -93,6 +108,11 @@ class LocalKnowledgeBase : public KnowledgeBase {
   }
 
   Result<Answer> Ask(const AskRequest& request) override;
+  Result<WhyNotReport> WhyNot(const WhyNotRequest& request) override;
+  Status RegisterSimilarity(const std::string& name, Similarity similarity) override {
+    std::lock_guard lock(mutex_);
+    return AddSimilarity(name, std::move(similarity), similarities_);
+  }
   Result<TableResult> Query(const TableRequest& request) override {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
     return QueryTable(*snapshot, request);
@@ -223,9 +243,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   // A model that is not there costs the hybrid route one of its two halves, which a warning says. A model that does not
   // fit the knowledge base is a mistake in the configuration, and an error.
-  Result<ChosenEmbedder> ChooseEmbedder(Route route) {
+  Result<ChosenEmbedder> ChooseEmbedder(Route route, const RoutePlan& plan) {
     ChosenEmbedder chosen;
-    if (route == Route::kKeyword) return chosen;
+    if (route == Route::kKeyword || !plan.needs_vectors) return chosen;
     Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
     if (embedder.ok()) {
       chosen.embedder = *std::move(embedder);
@@ -248,11 +268,26 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator_;
   }
 
+  Result<RoutePlan> Plan() const {
+    std::lock_guard lock(mutex_);
+    const std::vector<NodeGroupConfig> none;
+    return PlanRoutes(config_, recorded_ ? recorded_->node_groups : none,
+                      StrCat("sentence-", config_.split.size_tokens), metric_, similarities_);
+  }
+
+  // For routes by the language model; null, with their own error, where there is none.
+  std::shared_ptr<Generator> Chooser(const RoutePlan& plan) {
+    if (!plan.needs_model) return nullptr;
+    Result<std::shared_ptr<Generator>> generator = GetGenerator();
+    return generator.ok() ? *std::move(generator) : nullptr;
+  }
+
   Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const std::string& filter_text,
                           const Context& context) {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
     RAGTIME_ASSIGN_OR_RETURN(const Filter matching, Filter::Parse(filter_text, NodeFields(snapshot->fields())));
-    RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route));
+    RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
+    RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
     const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
     const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
@@ -260,11 +295,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
     options.recall = {.question = question,
                       .top_k = top_k,
                       .route = route,
-                      .group = {},
+                      .routes = plan.routes,
+                      .group = plan.group,
+                      .metric = metric_,
                       .filter = matching,
                       .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
                       .embedder_status = embedder.status,
+                      .chooser = Chooser(plan),
                       .context = context};
+    options.fusion = config_.fusion;
+    options.window = config_.search.window;
     options.reranker = filtered ? &filter : nullptr;
     return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
   }
@@ -298,6 +338,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Metric metric_ = Metric::kCosine;            // Constant once the store is open.
   std::optional<Recorded> recorded_;           // Guarded by mutex_.
   uint64_t followed_generation_ = UINT64_MAX;  // That recorded_ was compared with. Guarded by mutex_.
+  Similarities similarities_;                  // Guarded by mutex_.
   std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
   std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
   std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
@@ -315,7 +356,8 @@ Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const
                           .model = config_.embed.model,
                           .fingerprint = info.fingerprint,
                           .split_size_tokens = config_.split.size_tokens,
-                          .split_overlap_tokens = config_.split.overlap_tokens};
+                          .split_overlap_tokens = config_.split.overlap_tokens,
+                          .node_groups = config_.node_groups};
   RAGTIME_RETURN_IF_ERROR(store_->BeginWrite(config_.lock_timeout_ms));
   // Another process may have made it while this one waited.
   Result<std::optional<Recorded>> now = ReadRecorded(*store_);
@@ -336,10 +378,14 @@ Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const
 
 Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>& paths, Embedder& embedder,
                                                     const IngestOptions& options) {
+  {
+    std::lock_guard lock(mutex_);
+    MarkEmbeddedGroups(config_);
+  }
   RAGTIME_RETURN_IF_ERROR(CreateStore(paths, embedder.info()));
   const std::shared_ptr<Store> store = GetStore();
-  const SentenceSplitter splitter(config_.split.size_tokens, config_.split.overlap_tokens,
-                                  [&embedder](std::string_view text) { return embedder.CountTokens(text); });
+  const TokenCounter count_tokens = [&embedder](std::string_view text) { return embedder.CountTokens(text); };
+  const SentenceSplitter splitter(config_.split.size_tokens, config_.split.overlap_tokens, count_tokens);
   const std::vector<std::unique_ptr<Reader>> owned = BuiltinReaders();
   std::vector<const Reader*> readers;
   for (const std::unique_ptr<Reader>& reader : owned) readers.push_back(reader.get());
@@ -353,17 +399,76 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     return recorded ? CheckEmbedder(*recorded, embedder.info()) : Status();
   };
   if (!config_.doc_fields.empty() || IsExplicit(config_, "doc_fields")) request.fields = config_.doc_fields;
-  RAGTIME_ASSIGN_OR_RETURN(IngestReport report,
-                           IngestPaths(request, *store, embedder, splitter, readers, pool_, options));
-  if (const auto* mirrored = dynamic_cast<const MirroredStore*>(store.get())) {
-    const Status status = mirrored->MirrorStatus();
-    if (!status.ok()) {
-      report.warnings.push_back({"mirror",
-                                 {},
-                                 StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ",
-                                        status.remedy(), "; it is made up by the next write")});
-    }
+  std::vector<NodeGroupConfig> groups;
+  {
+    // What the store records from the first commit on.
+    std::lock_guard lock(mutex_);
+    MarkEmbeddedGroups(config_);
+    groups = config_.node_groups;
+    if (groups != recorded_->node_groups) request.settings = NodeGroupSettings(groups);
   }
+  NodeGroups made(splitter);
+  if (!groups.empty()) {
+    NodeGroupsOptions making{.count_tokens = count_tokens,
+                             .size_tokens = config_.split.size_tokens,
+                             .overlap_tokens = config_.split.overlap_tokens};
+    if (std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.writer == "llm"; })) {
+      Result<std::shared_ptr<Generator>> writer = GetGenerator();
+      making.writer_status = writer.status();
+      if (writer.ok()) making.writer = *std::move(writer);
+    }
+    made = NodeGroups(groups, std::move(making));
+  }
+  Result<IngestReport> report = IngestPaths(request, *store, embedder, made, readers, pool_, options);
+  if (report.ok()) WarnOfMirror(*store, report->warnings);
+  // Also where it failed later on: the settings say what the first commit put there.
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> now, ReadRecorded(*store));
+  std::lock_guard lock(mutex_);
+  if (now) recorded_->node_groups = now->node_groups;
+  return report;
+}
+
+Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<FileRecord> files, snapshot->Files());
+  const std::string root = [this] {
+    std::lock_guard lock(mutex_);
+    return recorded_ ? recorded_->root : std::string();
+  }();
+  const FileRecord* const file = FindFileRow(files, request.file, root);
+  if (file == nullptr) {
+    const std::string near = PathsLike(request.file, files, root);
+    return WhyNotReport{.file = request.file,
+                        .stage = "not_ingested",
+                        .message = StrCat("the knowledge base has no file ", request.file,
+                                          near.empty() ? std::string() : StrCat("; near it are ", near)),
+                        .remedy = "check the name with ragtime files, or run ragtime ingest on it"};
+  }
+  if (file->is_dir) {
+    return InvalidArgumentError(StrCat(request.file, " is a folder"), "name one of the files in it");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const Filter matching, Filter::Parse(request.filter, NodeFields(snapshot->fields())));
+  RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
+  const Route route = request.route.value_or(config_.search.route);
+  RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
+  const SynonymRewriter rewriter(config_.rewrite.synonyms);
+  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  SearchOptions options;
+  options.recall = {.question = request.query,
+                    .top_k = request.top_k.value_or(config_.search.top_k),
+                    .route = route,
+                    .routes = plan.routes,
+                    .group = plan.group,
+                    .metric = metric_,
+                    .filter = matching,
+                    .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
+                    .embedder_status = embedder.status,
+                    .chooser = Chooser(plan),
+                    .context = request.context};
+  options.fusion = config_.fusion;
+  options.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
+  if (report.ok()) report->file = file->file_path;
   return report;
 }
 
@@ -375,7 +480,13 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetFollowedSnapshot());
   RAGTIME_ASSIGN_OR_RETURN(context.filter, Filter::Parse(request.filter, NodeFields(context.snapshot->fields())));
   context.route = request.route.value_or(config_.search.route);
-  RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route));
+  RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
+  RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route, plan));
+  context.chooser = Chooser(plan);
+  context.routes = std::move(plan.routes);
+  context.group = plan.group;
+  context.fusion = config_.fusion;
+  context.window = config_.search.window;
   context.embedder = std::move(embedder.embedder);
   context.embedder_status = embedder.status;
   context.mode = request.mode.value_or(config_.answer.mode);

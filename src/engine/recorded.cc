@@ -5,6 +5,8 @@
 #include <charconv>
 
 #include "base/str_cat.h"
+#include "engine/retrievers.h"
+#include "wire/yaml.h"
 
 namespace ragtime {
 namespace {
@@ -14,6 +16,8 @@ constexpr char kModel[] = "embed.model";
 constexpr char kFingerprint[] = "embed.fingerprint";
 constexpr char kSplitSize[] = "split.size";
 constexpr char kSplitOverlap[] = "split.overlap";
+
+constexpr char kNodeGroups[] = "node_groups";
 
 constexpr char kMigrate[] = "ingest into another folder with --kb, or take the key out of the configuration";
 
@@ -49,12 +53,19 @@ bool IsExplicit(const Config& config, std::string_view key) {
   return std::find(config.explicit_keys.begin(), config.explicit_keys.end(), key) != config.explicit_keys.end();
 }
 
+std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroupConfig>& groups) {
+  return {{kNodeGroups, NodeGroupsText(groups)}};
+}
+
 std::map<std::string, std::string> Recorded::ToSettings() const {
-  return {{kRoot, root},
-          {kModel, model},
-          {kFingerprint, fingerprint},
-          {kSplitSize, std::to_string(split_size_tokens)},
-          {kSplitOverlap, std::to_string(split_overlap_tokens)}};
+  std::map<std::string, std::string> settings;
+  if (!node_groups.empty()) settings = NodeGroupSettings(node_groups);
+  settings.insert({{kRoot, root},
+                   {kModel, model},
+                   {kFingerprint, fingerprint},
+                   {kSplitSize, std::to_string(split_size_tokens)},
+                   {kSplitOverlap, std::to_string(split_overlap_tokens)}});
+  return settings;
 }
 
 Result<std::optional<Recorded>> ReadRecorded(const Store& store) {
@@ -66,6 +77,13 @@ Result<std::optional<Recorded>> ReadRecorded(const Store& store) {
   RAGTIME_ASSIGN_OR_RETURN(recorded.fingerprint, Read(store, kFingerprint));
   RAGTIME_ASSIGN_OR_RETURN(recorded.split_size_tokens, ReadNumber(store, kSplitSize));
   RAGTIME_ASSIGN_OR_RETURN(recorded.split_overlap_tokens, ReadNumber(store, kSplitOverlap));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> groups, store.Setting(kNodeGroups));
+  if (groups) {
+    RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(*groups));
+    Result<std::vector<NodeGroupConfig>> parsed = ParseNodeGroups(yaml);
+    if (!parsed.ok()) return parsed.status().Annotate("what the knowledge base records of its node groups");
+    recorded.node_groups = *std::move(parsed);
+  }
   return std::optional<Recorded>(std::move(recorded));
 }
 
@@ -83,6 +101,7 @@ Status ApplyRecorded(const Recorded& recorded, Config& config) {
   if (IsExplicit(config, "split.overlap") && config.split.overlap_tokens != recorded.split_overlap_tokens) {
     return Conflict("split.overlap", recorded.split_overlap_tokens, config.split.overlap_tokens);
   }
+  if (!IsExplicit(config, "node_groups")) config.node_groups = recorded.node_groups;
   config.split = {recorded.split_size_tokens, recorded.split_overlap_tokens};
   return Status();
 }

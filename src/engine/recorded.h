@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
@@ -23,9 +24,13 @@ struct Recorded {
   std::string fingerprint;  // EmbedderInfo::fingerprint
   size_t split_size_tokens = 0;
   size_t split_overlap_tokens = 0;
+  std::vector<NodeGroupConfig> node_groups;  // Empty: one group of sentences.
 
   std::map<std::string, std::string> ToSettings() const;
 };
+
+// What ToSettings has of `groups`.
+std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroupConfig>& groups);
 
 // Whether the file, the environment or a flag set the key.
 bool IsExplicit(const Config& config, std::string_view key);

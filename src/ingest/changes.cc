@@ -114,7 +114,7 @@ class Comparison {
   // Sidecars are small, and all are read: their times are not kept.
   void HashMetas() {
     metas_.resize(scan_.files.size());
-    if (fields_.declared().empty()) return;
+    if (fields_.declared().empty() && fields_.made_by().empty()) return;
     pool_.ParallelFor(metas_.size(), [&](size_t i) {
       if (context_.Check().ok()) metas_[i] = fields_.MetaHash(scan_.files[i].fields);
     });

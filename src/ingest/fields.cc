@@ -143,7 +143,8 @@ void AddFrontMatter(std::span<const FieldSpec> declared, std::string_view text, 
 
 }  // namespace
 
-FieldReader::FieldReader(std::vector<FieldSpec> declared) : declared_(std::move(declared)) {
+FieldReader::FieldReader(std::vector<FieldSpec> declared, std::string made_by)
+    : declared_(std::move(declared)), made_by_(std::move(made_by)) {
   std::vector<std::string> fields;
   for (const FieldSpec& spec : declared_) fields.push_back(StrCat(spec.name, ":", FieldTypeName(spec.type), "\n"));
   std::sort(fields.begin(), fields.end());
@@ -151,15 +152,16 @@ FieldReader::FieldReader(std::vector<FieldSpec> declared) : declared_(std::move(
 }
 
 std::string FieldReader::MetaHash(const FieldSources& sources) const {
-  if (declared_.empty()) return {};
-  return HashOf(declared_text_, ReadSidecar(sources), sources.given);
+  if (declared_.empty()) return made_by_;
+  return HashOf(declared_text_, ReadSidecar(sources), sources.given) + made_by_;
 }
 
 DocumentFields FieldReader::Read(const FieldSources& sources, std::string_view front_matter) const {
   DocumentFields result;
+  result.meta_hash = made_by_;
   if (declared_.empty()) return result;
   const std::optional<Result<std::string>> sidecar = ReadSidecar(sources);
-  result.meta_hash = HashOf(declared_text_, sidecar, sources.given);
+  result.meta_hash = HashOf(declared_text_, sidecar, sources.given) + made_by_;
   Collection collection(result);
   AddGiven(declared_, sources.given, collection);
   if (sidecar) AddSidecar(declared_, sources.sidecar, *sidecar, collection);

@@ -33,16 +33,19 @@ struct DocumentFields {
 
 class FieldReader {
  public:
-  explicit FieldReader(std::vector<FieldSpec> declared);
+  // `made_by` is put behind every meta_hash: whatever else decides what a document becomes (NodeGroups::made_by).
+  explicit FieldReader(std::vector<FieldSpec> declared, std::string made_by = {});
 
   const std::vector<FieldSpec>& declared() const { return declared_; }
-  // FileRecord::meta_hash of a document with these sources; "" if no field is declared. Reads the sidecar.
+  const std::string& made_by() const { return made_by_; }
+  // FileRecord::meta_hash of a document with these sources; only `made_by` if no field is declared. Reads the sidecar.
   std::string MetaHash(const FieldSources& sources) const;
   // `front_matter` is Document::front_matter.
   DocumentFields Read(const FieldSources& sources, std::string_view front_matter) const;
 
  private:
   std::vector<FieldSpec> declared_;
+  std::string made_by_;
   std::string declared_text_;  // Names and types, which decide what a value becomes; the order does not.
 };
 

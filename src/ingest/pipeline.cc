@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -21,6 +22,10 @@ namespace {
 
 // Files without nodes are cheap, but a commit of very many is not.
 constexpr size_t kCommitFilesMax = 1024;
+constexpr char kGroupsSetting[] = "node_groups";
+// Behind the meta_hash of a file with a group that the language model did not write: no file has this hash by itself,
+// so it is read again.
+constexpr std::string_view kIncomplete = "?";
 
 class WriteLock {
  public:
@@ -45,12 +50,12 @@ struct PendingFile {
 
 class Ingestion {
  public:
-  Ingestion(const IngestRequest& request, Store& store, Embedder& embedder, const Splitter& splitter,
+  Ingestion(const IngestRequest& request, Store& store, Embedder& embedder, const NodeGroups& groups,
             std::span<const Reader* const> readers, ThreadPool& pool, const IngestOptions& options)
       : request_(request),
         store_(store),
         embedder_(embedder),
-        splitter_(splitter),
+        groups_(groups),
         readers_(readers),
         pool_(pool),
         options_(options) {}
@@ -84,7 +89,7 @@ class Ingestion {
     RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, store_.OpenSnapshot());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<FileRecord> known, snapshot->Files());
     RAGTIME_RETURN_IF_ERROR(CheckEmptyFolders(scan, known));
-    fields_ = FieldReader(request_.fields.value_or(snapshot->fields()));
+    fields_ = FieldReader(request_.fields.value_or(snapshot->fields()), groups_.made_by());
     declare_ = fields_.declared() != snapshot->fields();
     if (options_.fields_of && !fields_.declared().empty()) {
       for (ScannedFile& file : scan.files) file.fields.given = options_.fields_of(file.file_path);
@@ -126,8 +131,9 @@ class Ingestion {
   // rest be cut short, the files not read yet are told by the meta_hash of their rows.
   Status CommitRows(Changes& changes) {
     RAGTIME_RETURN_IF_ERROR(options_.context.Check());
-    if (changes.row_updates.empty() && changes.erased.empty() && !declare_) return Status();
     WriteBatch batch;
+    RAGTIME_RETURN_IF_ERROR(RecordGroups(batch));
+    if (changes.row_updates.empty() && changes.erased.empty() && !declare_ && batch.settings.empty()) return Status();
     if (declare_) batch.fields = fields_.declared();
     batch.documents = std::move(changes.row_updates);
     batch.erased = std::move(changes.erased);
@@ -136,10 +142,38 @@ class Ingestion {
     return Commit(std::move(batch));
   }
 
+  // Rows name the groups that made them by a hash; the settings say which of those groups have vectors of their own.
+  Status RecordGroups(WriteBatch& batch) const {
+    std::map<std::string, std::string> settings = request_.settings;
+    if (!groups_.made_by().empty()) {
+      std::string& names = settings[StrCat(kGroupsSetting, groups_.made_by())];
+      for (const std::string& name : groups_.embedded()) names += StrCat(name, "\n");
+    }
+    for (const auto& [key, value] : settings) {
+      RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> known, store_.Setting(key));
+      if (known != value) batch.settings[key] = value;
+    }
+    return Status();
+  }
+
+  // Whether the nodes of `group` in a file with this row have vectors of their own.
+  Result<bool> HadVectors(const FileRecord& row, const std::string& group) {
+    const size_t point = row.meta_hash.find('.');
+    if (point == std::string::npos) return true;
+    std::string made_by = row.meta_hash.substr(point);
+    if (made_by.ends_with(kIncomplete)) made_by.resize(made_by.size() - kIncomplete.size());
+    auto known = embedded_of_.find(made_by);
+    if (known == embedded_of_.end()) {
+      RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> names, store_.Setting(StrCat(kGroupsSetting, made_by)));
+      known = embedded_of_.emplace(made_by, "\n" + names.value_or("")).first;
+    }
+    return known->second.find(StrCat("\n", group, "\n")) != std::string::npos;
+  }
+
   Status ReadEmbedCommit(const std::vector<FileToRead>& files) {
     report_.timings_ms["read"] = 0;
     const IngestLimits& limits = request_.limits;
-    ReadAhead reads(options_.context, files, splitter_, fields_,
+    ReadAhead reads(options_.context, files, groups_, fields_,
                     {limits.file_bytes_max, limits.text_bytes_max, limits.in_flight_bytes_max}, pool_);
     window_nodes_ = limits.window_nodes_min;
     Status status;
@@ -176,6 +210,9 @@ class Ingestion {
     for (const std::string& warning : read.warnings) {
       report_.warnings.push_back({"encoding", {}, StrCat(file.file.file_path, ": ", warning)});
     }
+    for (const std::string& warning : read.group_warnings) {
+      report_.warnings.push_back({"group", {}, StrCat(file.file.file_path, ": ", warning)});
+    }
     for (const std::string& warning : read.fields.warnings) {
       report_.warnings.push_back({"field", {}, StrCat(file.file.file_path, ": ", warning)});
     }
@@ -193,7 +230,7 @@ class Ingestion {
     for (Node& node : read.nodes) pending.write.nodes.push_back({std::move(node), {}});
     RAGTIME_RETURN_IF_ERROR(ReuseVectors(file, pending));
     for (size_t i = 0; i < pending.write.nodes.size(); ++i) {
-      if (!pending.write.nodes[i].vector.empty()) continue;
+      if (!pending.write.nodes[i].vector.empty() || !groups_.IsEmbedded(pending.write.nodes[i].node.group)) continue;
       ++pending.missing;
       to_embed_.push_back({&pending, i});
     }
@@ -211,6 +248,7 @@ class Ingestion {
     row.content_hash = read.content_hash;
     row.encoding = read.encoding;
     row.meta_hash = read.fields.meta_hash;
+    if (!read.complete) row.meta_hash += kIncomplete;
     row.fields = read.fields.fields;
     row.status = FileStatus::kReady;
     row.nodes = read.nodes.size();
@@ -242,11 +280,13 @@ class Ingestion {
     RAGTIME_ASSIGN_OR_RETURN(std::vector<NewNode> old_nodes, snapshot->NodesOf(file.known->id));
     std::unordered_map<std::string_view, const std::vector<float>*> vectors;
     for (const NewNode& old_node : old_nodes) {
-      if (old_node.vector.size() == embedder_.info().dimension) vectors.emplace(old_node.node.text, &old_node.vector);
+      RAGTIME_ASSIGN_OR_RETURN(const bool its_own, HadVectors(*file.known, old_node.node.group));
+      if (its_own && old_node.vector.size() == embedder_.info().dimension)
+        vectors.emplace(old_node.node.text, &old_node.vector);
     }
     for (NewNode& node : pending.write.nodes) {
       const auto found = vectors.find(node.node.text);
-      if (found == vectors.end()) continue;
+      if (found == vectors.end() || !groups_.IsEmbedded(node.node.group)) continue;
       node.vector = *found->second;
       ++pending.reused;
     }
@@ -323,7 +363,9 @@ class Ingestion {
   Status CommitFront(size_t count) {
     WriteBatch batch;
     for (size_t i = 0; i < count; ++i) {
-      if (!pending_[i].unchanged_row) batch.documents.push_back(std::move(pending_[i].write));
+      if (pending_[i].unchanged_row) continue;
+      BorrowVectors(pending_[i].write.nodes, embedder_.info().dimension);
+      batch.documents.push_back(std::move(pending_[i].write));
     }
     uint64_t nodes = 0;
     for (const DocumentWrite& document : batch.documents) nodes += document.nodes.size();
@@ -374,13 +416,14 @@ class Ingestion {
   const IngestRequest& request_;
   Store& store_;
   Embedder& embedder_;
-  const Splitter& splitter_;
+  const NodeGroups& groups_;
   const std::span<const Reader* const> readers_;
   ThreadPool& pool_;
   const IngestOptions& options_;
 
   FieldReader fields_{{}};
-  bool declare_ = false;  // The store has declared other fields.
+  bool declare_ = false;                            // The store has declared other fields.
+  std::map<std::string, std::string> embedded_of_;  // By NodeGroups::made_by: "\n" and a line for each group.
   IngestReport report_;
   IngestProgress progress_;
   std::deque<PendingFile> pending_;  // In order of path; erased at the front only, so that pointers into it stay valid.
@@ -393,12 +436,12 @@ class Ingestion {
 }  // namespace
 
 Result<IngestReport> IngestPaths(const IngestRequest& request, Store& store, Embedder& embedder,
-                                 const Splitter& splitter, std::span<const Reader* const> readers, ThreadPool& pool,
+                                 const NodeGroups& groups, std::span<const Reader* const> readers, ThreadPool& pool,
                                  const IngestOptions& options) {
   RAGTIME_RETURN_IF_ERROR(store.BeginWrite(request.lock_timeout_ms));
   const WriteLock lock(store);
   if (request.check) RAGTIME_RETURN_IF_ERROR(request.check());
-  return Ingestion(request, store, embedder, splitter, readers, pool, options).Run();
+  return Ingestion(request, store, embedder, groups, readers, pool, options).Run();
 }
 
 }  // namespace ragtime

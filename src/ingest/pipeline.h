@@ -13,16 +13,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "ingest/node_groups.h"
 #include "ragtime/embedder.h"
 #include "ragtime/field.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/reader.h"
-#include "ragtime/splitter.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
@@ -50,13 +52,15 @@ struct IngestRequest {
   std::optional<std::vector<FieldSpec>> fields;
   // Asked once nobody else can write: whether the embedder still is that of the store.
   std::function<Status()> check;
+  std::map<std::string, std::string> settings;  // Put into the store's by the first commit, where it has others.
   IngestLimits limits;
 };
 
 // Writes under the store's write lock, held until it returns. Files are committed by ascending path, so that the ids
-// that the store gives do not depend on threads.
+// that the store gives do not depend on threads. Files that were made by other groups are read again; nodes whose text
+// had a vector of its own keep it.
 Result<IngestReport> IngestPaths(const IngestRequest& request, Store& store, Embedder& embedder,
-                                 const Splitter& splitter, std::span<const Reader* const> readers, ThreadPool& pool,
+                                 const NodeGroups& groups, std::span<const Reader* const> readers, ThreadPool& pool,
                                  const IngestOptions& options = {});
 
 }  // namespace ragtime

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::string_view kSplitTheFile = "split the file into smaller ones";
 
-ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const FieldReader& fields,
-                       const ReadLimits& limits) {
+ReadFileResult ReadOne(const Context& context, const ScannedFile& file, const NodeGroups& groups,
+                       const FieldReader& fields, const ReadLimits& limits) {
   ReadFileResult result;
   result.size_bytes = file.size_bytes;
   if (file.size_bytes > limits.file_bytes_max) {
@@ -47,21 +47,23 @@ ReadFileResult ReadOne(const ScannedFile& file, const Splitter& splitter, const 
                                            std::string(kSplitTheFile));
     return result;
   }
-  Result<std::vector<Node>> nodes = splitter.Split(*document);
-  if (nodes.ok()) {
-    result.nodes = *std::move(nodes);
+  Result<MadeNodes> made = groups.Make(context, *document);
+  if (made.ok()) {
+    result.nodes = std::move(made->nodes);
+    result.complete = made->complete;
+    result.group_warnings = std::move(made->warnings);
     result.fields = fields.Read(file.fields, document->front_matter);
   } else {
-    result.status = nodes.status();
+    result.status = made.status();
   }
   return result;
 }
 
 }  // namespace
 
-ReadAhead::ReadAhead(const Context& context, const std::vector<FileToRead>& files, const Splitter& splitter,
+ReadAhead::ReadAhead(const Context& context, const std::vector<FileToRead>& files, const NodeGroups& groups,
                      const FieldReader& fields, const ReadLimits& limits, ThreadPool& pool)
-    : context_(context), files_(files), splitter_(splitter), fields_(fields), limits_(limits), pool_(pool) {}
+    : context_(context), files_(files), groups_(groups), fields_(fields), limits_(limits), pool_(pool) {}
 
 ReadAhead::~ReadAhead() {
   std::unique_lock lock(mutex_);
@@ -105,7 +107,7 @@ void ReadAhead::Begin(size_t index) {
       result.status = CancelledError("the ingestion was cancelled");
     } else {
       try {
-        result = ReadOne(*file, splitter_, fields_, limits_);
+        result = ReadOne(context_, *file, groups_, fields_, limits_);
       } catch (const std::exception& error) {
         result = {};
         result.status = ResourceExhaustedError(StrCat("the file needs more memory than there is: ", error.what()),

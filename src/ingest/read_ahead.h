@@ -17,9 +17,9 @@
 #include "base/thread_pool.h"
 #include "ingest/changes.h"
 #include "ingest/fields.h"
+#include "ingest/node_groups.h"
 #include "ragtime/context.h"
 #include "ragtime/node.h"
-#include "ragtime/splitter.h"
 #include "ragtime/status.h"
 
 namespace ragtime {
@@ -37,6 +37,8 @@ struct ReadFileResult {
   std::string content_hash;  // Of what was read.
   std::string encoding;
   std::vector<Node> nodes;
+  bool complete = true;  // As MadeNodes has it.
+  std::vector<std::string> group_warnings;
   DocumentFields fields;
   std::vector<std::string> warnings;
   double elapsed_ms = 0;
@@ -45,7 +47,7 @@ struct ReadFileResult {
 class ReadAhead {
  public:
   // Everything must outlive the ReadAhead.
-  ReadAhead(const Context& context, const std::vector<FileToRead>& files, const Splitter& splitter,
+  ReadAhead(const Context& context, const std::vector<FileToRead>& files, const NodeGroups& groups,
             const FieldReader& fields, const ReadLimits& limits, ThreadPool& pool);
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -64,7 +66,7 @@ class ReadAhead {
 
   const Context& context_;
   const std::vector<FileToRead>& files_;
-  const Splitter& splitter_;
+  const NodeGroups& groups_;
   const FieldReader& fields_;
   const ReadLimits limits_;
   ThreadPool& pool_;

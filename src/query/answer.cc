@@ -50,11 +50,16 @@ Status Find(Asking& asking) {
   options.recall = {.question = asking.request.question,
                     .top_k = 2 * std::max<size_t>(1, context.passages),  // Some are dropped as repetitions.
                     .route = asking.request.route.value_or(context.route),
+                    .routes = context.routes,
                     .group = context.group,
+                    .metric = context.metric,
                     .filter = context.filter,
                     .rewriter = context.rewriter,
                     .embedder_status = context.embedder_status,
+                    .chooser = context.chooser,
                     .context = asking.request.context};
+  options.fusion = context.fusion;
+  options.window = context.window;
   options.reranker = context.reranker;
   // A late route may use up half of the time; the rest is for the answer.
   if (std::optional<std::chrono::steady_clock::time_point>& deadline = options.recall.context.deadline; deadline) {
@@ -221,7 +226,7 @@ Result<bool> Generated(Asking& asking) {
 }
 
 Status MakeAnswer(Asking& asking) {
-  const Evidence evidence = MeasureEvidence(asking.question(), asking.hits(), asking.context.metric);
+  const Evidence evidence = MeasureEvidence(asking.question(), asking.hits(), asking.searched.specs);
   const float threshold = asking.context.embedder != nullptr ? asking.context.embedder->info().found_threshold : 0;
   if (asking.hits().empty() || !IsFound(evidence, threshold)) {
     SayNotFound(asking);

@@ -12,14 +12,17 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "query/passage.h"
+#include "query/route.h"
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/reranker.h"
+#include "ragtime/retriever.h"
 #include "ragtime/rewriter.h"
 #include "ragtime/store.h"
 
@@ -39,8 +42,12 @@ struct AnswerContext {
   size_t context_tokens = 4096;
   size_t max_tokens = 256;  // Of the answer.
   Metric metric = Metric::kCosine;
-  std::string group;  // The NodeGroup to look in; "": all.
-  Filter filter;      // What a passage must match.
+  std::string group;              // The NodeGroup to look in; "": all.
+  std::vector<RouteSpec> routes;  // Empty: "vector" and "keyword".
+  FusionConfig fusion;
+  WindowConfig window;
+  std::shared_ptr<Generator> chooser;  // For routes by the language model; may be null.
+  Filter filter;                       // What a passage must match.
   const Rewriter* rewriter = nullptr;
   const Reranker* reranker = nullptr;
   SourceSpanOf source_span_of;  // Optional: finer than SourceSpanByLength.

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ragtime/node.h"
@@ -15,8 +16,10 @@ namespace ragtime {
 
 // What one route found, best first.
 struct RouteHits {
-  std::string route;  // "vector", "keyword"
+  std::string route;  // "vector", "keyword", or the name of a retriever.
   std::vector<Hit> hits;
+  // Of a route with a target: the node that was found, for each that is returned. Else empty.
+  std::unordered_map<NodeId, NodeId> via = {};
 };
 
 struct FusedHit {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <condition_variable>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -19,9 +20,52 @@ namespace {
 
 struct RouteOutcome {
   Status status;
-  std::vector<Hit> hits;
-  std::vector<float> query_vector;
+  RouteHits hits;
   Timings timings_ms;
+};
+
+// The question's vector, made by the first route that asks for it; others wait for that.
+class QueryVector {
+ public:
+  // `embed_ms` is set by the call that embeds.
+  Result<std::span<const float>> Get(Embedder* embedder, const Status& embedder_status, const Context& context,
+                                     const std::string& text, std::optional<double>& embed_ms) {
+    std::lock_guard lock(mutex_);
+    if (!tried_) {
+      tried_ = true;
+      const Stopwatch embedding;
+      status_ = Embed(embedder, embedder_status, context, text);
+      if (status_.ok()) embed_ms = embedding.ElapsedMs();
+    }
+    if (!status_.ok()) return status_;
+    return std::span<const float>(vector_);
+  }
+  // Empty if it was not made, or is still being made. Takes no lock, which a late route may hold for long.
+  std::vector<float> Copy() const { return made_.load(std::memory_order_acquire) ? vector_ : std::vector<float>(); }
+
+ private:
+  Status Embed(Embedder* embedder, const Status& embedder_status, const Context& context, const std::string& text) {
+    if (embedder == nullptr) {
+      if (!embedder_status.ok()) return embedder_status;
+      return UnavailableError("no embedding model is at hand", "set embed: {model: ...}");
+    }
+    const std::string texts[] = {text};
+    Result<std::vector<float>> vector = embedder->Embed(context, texts, TextKind::kQuery);
+    if (!vector.ok()) return vector.status().Annotate("embedding the question");
+    if (vector->empty() || !std::all_of(vector->begin(), vector->end(), [](float x) { return std::isfinite(x); })) {
+      return InternalError("the embedding model gave no finite vector for the question",
+                           "run ragtime doctor, or use --route keyword");
+    }
+    vector_ = *std::move(vector);
+    made_.store(true, std::memory_order_release);
+    return Status();
+  }
+
+  std::mutex mutex_;
+  bool tried_ = false;  // Guarded by mutex_.
+  Status status_;       // Guarded by mutex_.
+  std::atomic<bool> made_{false};
+  std::vector<float> vector_;  // Constant once made_.
 };
 
 // Everything that a route needs, shared by the caller and the tasks: whoever ends last frees it.
@@ -29,69 +73,62 @@ struct RecallState {
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<Embedder> embedder;
   Status embedder_status;
+  std::shared_ptr<Generator> chooser;
   Context context;
   RewrittenQuery query;
   size_t depth = 0;
-  std::string group;
   Filter filter;
-  std::vector<std::string> names;          // Of the routes.
+  QueryVector vector;
+  std::vector<RouteSpec> routes;
   std::vector<std::atomic<bool>> claimed;  // Whoever sets it runs the route.
   std::mutex mutex;
   std::condition_variable_any done;
   std::vector<std::optional<RouteOutcome>> outcomes;  // Guarded by mutex.
 
-  explicit RecallState(std::vector<std::string> routes)
-      : names(std::move(routes)), claimed(names.size()), outcomes(names.size()) {}
+  explicit RecallState(std::vector<RouteSpec> specs)
+      : routes(std::move(specs)), claimed(routes.size()), outcomes(routes.size()) {}
 };
 
-RouteOutcome RunVectorRoute(const RecallState& state) {
+RouteOutcome AskRoute(RecallState& state, const RouteSpec& spec) {
   RouteOutcome outcome;
-  if (state.embedder == nullptr) {
-    outcome.status = state.embedder_status;
-    if (outcome.status.ok())
-      outcome.status = UnavailableError("no embedding model is at hand", "set embed: {model: ...}");
-    return outcome;
+  std::span<const float> vector;
+  if (spec.NeedsVector()) {
+    std::optional<double> embed_ms;
+    Result<std::span<const float>> made =
+        state.vector.Get(state.embedder.get(), state.embedder_status, state.context, state.query.text, embed_ms);
+    if (embed_ms) outcome.timings_ms["embed"] = *embed_ms;
+    outcome.status = made.status();
+    if (!made.ok()) return outcome;
+    vector = *made;
   }
-  const Stopwatch embedding;
-  const std::string texts[] = {state.query.text};
-  Result<std::vector<float>> vector = state.embedder->Embed(state.context, texts, TextKind::kQuery);
-  if (!vector.ok()) {
-    outcome.status = vector.status().Annotate("embedding the question");
-    return outcome;
-  }
-  if (vector->empty() || !std::all_of(vector->begin(), vector->end(), [](float x) { return std::isfinite(x); })) {
-    outcome.status = InternalError("the embedding model gave no finite vector for the question",
-                                   "run ragtime doctor, or use --route keyword");
-    return outcome;
-  }
-  outcome.timings_ms["embed"] = embedding.ElapsedMs();
   const Stopwatch searching;
-  Result<std::vector<Hit>> hits = state.snapshot->SearchVector(
-      state.context, {.vector = *vector, .limit = state.depth, .group = state.group, .filter = state.filter});
+  Result<RouteHits> hits = SearchRoute(spec, {.snapshot = *state.snapshot,
+                                              .context = state.context,
+                                              .query = state.query,
+                                              .filter = state.filter,
+                                              .vector = vector,
+                                              .generator = state.chooser.get(),
+                                              .depth = spec.depth > 0 ? spec.depth : state.depth});
   outcome.status = hits.status();
   if (!hits.ok()) return outcome;
-  outcome.timings_ms[kVectorRoute] = searching.ElapsedMs();
-  outcome.hits = *std::move(hits);
-  outcome.query_vector = *std::move(vector);
-  return outcome;
-}
-
-RouteOutcome RunKeywordRoute(const RecallState& state) {
-  RouteOutcome outcome;
-  const Stopwatch searching;
-  Result<std::vector<Hit>> hits = state.snapshot->SearchKeyword(
-      state.context,
-      {.text = state.query.keywords, .limit = state.depth, .group = state.group, .filter = state.filter});
-  outcome.status = hits.status();
-  if (!hits.ok()) return outcome;
-  outcome.timings_ms[kKeywordRoute] = searching.ElapsedMs();
+  outcome.timings_ms[spec.name] = searching.ElapsedMs();
   outcome.hits = *std::move(hits);
   return outcome;
 }
 
 void RunRoute(RecallState& state, size_t route) {
   if (state.claimed[route].exchange(true)) return;
-  RouteOutcome outcome = state.names[route] == kVectorRoute ? RunVectorRoute(state) : RunKeywordRoute(state);
+  RouteOutcome outcome;
+  // A registered similarity is somebody else's code, and may throw.
+  try {
+    outcome = AskRoute(state, state.routes[route]);
+  } catch (const std::exception& error) {
+    outcome = {};
+    outcome.status = InternalError(StrCat("it threw an exception: ", error.what()));
+  } catch (...) {
+    outcome = {};
+    outcome.status = InternalError("it threw something that is no exception");
+  }
   std::lock_guard lock(state.mutex);
   state.outcomes[route] = std::move(outcome);
   state.done.notify_all();
@@ -99,7 +136,7 @@ void RunRoute(RecallState& state, size_t route) {
 
 // Returns what is there when all routes have answered, the deadline has passed, or nobody waits any longer.
 std::vector<std::optional<RouteOutcome>> RunRoutes(const std::shared_ptr<RecallState>& state, ThreadPool& pool) {
-  const size_t count = state->names.size();
+  const size_t count = state->routes.size();
   const bool has_deadline = state->context.deadline.has_value();
   // Under a deadline the caller only waits, so that no route can hold it up. Without one it works along: one hop
   // between threads less, and it never waits for a pool whose threads all wait like it.
@@ -127,8 +164,9 @@ std::vector<std::optional<RouteOutcome>> RunRoutes(const std::shared_ptr<RecallS
   return outcomes;
 }
 
-Warning RouteWarning(const std::string& route, const Status& status) {
-  const std::string other = route == kVectorRoute ? kKeywordRoute : kVectorRoute;
+Warning RouteWarning(const RouteSpec& spec, const Status& status) {
+  const std::string& route = spec.name;
+  const std::string other = spec.NeedsVector() ? kKeywordRoute : kVectorRoute;
   if (status.code() == StatusCode::kDeadlineExceeded) {
     return {"route_late", route,
             StrCat("the ", route,
@@ -163,41 +201,67 @@ Result<RewrittenQuery> RewriteQuestion(const RecallRequest& request, std::vector
 
 }  // namespace
 
+std::vector<RouteSpec> RoutesOf(const RecallRequest& request) {
+  std::vector<RouteSpec> routes = request.routes;
+  if (routes.empty()) {
+    // The vector route first: it takes longest.
+    routes.push_back({.name = kVectorRoute,
+                      .kind = RouteKind::kVector,
+                      .group = request.group,
+                      .stored = request.metric,
+                      .shown = request.metric});
+    routes.push_back({.name = kKeywordRoute, .kind = RouteKind::kKeyword, .group = request.group});
+  }
+  if (request.route != Route::kHybrid) {
+    const bool vectors = request.route == Route::kVector;
+    std::erase_if(routes, [vectors](const RouteSpec& spec) { return spec.NeedsVector() != vectors; });
+  }
+  return routes;
+}
+
+size_t RecallDepth(size_t top_k) {
+  return std::max(kRecallDepthMin, 3 * std::min(top_k, std::numeric_limits<size_t>::max() / 3));
+}
+
 Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snapshot> snapshot,
                         std::shared_ptr<Embedder> embedder, ThreadPool& pool) {
   Recalled recalled;
   RAGTIME_ASSIGN_OR_RETURN(recalled.query, RewriteQuestion(request, recalled.warnings));
   RAGTIME_RETURN_IF_ERROR(request.context.Check());
 
-  std::vector<std::string> names;  // The vector route first: it takes longest.
-  if (request.route != Route::kKeyword) names.push_back(kVectorRoute);
-  if (request.route != Route::kVector) names.push_back(kKeywordRoute);
-  auto state = std::make_shared<RecallState>(names);
+  recalled.specs = RoutesOf(request);
+  if (recalled.specs.empty()) {
+    return InvalidArgumentError(StrCat("no retriever of the configuration is a ",
+                                       request.route == Route::kKeyword ? kKeywordRoute : kVectorRoute, " route"),
+                                "use --route hybrid, which takes them all");
+  }
+  const std::vector<RouteSpec>& specs = recalled.specs;
+  auto state = std::make_shared<RecallState>(specs);
   state->snapshot = std::move(snapshot);
   if (request.route != Route::kKeyword) state->embedder = std::move(embedder);
   state->embedder_status = request.embedder_status;
+  state->chooser = request.chooser;
   state->context = request.context;
   state->query = recalled.query;
-  const size_t top_k = std::min(request.top_k, std::numeric_limits<size_t>::max() / 3);
-  state->depth = std::max(kRecallDepthMin, 3 * top_k);
-  state->group = request.group;
+  state->depth = RecallDepth(request.top_k);
   state->filter = request.filter;
 
   std::vector<std::optional<RouteOutcome>> outcomes = RunRoutes(state, pool);
   if (request.context.stop.stop_requested()) return request.context.Check();
   Status first_failure;
-  for (size_t i = 0; i < names.size(); ++i) {
-    const Status status = outcomes[i] ? outcomes[i]->status
-                                      : DeadlineExceededError(StrCat("the ", names[i], " route ran past the deadline"),
-                                                              "allow more time");
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const Status status =
+        outcomes[i]
+            ? outcomes[i]->status
+            : DeadlineExceededError(StrCat("the ", specs[i].name, " route ran past the deadline"), "allow more time");
     if (!status.ok()) {
-      if (first_failure.ok()) first_failure = status.Annotate(StrCat("searching by ", names[i]));
-      recalled.warnings.push_back(RouteWarning(names[i], status));
+      if (first_failure.ok()) first_failure = status.Annotate(StrCat("searching by ", specs[i].name));
+      recalled.warnings.push_back(RouteWarning(specs[i], status));
       continue;
     }
-    recalled.routes.push_back({names[i], std::move(outcomes[i]->hits)});
+    recalled.routes.push_back(std::move(outcomes[i]->hits));
     recalled.timings_ms.merge(outcomes[i]->timings_ms);
-    if (!outcomes[i]->query_vector.empty()) recalled.query_vector = std::move(outcomes[i]->query_vector);
+    if (specs[i].NeedsVector()) recalled.query_vector = state->vector.Copy();
   }
   if (recalled.routes.empty()) {
     return first_failure.WithRemedy("run ragtime doctor, which says what is missing");

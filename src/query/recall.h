@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recall asks every route for the nodes nearest to a question: the vector route by meaning, the keyword route by words.
+// Recall asks every route for the nodes nearest to a question. Without retrievers in the configuration there are two:
+// the vector route by meaning, the keyword route by words.
 //
 // The routes run side by side under the request's deadline, each with its own depth. A route that fails or is late is
 // left out and named in a warning; if none is left, the first route's error is the result.
@@ -17,9 +18,12 @@
 
 #include "base/thread_pool.h"
 #include "query/hits.h"
+#include "query/route.h"
 #include "ragtime/config.h"
 #include "ragtime/context.h"
 #include "ragtime/embedder.h"
+#include "ragtime/generator.h"
+#include "ragtime/index.h"
 #include "ragtime/knowledge_base.h"
 #include "ragtime/rewriter.h"
 #include "ragtime/status.h"
@@ -38,26 +42,35 @@ inline constexpr size_t kQuestionBytesMax = 32 * 1024;
 struct RecallRequest {
   std::string question;
   size_t top_k = 10;
-  Route route = Route::kHybrid;
-  std::string group;                   // The NodeGroup to look in; "": all.
+  Route route = Route::kHybrid;        // kVector and kKeyword leave out routes that do not, or do, use vectors.
+  std::vector<RouteSpec> routes;       // Empty: "vector" and "keyword".
+  std::string group;                   // The NodeGroup that these two look in; "": all.
+  Metric metric = Metric::kCosine;     // Of the store.
   Filter filter;                       // What a hit must match.
   const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
   Status embedder_status;              // Why there is no embedder, where one is wanted and could not be had.
+  std::shared_ptr<Generator> chooser;  // For routes by RouteKind::kModel; may be null.
   Context context;
 };
 
 struct Recalled {
   RewrittenQuery query;
-  std::vector<RouteHits> routes;    // Those that answered, by name.
+  std::vector<RouteSpec> specs;     // Of the routes that were asked, in their order.
+  std::vector<RouteHits> routes;    // Those that answered, in the same order.
   std::vector<float> query_vector;  // Empty where no vector route answered.
-  Timings timings_ms;               // embed, vector, keyword: of the routes that answered.
+  Timings timings_ms;               // embed, and by name the routes that answered.
   std::vector<Warning> warnings;    // "route_failed", "route_late", "rewrite_failed"
 };
 
 // `embedder` may be null: then there is no vector route. Route::kKeyword does not touch it.
-// kInvalidArgument for an empty question.
+// kInvalidArgument for an empty question, and where no route is left by RecallRequest::route.
 Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snapshot> snapshot,
                         std::shared_ptr<Embedder> embedder, ThreadPool& pool);
+
+// The routes of a request: its own or the two built-in ones, without those that RecallRequest::route leaves out.
+std::vector<RouteSpec> RoutesOf(const RecallRequest& request);
+// How deep a route looks that does not say it itself.
+size_t RecallDepth(size_t top_k);
 
 }  // namespace ragtime
 

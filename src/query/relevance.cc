@@ -97,6 +97,11 @@ double WordWeights::Coverage(std::string_view text) const {
 }
 
 Evidence MeasureEvidence(std::string_view question, std::span<const SearchHit> hits, Metric metric) {
+  const RouteSpec vector{.name = kVectorRoute, .kind = RouteKind::kVector, .stored = metric, .shown = metric};
+  return MeasureEvidence(question, hits, std::span(&vector, 1));
+}
+
+Evidence MeasureEvidence(std::string_view question, std::span<const SearchHit> hits, std::span<const RouteSpec> specs) {
   Evidence evidence;
   const std::vector<std::string> words = InformativeWords(question);
   evidence.words = words.size();
@@ -106,11 +111,12 @@ Evidence MeasureEvidence(std::string_view question, std::span<const SearchHit> h
     std::string text;
     for (const std::string& heading : hit.node.heading) text += heading + "\n";
     texts.push_back(text + hit.node.text);
-    const auto score = hit.scores.find(kVectorRoute);
-    if (score == hit.scores.end()) continue;
-    // Vectors have length 1: the squared distance is 2 - 2 cos.
-    const double cosine = metric == Metric::kL2 ? 1 + score->second / 2 : score->second;
-    evidence.best_cosine = std::max(evidence.best_cosine.value_or(-1), cosine);
+    for (const RouteSpec& spec : specs) {
+      const auto score = hit.scores.find(spec.name);
+      if (spec.kind != RouteKind::kVector || score == hit.scores.end()) continue;
+      const double cosine = ConvertScore(score->second, spec.shown, Metric::kCosine);
+      evidence.best_cosine = std::max(evidence.best_cosine.value_or(-1), cosine);
+    }
   }
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   const WordWeights weights(words, views);

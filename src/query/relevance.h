@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "query/route.h"
 #include "ragtime/index.h"
 #include "ragtime/knowledge_base.h"
 
@@ -45,6 +46,8 @@ struct Evidence {
 
 // `hits` are those that an answer would be made of. `metric` says how to read their vector scores.
 Evidence MeasureEvidence(std::string_view question, std::span<const SearchHit> hits, Metric metric = Metric::kCosine);
+// The same, where `specs` say which routes are by vector, and how to read their scores.
+Evidence MeasureEvidence(std::string_view question, std::span<const SearchHit> hits, std::span<const RouteSpec> specs);
 
 // Calibrated on 176 pages of postgresql-doc-15 and the Chinese debian-reference with multilingual-e5-small: 60
 // questions that they answer and 54 on other subjects. With a threshold of 0.88 none of the 60 was lost and 2 of the 54

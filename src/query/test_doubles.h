@@ -14,6 +14,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,16 @@ class FakeSnapshot : public Snapshot {
     return node.id;
   }
 
+  // Makes the node last added one of `group`, with the bytes [start, end) of its file.
+  void Place(const std::string& group, uint64_t start, uint64_t end) {
+    Node& node = nodes.back();
+    node.group = group;
+    node.bytes = Span{start, end};
+    node.position = 0;
+    for (const Node& other : nodes)
+      node.position += other.id != node.id && other.document_id == node.document_id && other.group == group ? 1 : 0;
+  }
+
   uint64_t generation() const override { return 1; }
   const std::vector<FieldSpec>& fields() const override { return field_specs; }
   Result<StoreStatistics> Statistics() const override { return StoreStatistics{.nodes = nodes.size()}; }
@@ -113,7 +124,18 @@ class FakeSnapshot : public Snapshot {
     }
     return result;
   }
-  Result<std::vector<NewNode>> NodesOf(DocumentId) const override { return std::vector<NewNode>(); }
+  // By (group, position), each with the vector of HashEmbedder.
+  Result<std::vector<NewNode>> NodesOf(DocumentId id) const override {
+    const HashEmbedder embedder;
+    std::vector<NewNode> found;
+    for (const Node& node : nodes) {
+      if (node.document_id == id) found.push_back({node, embedder.VectorOf(node.text)});
+    }
+    std::stable_sort(found.begin(), found.end(), [](const NewNode& a, const NewNode& b) {
+      return std::tie(a.node.group, a.node.position) < std::tie(b.node.group, b.node.position);
+    });
+    return found;
+  }
   Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const override {
     uint64_t count = 0;
     RAGTIME_RETURN_IF_ERROR(VisitNodes(context, filter, [&count](const NodeRow&) { return ++count > 0; }));
@@ -134,7 +156,7 @@ class FakeSnapshot : public Snapshot {
     std::vector<Hit> hits;
     const HashEmbedder embedder;
     for (const Node& node : nodes) {
-      if (!Matches(query.filter, node)) continue;
+      if (!Matches(query.filter, node) || (!query.group.empty() && query.group != node.group)) continue;
       const std::vector<float> vector = embedder.VectorOf(node.text);
       float score = 0;
       for (size_t d = 0; d < vector.size(); ++d) score += vector[d] * query.vector[d];
@@ -152,7 +174,7 @@ class FakeSnapshot : public Snapshot {
     std::vector<Hit> hits;
     const std::vector<std::string> wanted = QueryWords(query.text);
     for (const Node& node : nodes) {
-      if (!Matches(query.filter, node)) continue;
+      if (!Matches(query.filter, node) || (!query.group.empty() && query.group != node.group)) continue;
       const std::vector<std::string> words = SplitWords(node.text);
       float score = 0;
       for (const std::string& word : wanted)

@@ -99,7 +99,16 @@ Json SearchJson(const std::string& query, const SearchResult& result) {
     Json heading(Json::Array{});
     for (const std::string& title : hit.node.heading) heading.Append(title);
     Json entry(Json::Object{});
-    entry.Set("rank", ++rank).Set("score", hit.score).Set("scores", std::move(scores)).Set("node_id", Id(hit.node.id));
+    Json ranks(Json::Object{});
+    for (const auto& [route, place] : hit.ranks) ranks.Set(route, uint64_t{place});
+    entry.Set("rank", ++rank).Set("score", hit.score).Set("scores", std::move(scores)).Set("ranks", std::move(ranks));
+    if (!hit.via.empty()) {
+      Json via(Json::Object{});
+      for (const auto& [route, found] : hit.via) via.Set(route, Id(found));
+      entry.Set("via", std::move(via));
+    }
+    if (hit.window_of) entry.Set("window_of", Id(*hit.window_of));
+    entry.Set("node_id", Id(hit.node.id));
     entry.Set("group", hit.node.group)
         .Set("text", hit.node.text)
         .Set("file", hit.file)
@@ -111,6 +120,22 @@ Json SearchJson(const std::string& query, const SearchResult& result) {
   Json json = Object();
   json.Set("query", query).Set("hits", std::move(hits)).Set("timings_ms", TimingsJson(result.timings_ms));
   return std::move(json.Set("warnings", WarningsJson(result.warnings)));
+}
+
+Json WhyNotJson(const std::string& query, const WhyNotReport& report) {
+  Json routes(Json::Object{});
+  for (const WhyNotRoute& route : report.routes) {
+    Json entry(Json::Object{});
+    entry.Set("state", route.state).Set("rank", OrNull(route.rank)).Set("score", OrNull(route.score));
+    routes.Set(route.name, std::move(entry.Set("depth", uint64_t{route.depth})));
+  }
+  Json json = Object();
+  json.Set("query", query).Set("file", report.file).Set("stage", report.stage).Set("message", report.message);
+  json.Set("remedy", report.remedy).Set("nodes", report.nodes).Set("matching_nodes", report.matching_nodes);
+  json.Set("routes", std::move(routes)).Set("fused_rank", OrNull(report.fused_rank));
+  json.Set("reranked_rank", OrNull(report.reranked_rank)).Set("rank", OrNull(report.rank));
+  json.Set("timings_ms", TimingsJson(report.timings_ms));
+  return std::move(json.Set("warnings", WarningsJson(report.warnings)));
 }
 
 Json AnswerJson(const Answer& answer) {

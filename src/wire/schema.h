@@ -28,6 +28,7 @@ struct FolderTotals {
 std::map<DocumentId, FolderTotals> TotalsOfFolders(const std::vector<FileRecord>& files);
 
 Json SearchJson(const std::string& query, const SearchResult& result);
+Json WhyNotJson(const std::string& query, const WhyNotReport& report);
 Json AnswerJson(const Answer& answer);
 Json TableJson(const TableResult& result);
 Json FilesJson(const std::vector<FileRecord>& files);

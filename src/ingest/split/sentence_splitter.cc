@@ -203,11 +203,10 @@ std::vector<Span> FindPieces(const Document& document) {
 // Puts units into nodes.
 class Packer {
  public:
-  Packer(const Document& document, const std::string& group, size_t size_tokens, size_t overlap_tokens,
-         const std::vector<Unit>& units)
-      : document_(document), group_(group), size_tokens_(size_tokens), overlap_tokens_(overlap_tokens), units_(units) {}
+  Packer(const Document& document, size_t size_tokens, size_t overlap_tokens, const std::vector<Unit>& units)
+      : document_(document), size_tokens_(size_tokens), overlap_tokens_(overlap_tokens), units_(units) {}
 
-  std::vector<Node> Pack() {
+  std::vector<TextPiece> Pack() {
     for (size_t i = 0; i < units_.size(); ++i) {
       const std::optional<int> level = HeadingAt(units_[i]);
       if (i == first_) {
@@ -230,7 +229,7 @@ class Packer {
       tokens_ += units_[i].tokens;
     }
     if (first_ < units_.size()) Flush(units_.size());
-    return std::move(nodes_);
+    return std::move(pieces_);
   }
 
  private:
@@ -271,16 +270,7 @@ class Packer {
   }
 
   // The current node ends before unit `end`.
-  void Flush(size_t end) {
-    Node node;
-    node.group = group_;
-    node.position = static_cast<uint32_t>(nodes_.size());
-    const Span span{units_[first_].span.start, units_[end - 1].span.end};
-    node.text = document_.text.substr(span.start, span.end - span.start);
-    node.heading = path_;
-    node.bytes = document_.SourceSpan(span.start, span.end);
-    nodes_.push_back(std::move(node));
-  }
+  void Flush(size_t end) { pieces_.push_back({{units_[first_].span.start, units_[end - 1].span.end}, path_}); }
 
   // A new node repeats the units from `first` and goes on with `next`.
   void StartNode(size_t first, size_t next) {
@@ -292,11 +282,10 @@ class Packer {
   }
 
   const Document& document_;
-  const std::string& group_;
   const size_t size_tokens_;
   const size_t overlap_tokens_;
   const std::vector<Unit>& units_;
-  std::vector<Node> nodes_;
+  std::vector<TextPiece> pieces_;
   // The current node.
   size_t first_ = 0;
   size_t tokens_ = 0;
@@ -322,11 +311,17 @@ std::string SentenceSplitter::description() const {
   return StrCat("sentence size_tokens=", size_tokens_, " overlap_tokens=", overlap_tokens_, " rules=1");
 }
 
-Result<std::vector<Node>> SentenceSplitter::Split(const Document& document) const {
+std::vector<TextPiece> SentenceSplitter::Cut(const Document& document) const {
   std::vector<Unit> units;
   UnitCutter cutter(document.text, size_tokens_, count_tokens_, units);
   for (const Span& piece : FindPieces(document)) cutter.Add(piece);
-  return Packer(document, group_, size_tokens_, overlap_tokens_, units).Pack();
+  return Packer(document, size_tokens_, overlap_tokens_, units).Pack();
+}
+
+Result<std::vector<Node>> SentenceSplitter::Split(const Document& document) const {
+  std::vector<Node> nodes;
+  for (const TextPiece& piece : Cut(document)) nodes.push_back(NodeOfPiece(document, piece, group_, nodes.size()));
+  return nodes;
 }
 
 }  // namespace ragtime

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ingest/split/text_piece.h"
 #include "ragtime/splitter.h"
 
 namespace ragtime {
@@ -29,6 +30,8 @@ class SentenceSplitter : public Splitter {
   // A node starts at each heading, unless only a heading or a few words above a deeper one precede it. A sentence
   // longer than a node is cut at line ends, then at commas, then at spaces, then between characters.
   Result<std::vector<Node>> Split(const Document& document) const override;
+  // What the nodes are made of, in order.
+  std::vector<TextPiece> Cut(const Document& document) const;
 
  private:
   size_t size_tokens_;

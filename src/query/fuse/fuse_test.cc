@@ -7,6 +7,9 @@
 #include <cmath>
 #include <random>
 
+#include "query/fuse/fuse.h"
+#include "query/fuse/mmr.h"
+#include "query/fuse/priority.h"
 #include "query/fuse/rrf.h"
 #include "query/fuse/weighted.h"
 
@@ -93,6 +96,83 @@ TEST(Weighted, CountsEqualScoresAsOneAndNotANumberAsZero) {
   EXPECT_DOUBLE_EQ(fused[0].score, 1);
   EXPECT_DOUBLE_EQ(fused[1].score, 1);
   EXPECT_DOUBLE_EQ(fused[2].score, 0);
+}
+
+TEST(Rrf, WeighsRoutes) {
+  const auto fused = FuseByRank(std::vector{kVector, kKeyword}, 10, {{"keyword", 2.5}});
+  EXPECT_EQ(fused[0].node_id, 3);
+  EXPECT_DOUBLE_EQ(fused[0].score, 2.5 / 11 + 1.0 / 12);
+  EXPECT_EQ(fused[1].node_id, 9);
+  EXPECT_DOUBLE_EQ(fused[1].score, 2.5 / 12);
+}
+
+TEST(Weighted, ScalesByStandardDeviations) {
+  const RouteHits route{"a", {{1, 5.0f}, {2, 3.0f}, {3, 1.0f}}};
+  const auto fused = FuseByWeight(std::vector{route}, {}, ScoreScale::kZScore);
+  const double deviation = std::sqrt(8.0 / 3);
+  EXPECT_NEAR(fused[0].score, (2 / deviation + 3) / 6, 1e-12);
+  EXPECT_NEAR(fused[1].score, 0.5, 1e-12);
+  EXPECT_NEAR(fused[2].score, (-2 / deviation + 3) / 6, 1e-12);
+  const RouteHits equal{"a", {{1, 0.1f}, {2, 0.1f}, {3, 0.1f}}};
+  for (const FusedHit& hit : FuseByWeight(std::vector{equal}, {}, ScoreScale::kZScore)) EXPECT_EQ(hit.score, 0.5);
+}
+
+TEST(Priority, TakesOneRouteAfterTheOther) {
+  const std::vector<std::string> order = {"keyword", "vector"};
+  const auto fused = FuseByPriority(std::vector{kVector, kKeyword}, order);
+  std::vector<NodeId> ids;
+  for (const FusedHit& hit : fused) ids.push_back(hit.node_id);
+  EXPECT_EQ(ids, (std::vector<NodeId>{3, 9, 7, 5}));
+  EXPECT_DOUBLE_EQ(fused[0].score, 2.5);
+  EXPECT_DOUBLE_EQ(fused[2].score, 1.5);
+  EXPECT_EQ(fused[0].scores.size(), 2u);
+}
+
+TEST(Fuse, DoesWhatTheConfigurationSays) {
+  const std::vector<RouteSpec> specs = {{.name = "keyword", .weight = 3}, {.name = "vector"}};
+  const std::vector routes = {kVector, kKeyword};
+  EXPECT_EQ(FuseRoutes(routes, specs, {.k = 7}), FuseByRank(routes, 7, {{"keyword", 3}}));
+  EXPECT_EQ(FuseRoutes(routes, specs, {.type = FusionType::kWeighted, .scale = ScoreScale::kZScore}),
+            FuseByWeight(routes, {{"keyword", 3}}, ScoreScale::kZScore));
+  EXPECT_EQ(FuseRoutes(routes, specs, {.type = FusionType::kPriority}),
+            FuseByPriority(routes, std::vector<std::string>{"keyword", "vector"}));
+}
+
+TEST(Mmr, PutsWhatIsUnlikeBeforeWhatRepeats) {
+  const std::vector<FusedHit> hits = {{1, 1.0}, {2, 0.9}, {3, 0.5}, {4, 0.0}};
+  const std::vector<std::vector<float>> vectors = {{1, 0}, {1, 0}, {0, 1}, {0.6f, 0.8f}};
+  const auto ids = [&](double lambda, size_t count) {
+    std::vector<NodeId> result;
+    for (const FusedHit& hit : Diversify(hits, vectors, lambda, count)) result.push_back(hit.node_id);
+    return result;
+  };
+  EXPECT_EQ(ids(1, 4), (std::vector<NodeId>{1, 2, 3, 4}));
+  // 0.5 * 0.9 - 0.5 * 1 < 0.5 * 0.5 - 0: the third comes second, then -0.05 of the second against -0.4 of the fourth.
+  EXPECT_EQ(ids(0.5, 4), (std::vector<NodeId>{1, 3, 2, 4}));
+  EXPECT_EQ(ids(0.5, 2), (std::vector<NodeId>{1, 3, 2, 4}));  // The rest as it was.
+  EXPECT_EQ(ids(0, 2), (std::vector<NodeId>{1, 3, 2, 4}));
+  EXPECT_TRUE(Diversify({}, {}, 0.5, 3).empty());
+}
+
+TEST(Mmr, KeepsEveryHitOnce) {
+  const uint32_t seed = std::random_device{}();
+  std::printf("RAGTIME_SEED=%u\n", seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<FusedHit> hits(random() % 40);
+    std::vector<std::vector<float>> vectors(hits.size());
+    for (size_t i = 0; i < hits.size(); ++i) {
+      hits[i] = {static_cast<NodeId>(i + 1), 1.0 / static_cast<double>(i + 1)};
+      if (random() % 5 != 0) vectors[i] = {static_cast<float>(random() % 9), static_cast<float>(random() % 9)};
+    }
+    std::vector<NodeId> ids;
+    for (const FusedHit& hit : Diversify(hits, vectors, (random() % 11) / 10.0, random() % 50))
+      ids.push_back(hit.node_id);
+    ASSERT_EQ(ids.size(), hits.size());
+    if (!ids.empty()) EXPECT_EQ(ids[0], 1);
+    std::sort(ids.begin(), ids.end());
+    for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<NodeId>(i + 1));
+  }
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace ragtime {
 
-std::vector<FusedHit> FuseByRank(std::span<const RouteHits> routes, double k) {
+std::vector<FusedHit> FuseByRank(std::span<const RouteHits> routes, double k,
+                                 const std::map<std::string, double>& weights) {
   std::unordered_map<NodeId, FusedHit> by_id;
   // Addition of doubles depends on its order: routes are summed up by name, so that their order in `routes` does not
   // show.
@@ -14,12 +15,14 @@ std::vector<FusedHit> FuseByRank(std::span<const RouteHits> routes, double k) {
   for (const RouteHits& route : routes) ordered.push_back(&route);
   std::stable_sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->route < b->route; });
   for (const RouteHits* route : ordered) {
+    const auto named = weights.find(route->route);
+    const double weight = named == weights.end() ? 1.0 : named->second;
     for (size_t i = 0; i < route->hits.size(); ++i) {
       const Hit& hit = route->hits[i];
       FusedHit& fused = by_id[hit.node_id];
       fused.node_id = hit.node_id;
       if (!fused.scores.emplace(route->route, hit.score).second) continue;
-      fused.score += 1.0 / (k + static_cast<double>(i + 1));
+      fused.score += weight / (k + static_cast<double>(i + 1));
     }
   }
   std::vector<FusedHit> result;
