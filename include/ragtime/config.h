@@ -39,6 +39,10 @@ struct LlmConfig {
   std::string api_key_env = "OPENAI_API_KEY";  // The environment variable that holds the key.
   size_t context_tokens = 4096;
   size_t max_tokens = 256;
+  size_t parallel = 8;   // Answers written at once; more questions wait.
+  size_t kv_tokens = 0;  // Of all answers written at once together. 0: context_tokens, four times that in `serve`.
+  uint64_t kv_memory_bytes = uint64_t{256} << 20;  // Saved states of prompts, in memory and in the knowledge base.
+  uint64_t kv_disk_bytes = uint64_t{1} << 30;
   int64_t timeout_ms = 120000;
 };
 

@@ -236,6 +236,22 @@ std::vector<ConfigKey> MakeKeys() {
        Number<size_t>("llm.context_tokens", 512, 1048576, [](Config& c) -> size_t& { return c.llm.context_tokens; })});
   keys.push_back({"llm.max_tokens", "RAGTIME_LLM_MAX_TOKENS", "tokens, 1 to 65536", "256", "The longest answer.",
                   Number<size_t>("llm.max_tokens", 1, 65536, [](Config& c) -> size_t& { return c.llm.max_tokens; })});
+  keys.push_back({"llm.parallel", "RAGTIME_LLM_PARALLEL", "1 to 254", "8",
+                  "Answers that the model in this process writes at once; more questions wait their turn.",
+                  Number<size_t>("llm.parallel", 1, 254, [](Config& c) -> size_t& { return c.llm.parallel; })});
+  keys.push_back(
+      {"llm.kv_tokens", "RAGTIME_LLM_KV_TOKENS", "tokens, 0 to 16777216", "0",
+       "Room for all prompts and answers that the model in this process holds at once. 0: context_tokens, and "
+       "four times that in `ragtime serve`.",
+       Number<size_t>("llm.kv_tokens", 0, 16777216, [](Config& c) -> size_t& { return c.llm.kv_tokens; })});
+  keys.push_back({"llm.kv_memory_bytes", "RAGTIME_LLM_KV_MEMORY_BYTES", "bytes; 0: none", "268435456",
+                  "What the model made of prompts is kept in memory up to this size, so that it is not computed again.",
+                  Number<uint64_t>("llm.kv_memory_bytes", 0, UINT64_MAX / 2,
+                                   [](Config& c) -> uint64_t& { return c.llm.kv_memory_bytes; })});
+  keys.push_back({"llm.kv_disk_bytes", "RAGTIME_LLM_KV_DISK_BYTES", "bytes; 0: none", "1073741824",
+                  "The same in the folder kv/ of the knowledge base, for the next start. Can be deleted at any time.",
+                  Number<uint64_t>("llm.kv_disk_bytes", 0, UINT64_MAX / 2,
+                                   [](Config& c) -> uint64_t& { return c.llm.kv_disk_bytes; })});
   keys.push_back(
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
