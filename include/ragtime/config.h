@@ -69,6 +69,15 @@ struct RerankConfig {
   std::vector<std::string> excluded;  // A hit must hold none of these words.
 };
 
+// Of `ragtime serve`.
+struct ServerConfig {
+  uint16_t port = 8321;       // 0: one that the system chooses.
+  size_t requests_max = 32;   // Under way at once; one more gets 429.
+  size_t body_bytes_max = size_t{1} << 20;
+  int64_t timeout_ms = 300000;  // Of one request.
+  int64_t drain_ms = 30000;     // How long requests may go on once the server is told to end.
+};
+
 struct Config {
   std::filesystem::path dataset_path;  // What `ingest` reads when no path is given.
   EmbedConfig embed;
@@ -81,6 +90,7 @@ struct Config {
   SearchConfig search;
   RewriteConfig rewrite;
   RerankConfig rerank;
+  ServerConfig server;
   size_t threads = 0;  // 0: one per core.
   int64_t lock_timeout_ms = 5000;
   std::filesystem::path

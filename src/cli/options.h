@@ -5,6 +5,7 @@
 #ifndef RAGTIME_CLI_OPTIONS_H_
 #define RAGTIME_CLI_OPTIONS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,8 @@ struct Options {
   std::vector<std::string> deleted_paths;
   std::string copy_path;  // The target of backup, the source of restore.
   bool link = false;
+  // serve
+  std::optional<uint16_t> port;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -63,6 +66,7 @@ int RunCompact(const Options& options, const Context& context);
 int RunVerify(const Options& options, const Context& context);
 int RunBackup(const Options& options, const Context& context);
 int RunRestore(const Options& options, const Context& context);
+int RunServe(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -270,6 +270,7 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   ticket->sequence = free_sequences_.back();
   free_sequences_.pop_back();
   reserved_ += ticket->cells_needed;
+  const double queue_ms = ticket->stopwatch.ElapsedMs();
   Start start = FindStart(ticket->prompt);
   if (running_.empty() && start.saved >= start.shared) {
     // Alone, a request gets its cells in the order of their positions, as if nothing had been kept: the kernels add up
@@ -285,7 +286,7 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   running_.push_back(ticket);
   std::lock_guard lock(mutex_);
   ticket->cached = ticket->held;
-  ticket->queue_ms = ticket->stopwatch.ElapsedMs();
+  ticket->queue_ms = queue_ms;
   statistics_.prompt_tokens += ticket->prompt.size();
   statistics_.cached_tokens += ticket->held;
   return true;
