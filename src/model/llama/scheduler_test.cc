@@ -193,8 +193,12 @@ TEST(SchedulerTest, PartsAreWideOrNothing) {
     const std::vector<Token> prompt = Joined(beginning, RandomTokens(random, more));
     const Result<GenerationResult> result = Ask(scheduler, prompt, 1);
     ExpectAnswer(result, prompt, 1);
-    if (more == 10) EXPECT_EQ(result->cached_tokens, prompt.size() - 1 - 64);
-    if (more >= 65) EXPECT_EQ(result->cached_tokens, beginning.size());
+    if (more == 10) {
+      EXPECT_EQ(result->cached_tokens, prompt.size() - 1 - 64);
+    }
+    if (more >= 65) {
+      EXPECT_EQ(result->cached_tokens, beginning.size());
+    }
     EXPECT_EQ(Ask(scheduler, prompt, 1)->cached_tokens, prompt.size() - 1);
     // Whole, it is cut into wide parts too.
     const std::vector<Token> fresh = RandomTokens(random, prompt.size() + 212);
