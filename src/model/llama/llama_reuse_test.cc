@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -163,6 +165,37 @@ TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {
   const GeneratorStatistics statistics = generator->statistics();
   EXPECT_LT(statistics.batches, statistics.completion_tokens);
   EXPECT_GT(statistics.cached_tokens, 0u);
+}
+
+TEST(LlamaReuseTest, RequestsThatAreGivenUpLeaveNothingBehind) {
+  // Room for three at once.
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel({.context_tokens = 512, .kv_tokens = 512, .parallel = 6});
+  ASSERT_NE(generator, nullptr);
+  const Result<GenerationResult> before = generator->Generate({}, Prompt(1), nullptr);
+  ASSERT_TRUE(before.ok()) << before.status().ToString();
+  std::vector<std::thread> threads;
+  std::atomic<int> ended = 0;
+  for (size_t t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 6; ++i) {
+        Context context;
+        const size_t fate = (t + i) % 3;
+        if (fate == 0) context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(60 * i);
+        size_t pieces = 0;
+        const Result<GenerationResult> result = generator->Generate(
+            context, Prompt(t * 6 + i), [&](Channel, std::string_view) { return fate != 1 || ++pieces < 2; });
+        EXPECT_TRUE(result.ok() || (fate == 0 && result.status().code() == StatusCode::kDeadlineExceeded))
+            << result.status().ToString();
+        ++ended;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, 36);
+  const Result<GenerationResult> after = generator->Generate({}, Prompt(1), nullptr);
+  ASSERT_TRUE(after.ok()) << after.status().ToString();
+  EXPECT_EQ(after->text, before->text);
+  EXPECT_EQ(after->cached_tokens, after->prompt_tokens - 1);
 }
 
 TEST(LlamaReuseTest, StatesOutliveTheProcessThatSavedThem) {
