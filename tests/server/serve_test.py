@@ -90,7 +90,7 @@ class Serving:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=120)
+        _, errors = self.process.communicate(timeout=300)
         return self.process.returncode, errors
 
 
@@ -219,10 +219,10 @@ class Serve(unittest.TestCase):
             self.assertEqual(metrics["ragtime_llm_kv_cells_reserved"], 0)
 
     def test_a_signal_lets_the_answer_finish(self):
-        with Serving(self.copy_of_kb(), "--mode", "generate") as server:
+        with Serving(self.copy_of_kb(), "--mode", "generate", RAGTIME_SERVER_DRAIN_MS="240000") as server:
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 answer = pool.submit(server.chat, QUESTION, max_tokens=20)
-                while server.metrics()["ragtime_requests_running"] == 0:
+                while server.metrics()["ragtime_requests_running"] == 0 and not answer.done():
                     time.sleep(0.01)
                 code, errors = server.end(signal.SIGINT)
                 self.assertEqual(code, 0, errors)
