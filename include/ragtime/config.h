@@ -47,6 +47,10 @@ struct LlmConfig {
   std::string api_key_env = "OPENAI_API_KEY";  // The environment variable that holds the key.
   size_t context_tokens = 4096;
   size_t max_tokens = 256;
+  size_t parallel = 8;   // Answers written at once; more questions wait.
+  size_t kv_tokens = 0;  // Of all answers written at once together. 0: context_tokens, four times that in `serve`.
+  uint64_t kv_memory_bytes = uint64_t{256} << 20;  // Saved states of prompts, in memory and in the knowledge base.
+  uint64_t kv_disk_bytes = uint64_t{1} << 30;
   int64_t timeout_ms = 120000;
 };
 
@@ -74,6 +78,15 @@ struct RerankConfig {
   std::vector<std::string> excluded;  // A hit must hold none of these words.
 };
 
+// Of `ragtime serve`.
+struct ServerConfig {
+  uint16_t port = 8321;       // 0: one that the system chooses.
+  size_t requests_max = 32;   // Under way at once; one more gets 429.
+  size_t body_bytes_max = size_t{1} << 20;
+  int64_t timeout_ms = 300000;  // Of one request.
+  int64_t drain_ms = 30000;     // How long requests may go on once the server is told to end.
+};
+
 struct Config {
   std::filesystem::path dataset_path;  // What `ingest` reads when no path is given.
   EmbedConfig embed;
@@ -91,6 +104,7 @@ struct Config {
   SearchConfig search;
   RewriteConfig rewrite;
   RerankConfig rerank;
+  ServerConfig server;
   size_t threads = 0;  // 0: one per core.
   int64_t lock_timeout_ms = 5000;
   std::filesystem::path

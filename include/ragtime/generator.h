@@ -9,6 +9,7 @@
 #define RAGTIME_GENERATOR_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ struct GenerationRequest {
   // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
   // caller checks.
   size_t passage_count = 0;
+  // Whose request it is, "" for nobody's: where many wait, clients are served in turn, and each one's own in order.
+  std::string client;
 };
 
 struct GenerationResult {
@@ -43,9 +46,26 @@ struct GenerationResult {
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;  // Of the prompt, not computed again.
   size_t completion_tokens = 0;
-  double ttft_ms = 0;      // From the call to the first token of either channel.
-  double tpot_ms = 0;      // Mean time of each token after the first.
-  bool truncated = false;  // max_tokens or the context ended it.
+  double queue_ms = 0;                // Of ttft_ms, what was spent waiting for room.
+  double ttft_ms = 0;                 // From the call to the first token of either channel.
+  double tpot_ms = 0;                 // Mean time of each token after the first.
+  bool truncated = false;             // max_tokens or the context ended it.
+  std::vector<std::string> warnings;  // What went wrong without harm, e.g. a saved state that could not be read.
+};
+
+// What a generator has done since it was made, and what it is doing. Zeros where it does not count.
+struct GeneratorStatistics {
+  uint64_t requests_waiting = 0;
+  uint64_t requests_running = 0;
+  uint64_t batches = 0;       // Computed.
+  uint64_t batch_tokens = 0;  // In all batches.
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;  // Of prompt_tokens, not computed again.
+  uint64_t completion_tokens = 0;
+  uint64_t cells = 0;  // Tokens that the model's memory holds at most, and now reserves for requests.
+  uint64_t cells_reserved = 0;
+  uint64_t states_memory_bytes = 0;  // Saved states of prompts.
+  uint64_t states_disk_bytes = 0;
 };
 
 struct GeneratorInfo {
@@ -70,6 +90,7 @@ class Generator {
   virtual size_t CountTokens(std::string_view text) const = 0;
   virtual Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                             const OnToken& on_token) = 0;
+  virtual GeneratorStatistics statistics() const { return {}; }
 
  protected:
   Generator() = default;

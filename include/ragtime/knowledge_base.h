@@ -145,7 +145,10 @@ struct AskRequest {
   std::string question;
   std::optional<AnswerMode> mode;
   std::optional<Route> route;
-  std::string filter;  // What a passage must match; "": everything.
+  std::string filter;                // What a passage must match; "": everything.
+  std::optional<size_t> max_tokens;  // Of the answer, at most llm.max_tokens.
+  float temperature = 0.0f;          // 0: the likeliest answer.
+  std::string client;                // Who asks: where many wait for the model, clients are served in turn.
   Context context;
   Generator::OnToken on_token;  // Gets the answer as it comes, if set. Markers are checked before they are passed on.
 };
@@ -169,7 +172,7 @@ struct Answer {
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;
   size_t completion_tokens = 0;
-  Timings timings_ms;  // Those of the search, pack, ttft, tpot, total
+  Timings timings_ms;  // Those of the search, pack, queue (a part of ttft), ttft, tpot, total
   std::vector<Warning> warnings;
 };
 
@@ -293,6 +296,8 @@ class KnowledgeBase {
   virtual Result<TableResult> Query(const TableRequest& request) = 0;
   virtual Result<std::vector<FileRecord>> Files() = 0;
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
+  // What the language model has done so far; zeros before its first answer.
+  virtual GeneratorStatistics GenerationStatistics() { return {}; }
 
   // Takes files and folders with all below out, all or nothing. `paths` are file_paths, or paths on disk below the
   // root. kNotFound names those that are most like an unknown one. A file that still lies there comes back with the

@@ -168,6 +168,11 @@ int Main(int argc, char** argv) {
   reembed->add_flag("--undo", options.undo, "Back to the vectors of before")->excludes(model);
   reembed->add_flag("--force", options.force, "Also where fewer passages are found than before");
   add_lock_timeout(reembed);
+  CLI::App* serve = app.add_subcommand("serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it");
+  AddSharedOptions(*serve, options);
+  serve->add_option("--port", options.port, "Where to listen; 0: a port that the system chooses");
+  serve->add_option("--mode", options.mode, "How answers are made")
+      ->check(CLI::IsMember({"auto", "generate", "extract"}));
 
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
@@ -203,6 +208,7 @@ int Main(int argc, char** argv) {
   if (compact->parsed()) return RunCompact(options, watch.context());
   if (verify->parsed()) return RunVerify(options, watch.context());
   if (backup->parsed()) return RunBackup(options, watch.context());
+  if (serve->parsed()) return RunServe(options, watch.context());
   if (restore->parsed()) return RunRestore(options, watch.context());
   if (copy->parsed()) return RunCopy(options, watch.context());
   if (import->parsed()) return RunImport(options, watch.context());

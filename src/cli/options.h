@@ -5,6 +5,7 @@
 #ifndef RAGTIME_CLI_OPTIONS_H_
 #define RAGTIME_CLI_OPTIONS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,8 @@ struct Options {
   std::vector<std::string> import_map;  // "text=page_content"
   std::optional<std::string> model;
   bool undo = false;
+  // serve
+  std::optional<uint16_t> port;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
@@ -77,6 +80,7 @@ int RunRestore(const Options& options, const Context& context);
 int RunCopy(const Options& options, const Context& context);
 int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
+int RunServe(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -126,9 +126,17 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
     return std::unique_ptr<Generator>(std::move(generator));
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.llm.model));
-  RAGTIME_ASSIGN_OR_RETURN(auto generator, LlamaGenerator::Open({.model_path = path,
-                                                                 .context_tokens = config.llm.context_tokens,
-                                                                 .threads = config.threads}));
+  const bool has_folder = config.store.type == "ragtime" && !config.store.uri.empty();
+  RAGTIME_ASSIGN_OR_RETURN(
+      auto generator, LlamaGenerator::Open({.model_path = path,
+                                            .context_tokens = config.llm.context_tokens,
+                                            .kv_tokens = config.llm.kv_tokens,
+                                            .parallel = config.llm.parallel,
+                                            .kv_memory_bytes = config.llm.kv_memory_bytes,
+                                            .kv_disk_bytes = config.llm.kv_disk_bytes,
+                                            .kv_folder = has_folder ? std::filesystem::path(config.store.uri) / "kv"
+                                                                    : std::filesystem::path(),
+                                            .threads = config.threads}));
   return std::unique_ptr<Generator>(std::move(generator));
 }
 

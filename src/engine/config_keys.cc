@@ -322,10 +322,45 @@ std::vector<ConfigKey> MakeKeys() {
        Number<size_t>("llm.context_tokens", 512, 1048576, [](Config& c) -> size_t& { return c.llm.context_tokens; })});
   keys.push_back({"llm.max_tokens", "RAGTIME_LLM_MAX_TOKENS", "tokens, 1 to 65536", "256", "The longest answer.",
                   Number<size_t>("llm.max_tokens", 1, 65536, [](Config& c) -> size_t& { return c.llm.max_tokens; })});
+  keys.push_back({"llm.parallel", "RAGTIME_LLM_PARALLEL", "1 to 254", "8",
+                  "Answers that the model in this process writes at once; more questions wait their turn.",
+                  Number<size_t>("llm.parallel", 1, 254, [](Config& c) -> size_t& { return c.llm.parallel; })});
+  keys.push_back(
+      {"llm.kv_tokens", "RAGTIME_LLM_KV_TOKENS", "tokens, 0 to 16777216", "0",
+       "Room for all prompts and answers that the model in this process holds at once. 0: context_tokens, and "
+       "four times that in `ragtime serve`.",
+       Number<size_t>("llm.kv_tokens", 0, 16777216, [](Config& c) -> size_t& { return c.llm.kv_tokens; })});
+  keys.push_back({"llm.kv_memory_bytes", "RAGTIME_LLM_KV_MEMORY_BYTES", "bytes; 0: none", "268435456",
+                  "What the model made of prompts is kept in memory up to this size, so that it is not computed again.",
+                  Number<uint64_t>("llm.kv_memory_bytes", 0, UINT64_MAX / 2,
+                                   [](Config& c) -> uint64_t& { return c.llm.kv_memory_bytes; })});
+  keys.push_back({"llm.kv_disk_bytes", "RAGTIME_LLM_KV_DISK_BYTES", "bytes; 0: none", "1073741824",
+                  "The same in the folder kv/ of the knowledge base, for the next start. Can be deleted at any time.",
+                  Number<uint64_t>("llm.kv_disk_bytes", 0, UINT64_MAX / 2,
+                                   [](Config& c) -> uint64_t& { return c.llm.kv_disk_bytes; })});
   keys.push_back(
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
        Number<int64_t>("llm.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.llm.timeout_ms; })});
+  keys.push_back({"server.port", "RAGTIME_SERVER_PORT", "0 to 65535", "8321",
+                  "Where `ragtime serve` listens on 127.0.0.1; `--port`. 0: a port that the system chooses.",
+                  Number<uint16_t>("server.port", 0, 65535, [](Config& c) -> uint16_t& { return c.server.port; })});
+  keys.push_back(
+      {"server.requests_max", "RAGTIME_SERVER_REQUESTS_MAX", "1 to 1024", "32",
+       "Requests that are answered at once; one more gets 429 and Retry-After.",
+       Number<size_t>("server.requests_max", 1, 1024, [](Config& c) -> size_t& { return c.server.requests_max; })});
+  keys.push_back({"server.body_bytes_max", "RAGTIME_SERVER_BODY_BYTES_MAX", "bytes, 1024 to 67108864", "1048576",
+                  "The longest body of a request; a longer one gets 413.",
+                  Number<size_t>("server.body_bytes_max", 1024, 67108864,
+                                 [](Config& c) -> size_t& { return c.server.body_bytes_max; })});
+  keys.push_back(
+      {"server.timeout_ms", "RAGTIME_SERVER_TIMEOUT_MS", "milliseconds, 100 to 86400000", "300000",
+       "How long one request may take.",
+       Number<int64_t>("server.timeout_ms", 100, 86400000, [](Config& c) -> int64_t& { return c.server.timeout_ms; })});
+  keys.push_back(
+      {"server.drain_ms", "RAGTIME_SERVER_DRAIN_MS", "milliseconds, 0 to 3600000", "30000",
+       "How long requests under way may go on after SIGTERM or Ctrl-C.",
+       Number<int64_t>("server.drain_ms", 0, 3600000, [](Config& c) -> int64_t& { return c.server.drain_ms; })});
   keys.push_back({"threads", "RAGTIME_THREADS", "0 to 1024", "0", "Threads to compute with. 0: one per core.",
                   Number<size_t>("threads", 0, 1024, [](Config& c) -> size_t& { return c.threads; })});
   keys.push_back(

@@ -141,6 +141,11 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return statistics;
   }
 
+  GeneratorStatistics GenerationStatistics() override {
+    std::lock_guard lock(mutex_);
+    return generator_ != nullptr ? generator_->statistics() : GeneratorStatistics{};
+  }
+
   Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
     RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
@@ -500,7 +505,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   context.pool = &pool_;
   context.passages = config_.answer.passages;
   context.context_tokens = config_.llm.context_tokens;
-  context.max_tokens = config_.llm.max_tokens;
+  context.max_tokens = std::min(request.max_tokens.value_or(config_.llm.max_tokens), config_.llm.max_tokens);
   context.metric = metric_;
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
   context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;

@@ -143,6 +143,8 @@ void TakeUsage(const GenerationResult& result, Answer& answer) {
   answer.prompt_tokens = result.prompt_tokens;
   answer.cached_tokens = result.cached_tokens;
   answer.completion_tokens = result.completion_tokens;
+  answer.timings_ms["queue"] = result.queue_ms;
+  for (const std::string& message : result.warnings) answer.warnings.push_back({"generator", std::nullopt, message});
   if (result.completion_tokens > 0) answer.timings_ms["ttft"] = result.ttft_ms;
   if (result.completion_tokens > 1) answer.timings_ms["tpot"] = result.tpot_ms;
 }
@@ -186,8 +188,9 @@ Result<bool> Generated(Asking& asking) {
   CheckedStream stream(packed->passages.size(), asking.request.on_token, /*hold_until_cited=*/is_auto);
   const GenerationRequest generation{.messages = std::move(packed->messages),
                                      .max_tokens = asking.context.max_tokens,
-                                     .temperature = 0,
-                                     .passage_count = packed->passages.size()};
+                                     .temperature = asking.request.temperature,
+                                     .passage_count = packed->passages.size(),
+                                     .client = asking.request.client};
   Result<GenerationResult> result = asking.context.generator->Generate(
       asking.request.context, generation,
       [&stream](Channel channel, std::string_view text) { return stream.OnToken(channel, text); });

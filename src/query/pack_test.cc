@@ -177,5 +177,29 @@ TEST(Pack, NeverExceedsTheContextNorShowsAForeignMarker) {
   }
 }
 
+TEST(PackTest, TiesAreOrderedByIdAndBetterPassagesStayInFront) {
+  const FakeGenerator generator;
+  std::vector<SearchHit> hits = {MakeHit(9, 1, 0, "Best of all."), MakeHit(7, 2, 0, "Second, tied."),
+                                 MakeHit(3, 3, 0, "Third, tied."), MakeHit(5, 4, 0, "Fourth, tied."),
+                                 MakeHit(1, 5, 0, "Last.")};
+  const std::vector<double> scores = {0.0328, 0.0164, 0.0161, 0.0159, 0.0128};
+  const auto order = [&] {
+    for (size_t i = 0; i < hits.size(); ++i) hits[i].score = scores[i];
+    const auto packed = PackPrompt({.question = "What?", .language = "en", .hits = hits}, generator);
+    EXPECT_TRUE(packed.ok());
+    std::vector<NodeId> ids;
+    for (size_t i = 0; i < packed->passages.size(); ++i) {
+      EXPECT_EQ(packed->passages[i].number, static_cast<int>(i) + 1);
+      ids.push_back(packed->passages[i].hit->node.id);
+    }
+    return std::pair(ids, packed->messages[1].content);
+  };
+  const auto first = order();
+  EXPECT_EQ(first.first, (std::vector<NodeId>{9, 3, 5, 7, 1}));
+  // Another question finds the same passages in another order: the prompt is the same.
+  std::swap(hits[1], hits[3]);
+  EXPECT_EQ(order(), first);
+}
+
 }  // namespace
 }  // namespace ragtime

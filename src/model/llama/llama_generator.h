@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // LlamaGenerator runs a language model of a GGUF file in this process, with llama.cpp. The weights are mapped at the
-// first call that needs them; the part of a prompt that it shares with the last one is not computed again.
+// first call that needs them; what a prompt shares with earlier ones is not computed again.
 //
-// Threads: every method may be called concurrently; one generation runs at a time, and others wait their turn.
+// Threads: every method may be called concurrently; generations share the batches of one Scheduler.
 // Errors: kNotFound and kDataLoss name the model's file; kResourceExhausted: the prompt is longer than the context.
 #ifndef RAGTIME_MODEL_LLAMA_LLAMA_GENERATOR_H_
 #define RAGTIME_MODEL_LLAMA_LLAMA_GENERATOR_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -21,12 +20,20 @@
 namespace ragtime {
 
 class LlamaModel;
+class Scheduler;
 
 struct LlamaGeneratorOptions {
   std::filesystem::path model_path;  // A folder with a model.json, or a .gguf file.
   size_t context_tokens = 4096;      // At most what the model was trained with.
-  size_t threads = 0;                // 0: one per core.
-  uint32_t seed = 0;                 // Of sampling, where temperature > 0: the same request gets the same answer.
+  // Tokens that all generations hold together; less than context_tokens means as many.
+  size_t kv_tokens = 0;
+  size_t parallel = 8;                      // Generations that run at once; more wait.
+  uint64_t kv_memory_bytes = 256ull << 20;  // Saved states of prompts in memory, and in kv_folder ("": none).
+  uint64_t kv_disk_bytes = 1ull << 30;
+  std::filesystem::path kv_folder;
+  bool reuse = true;   // False: every prompt is computed whole, to compare with.
+  size_t threads = 0;  // 0: one per core.
+  uint32_t seed = 0;   // Of sampling, where temperature > 0: the same request gets the same answer.
 };
 
 class LlamaGenerator final : public Generator {
@@ -42,22 +49,19 @@ class LlamaGenerator final : public Generator {
   // `on_token` must not call Generate of the same generator.
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
+  GeneratorStatistics statistics() const override;
 
  private:
-  class Turn;
-
   LlamaGenerator(LlamaGeneratorOptions options, std::filesystem::path gguf, GeneratorInfo info);
-  Status WaitForTurn(const Context& context);
   Result<LlamaModel*> Model() const;
+  Result<Scheduler*> GetScheduler();
 
   const LlamaGeneratorOptions options_;
   const std::filesystem::path gguf_;
   const GeneratorInfo info_;
   mutable std::mutex load_mutex_;
   mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
-  std::mutex turn_mutex_;
-  std::condition_variable_any turn_over_;
-  bool busy_ = false;  // Guarded by turn_mutex_.
+  std::unique_ptr<Scheduler> scheduler_;       // The same. Uses model_.
 };
 
 }  // namespace ragtime

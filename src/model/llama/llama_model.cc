@@ -4,16 +4,15 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
-#include <chrono>
 #include <mutex>
 #include <utility>
 
+#include "base/files.h"
+#include "base/hash.h"
 #include "base/str_cat.h"
 
 namespace ragtime {
 namespace {
-
-constexpr size_t kBatchTokens = 512;
 
 // What llama.cpp last complained about on this thread. The library prints nothing itself.
 thread_local std::string last_complaint;
@@ -40,10 +39,21 @@ std::string WithComplaint(std::string message) {
 
 // Called between the operations of a computation; true ends it.
 bool ShouldAbort(void* user) {
-  const Context* request = *static_cast<const Context**>(user);
-  if (request == nullptr) return false;
-  return request->stop.stop_requested() ||
-         (request->deadline && std::chrono::steady_clock::now() >= *request->deadline);
+  const std::function<bool()>* abort = *static_cast<const std::function<bool()>**>(user);
+  return abort != nullptr && (*abort)();
+}
+
+// The bytes of a large file by its size and some of them, so that it need not be read whole.
+Result<std::string> SampledHash(const std::filesystem::path& path) {
+  RAGTIME_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  constexpr size_t kBlock = 64 << 10;
+  constexpr size_t kBlocks = 64;
+  const std::string_view bytes = file.text();
+  std::string digest = StrCat(bytes.size());
+  for (size_t i = 0; i < kBlocks; ++i) {
+    digest += StrCat(",", Hash64(bytes.substr(bytes.size() / kBlocks * i, kBlock)));
+  }
+  return HashHex(digest);
 }
 
 // The place of message i in a rendered template: bytes that neither a template nor a person writes.
@@ -100,6 +110,9 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
                          "fetch the file again, or set llm.model to another GGUF file");
   }
   model->vocab_ = llama_model_get_vocab(model->model_);
+  RAGTIME_ASSIGN_OR_RETURN(const std::string weights, SampledHash(gguf));
+  // What else decides what a cell holds: how llama.cpp writes it, its version, and that keys and values are f16.
+  model->fingerprint_ = HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " f16"));
   return model;
 }
 
@@ -151,7 +164,7 @@ std::vector<llama_token> LlamaModel::Tokenize(std::string_view text, bool parse_
   return {};
 }
 
-std::string LlamaModel::Piece(llama_token token) const {
+std::string LlamaModel::Piece(Token token) const {
   std::string piece(64, '\0');
   for (int round = 0; round < 2; ++round) {
     const int32_t size =
@@ -170,27 +183,32 @@ const std::vector<std::string>& LlamaModel::Pieces() {
   return pieces_;
 }
 
-Status LlamaModel::StartContext(size_t tokens_max, size_t threads) {
-  if (context_ != nullptr) return Status();
-  last_complaint.clear();
+size_t LlamaModel::ContextTokens(size_t tokens_max) const {
   const int32_t trained = llama_model_n_ctx_train(model_);
-  if (trained > 0) tokens_max = std::min(tokens_max, static_cast<size_t>(trained));
+  return trained > 0 ? std::min(tokens_max, static_cast<size_t>(trained)) : tokens_max;
+}
+
+Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) {
+  last_complaint.clear();
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = static_cast<uint32_t>(tokens_max);
-  params.n_batch = kBatchTokens;
-  params.n_ubatch = kBatchTokens;
-  params.n_seq_max = 1;
+  params.n_ctx = static_cast<uint32_t>(cells);
+  params.n_batch = kBatchTokensMax;
+  params.n_ubatch = kBatchTokensMax;
+  params.n_seq_max = static_cast<uint32_t>(sequences);
+  // One pool of cells for all sequences, so that they can share and need no equal parts.
+  params.kv_unified = true;
   params.n_threads = static_cast<int32_t>(threads);
   params.n_threads_batch = static_cast<int32_t>(threads);
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
   params.abort_callback = &ShouldAbort;
-  params.abort_callback_data = &request_;
+  params.abort_callback_data = &abort_;
   context_ = llama_init_from_model(model_, params);
   if (context_ == nullptr) {
-    return ResourceExhaustedError(WithComplaint(StrCat("llama.cpp cannot make a context of ", tokens_max, " tokens")),
-                                  "lower llm.context_tokens or free some memory");
+    return ResourceExhaustedError(WithComplaint(StrCat("llama.cpp cannot make a context of ", cells, " tokens")),
+                                  "lower llm.context_tokens or llm.kv_tokens, or free some memory");
   }
-  context_tokens_ = std::min(tokens_max, static_cast<size_t>(llama_n_ctx_seq(context_)));
+  cells_ = std::min(cells, static_cast<size_t>(llama_n_ctx_seq(context_)));
+  sequences_ = sequences;
   // Without a pool of its own, ggml starts and joins its threads anew for every token.
   ggml_threadpool_params pool = ggml_threadpool_params_default(static_cast<int>(threads));
   threads_ = ggml_threadpool_new(&pool);
@@ -198,56 +216,74 @@ Status LlamaModel::StartContext(size_t tokens_max, size_t threads) {
   return Status();
 }
 
-Result<size_t> LlamaModel::SetPrompt(const Context& request, std::span<const llama_token> prompt) {
-  const size_t limit = std::min(prompt.size() - 1, held_.size());
-  const auto split = std::mismatch(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(limit), held_.begin());
-  KeepOnly(static_cast<size_t>(split.first - prompt.begin()));
-  const size_t kept = held_.size();
-  while (held_.size() < prompt.size()) {
-    const size_t size = std::min(kBatchTokens, prompt.size() - held_.size());
-    RAGTIME_RETURN_IF_ERROR(Decode(request, prompt.subspan(held_.size(), size)));
-  }
-  return kept;
+bool LlamaModel::keeps_beginnings() const {
+  return !llama_model_is_recurrent(model_) && !llama_model_is_hybrid(model_) && llama_model_n_swa(model_) == 0;
 }
 
-Status LlamaModel::Append(const Context& request, llama_token token) {
-  return Decode(request, std::span<const llama_token>(&token, 1));
-}
-
-std::span<float> LlamaModel::Scores() { return {llama_get_logits_ith(context_, -1), vocabulary_size()}; }
-
-Status LlamaModel::Decode(const Context& request, std::span<const llama_token> tokens) {
-  RAGTIME_RETURN_IF_ERROR(request.Check());
+Status LlamaModel::Compute(std::span<const BatchToken> tokens, const std::function<bool()>& abort) {
   last_complaint.clear();
-  request_ = &request;
-  // llama.cpp only reads the tokens; its batch has no const pointer.
-  const int32_t code = llama_decode(
-      context_, llama_batch_get_one(const_cast<llama_token*>(tokens.data()), static_cast<int32_t>(tokens.size())));
-  request_ = nullptr;
-  if (code == 0) {
-    held_.insert(held_.end(), tokens.begin(), tokens.end());
-    return Status();
+  std::vector<llama_token> ids;
+  std::vector<llama_pos> positions;
+  std::vector<llama_seq_id> sequences;
+  std::vector<int8_t> wants_scores;
+  for (const BatchToken& token : tokens) {
+    ids.push_back(token.token);
+    positions.push_back(static_cast<llama_pos>(token.position));
+    sequences.push_back(token.sequence);
+    wants_scores.push_back(token.wants_scores ? 1 : 0);
   }
-  // Parts of the batch may have been taken in.
-  KeepOnly(held_.size());
-  if (code == 2) RAGTIME_RETURN_IF_ERROR(request.Check());
+  std::vector<int32_t> sequence_counts(tokens.size(), 1);
+  std::vector<llama_seq_id*> sequence_lists;
+  for (llama_seq_id& sequence : sequences) sequence_lists.push_back(&sequence);
+  llama_batch batch{};
+  batch.n_tokens = static_cast<int32_t>(tokens.size());
+  batch.token = ids.data();
+  batch.pos = positions.data();
+  batch.n_seq_id = sequence_counts.data();
+  batch.seq_id = sequence_lists.data();
+  batch.logits = wants_scores.data();
+  abort_ = &abort;
+  const int32_t code = llama_decode(context_, batch);
+  abort_ = nullptr;
+  if (code == 0) return Status();
   if (code == 1) {
-    return ResourceExhaustedError(
-        StrCat("the context of the language model is full: ", held_.size(), " of ", context_tokens_, " tokens"),
-        "raise llm.context_tokens");
+    return ResourceExhaustedError("the memory of the language model is full", "raise llm.kv_tokens");
   }
+  if (code == 2) return Status(StatusCode::kAborted, "the computation was ended");
   return InternalError(WithComplaint(StrCat("llama.cpp failed to compute (code ", code, ")")));
 }
 
-// Drops all but the first `tokens` of what the context holds; models whose state cannot be cut drop everything.
-void LlamaModel::KeepOnly(size_t tokens) {
+std::span<float> LlamaModel::Scores(size_t index) {
+  return {llama_get_logits_ith(context_, static_cast<int32_t>(index)), vocabulary_size()};
+}
+
+void LlamaModel::Forget(int sequence, size_t position) {
+  // Models whose state cannot be cut drop everything.
   llama_memory_t memory = llama_get_memory(context_);
-  if (llama_memory_seq_rm(memory, 0, static_cast<llama_pos>(tokens), -1)) {
-    held_.resize(std::min(tokens, held_.size()));
-  } else {
-    llama_memory_clear(memory, true);
-    held_.clear();
+  if (!llama_memory_seq_rm(memory, sequence, static_cast<llama_pos>(position), -1)) {
+    llama_memory_seq_rm(memory, sequence, -1, -1);
   }
+}
+
+void LlamaModel::Share(int from, int to, size_t start, size_t end) {
+  llama_memory_seq_cp(llama_get_memory(context_), from, to, static_cast<llama_pos>(start), static_cast<llama_pos>(end));
+}
+
+Result<std::vector<std::byte>> LlamaModel::SaveState(int sequence) {
+  last_complaint.clear();
+  std::vector<std::byte> state(llama_state_seq_get_size(context_, sequence));
+  const size_t size =
+      llama_state_seq_get_data(context_, reinterpret_cast<uint8_t*>(state.data()), state.size(), sequence);
+  if (size == 0) return InternalError(WithComplaint("llama.cpp could not save a state"));
+  state.resize(size);
+  return state;
+}
+
+Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {
+  last_complaint.clear();
+  const size_t size =
+      llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(state.data()), state.size(), sequence);
+  return size > 0 ? Status() : ResourceExhaustedError(WithComplaint("llama.cpp could not load a saved state"));
 }
 
 }  // namespace ragtime

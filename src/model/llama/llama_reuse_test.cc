@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: a real model writes the same whether a prompt's beginning was computed or reused: bit for bit where the batches
+// are cut alike, token by token over a hundred prompts where they are not, and after a restart.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/str_cat.h"
+#include "model/llama/llama_generator.h"
+#include "model/llama/llama_model.h"
+
+namespace ragtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path ModelFolder() { return fs::path(RAGTIME_TEST_MODELS) / "smollm2-135m-instruct"; }
+
+std::unique_ptr<LlamaGenerator> OpenModel(LlamaGeneratorOptions options) {
+  options.model_path = ModelFolder();
+  options.threads = 1;  // Tests run side by side.
+  Result<std::unique_ptr<LlamaGenerator>> generator = LlamaGenerator::Open(std::move(options));
+  EXPECT_TRUE(generator.ok()) << generator.status().ToString();
+  return generator.ok() ? *std::move(generator) : nullptr;
+}
+
+// Passages that are drawn again and again, as in real use, and a question.
+GenerationRequest Prompt(size_t number) {
+  static constexpr const char* kPassages[] = {
+      "The library lends books for four weeks. A loan can be extended twice, unless somebody waits for the book.\n",
+      "A lost card is replaced for five euros. Bring a document that proves who you are.\n",
+      "The laser cutter takes wood, paper and acrylic. PVC is forbidden, since it gives off chlorine.\n",
+      "Study rooms are open from eight to ten in the evening, on Saturdays until six.\n",
+      "Electronic books are read in the browser; ten at a time can be borrowed.\n"};
+  static constexpr const char* kQuestions[] = {"How long can I keep it?", "What does it cost?", "Is that allowed?",
+                                               "When does it close?", "How many can I have?"};
+  std::string passages;
+  for (size_t i = 0; i < 5; ++i) passages += kPassages[(number + i) % 5];
+  GenerationRequest request;
+  request.messages = {{"system", "Answer in one short sentence, using the passages."},
+                      {"user", StrCat(passages, "Question: ", kQuestions[number * 7 % 5], " ", number)}};
+  request.max_tokens = 8;
+  return request;
+}
+
+TEST(LlamaReuseTest, ALoadedBeginningIsTheComputedOneBitForBit) {
+  Result<std::unique_ptr<LlamaModel>> loaded = LlamaModel::Load(ModelFolder() / "model.gguf");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  LlamaModel& model = **loaded;
+  ASSERT_TRUE(model.StartContext(1024, 4, 1).ok());
+  ASSERT_TRUE(model.keeps_beginnings());
+  const auto never = [] { return false; };
+  std::vector<BatchToken> beginning;
+  for (size_t i = 0; i < 200; ++i) beginning.push_back({static_cast<Token>(1000 + i * 7 % 900), i, 0, false});
+  std::vector<BatchToken> rest;
+  for (size_t i = 200; i < 260; ++i) rest.push_back({static_cast<Token>(2000 + i * 11 % 900), i, 0, i == 259});
+  ASSERT_TRUE(model.Compute(beginning, never).ok());
+  const Result<std::vector<std::byte>> whole = model.SaveState(0);
+  ASSERT_TRUE(whole.ok());
+  // And in two parts, as a radix tree keeps them.
+  std::vector<std::vector<std::byte>> parts;
+  for (const auto& [start, end] : {std::pair<size_t, size_t>{0, 90}, {90, 200}}) {
+    model.Share(0, 3, start, end);
+    Result<std::vector<std::byte>> part = model.SaveState(3);
+    ASSERT_TRUE(part.ok());
+    parts.push_back(*std::move(part));
+    model.Forget(3, 0);
+  }
+  ASSERT_TRUE(model.Compute(rest, never).ok());
+  const std::span<float> scores = model.Scores(rest.size() - 1);
+  const std::vector<float> expected(scores.begin(), scores.end());
+  const auto expect_the_same = [&] {
+    ASSERT_TRUE(model.Compute(rest, never).ok());
+    const std::span<float> again = model.Scores(rest.size() - 1);
+    EXPECT_EQ(std::memcmp(again.data(), expected.data(), expected.size() * sizeof(float)), 0);
+  };
+  model.Forget(0, 0);
+  ASSERT_TRUE(model.LoadState(0, *whole).ok());
+  expect_the_same();
+
+  model.Forget(0, 0);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    ASSERT_TRUE(model.LoadState(3, parts[i]).ok());
+    model.Share(3, 0, i == 0 ? 0 : 90, i == 0 ? 90 : 200);
+    model.Forget(3, 0);
+  }
+  expect_the_same();
+
+  // Only a part of a saved range, the rest computed in the same batch again: what a prompt that leaves another one
+  // gets.
+  model.Forget(0, 0);
+  ASSERT_TRUE(model.LoadState(3, *whole).ok());
+  model.Share(3, 0, 0, 200);
+  model.Forget(3, 0);
+  model.Forget(0, 200);
+  expect_the_same();
+}
+
+TEST(LlamaReuseTest, AHundredPromptsAreAnsweredAlike) {
+  const std::unique_ptr<LlamaGenerator> plain = OpenModel({.reuse = false});
+  const std::unique_ptr<LlamaGenerator> reusing = OpenModel({});
+  ASSERT_NE(plain, nullptr);
+  ASSERT_NE(reusing, nullptr);
+  std::vector<std::string> expected(100);
+  std::thread other([&] {
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Result<GenerationResult> result = plain->Generate({}, Prompt(i), nullptr);
+      ASSERT_TRUE(result.ok()) << result.status().ToString();
+      EXPECT_EQ(result->cached_tokens, 0u);
+      expected[i] = result->text;
+    }
+  });
+  std::vector<std::string> texts(expected.size());
+  size_t prompt_tokens = 0;
+  size_t cached_tokens = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Result<GenerationResult> result = reusing->Generate({}, Prompt(i), nullptr);
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    texts[i] = result->text;
+    prompt_tokens += result->prompt_tokens;
+    cached_tokens += result->cached_tokens;
+  }
+  other.join();
+  size_t equal = 0;
+  for (size_t i = 0; i < texts.size(); ++i) equal += texts[i] == expected[i];
+  std::printf("equal answers: %zu of %zu; cached tokens: %zu of %zu\n", equal, texts.size(), cached_tokens,
+              prompt_tokens);
+  EXPECT_GE(equal, 98u);  // All of them, unless a processor has kernels that round in other places.
+  EXPECT_GT(cached_tokens, prompt_tokens / 3);
+}
+
+TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_tokens = 4096, .parallel = 4});
+  ASSERT_NE(generator, nullptr);
+  // Facts that no rounding shakes.
+  const std::vector<std::pair<std::string, std::string>> facts = {
+      {"France", "Paris"}, {"Italy", "Rome"}, {"Japan", "Tokyo"}, {"Spain", "Madrid"}, {"Germany", "Berlin"}};
+  std::vector<std::string> texts(facts.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < facts.size(); ++i) {
+    threads.emplace_back([&, i] {
+      GenerationRequest request;
+      request.messages = {{"system", "You answer in one short sentence."}};
+      for (const auto& [country, capital] : {std::pair{"Portugal", "Lisbon"}, {"Greece", "Athens"}, {"Peru", "Lima"}}) {
+        request.messages.push_back({"user", StrCat("What is the capital of ", country, "?")});
+        request.messages.push_back({"assistant", StrCat("The capital of ", country, " is ", capital, ".")});
+      }
+      request.messages.push_back({"user", StrCat("What is the capital of ", facts[i].first, "?")});
+      request.max_tokens = 16;
+      const Result<GenerationResult> result = generator->Generate({}, request, nullptr);
+      texts[i] = result.ok() ? result->text : result.status().ToString();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < facts.size(); ++i) {
+    EXPECT_NE(texts[i].find(facts[i].second), std::string::npos) << facts[i].first << ": " << texts[i];
+  }
+  const GeneratorStatistics statistics = generator->statistics();
+  EXPECT_LT(statistics.batches, statistics.completion_tokens);
+  EXPECT_GT(statistics.cached_tokens, 0u);
+}
+
+TEST(LlamaReuseTest, RequestsThatAreGivenUpLeaveNothingBehind) {
+  // Room for three at once.
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel({.context_tokens = 512, .kv_tokens = 512, .parallel = 6});
+  ASSERT_NE(generator, nullptr);
+  const Result<GenerationResult> before = generator->Generate({}, Prompt(1), nullptr);
+  ASSERT_TRUE(before.ok()) << before.status().ToString();
+  std::vector<std::thread> threads;
+  std::atomic<int> ended = 0;
+  for (size_t t = 0; t < 6; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 6; ++i) {
+        Context context;
+        const size_t fate = (t + i) % 3;
+        if (fate == 0) context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(60 * i);
+        size_t pieces = 0;
+        const Result<GenerationResult> result = generator->Generate(
+            context, Prompt(t * 6 + i), [&](Channel, std::string_view) { return fate != 1 || ++pieces < 2; });
+        EXPECT_TRUE(result.ok() || (fate == 0 && result.status().code() == StatusCode::kDeadlineExceeded))
+            << result.status().ToString();
+        ++ended;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, 36);
+  const Result<GenerationResult> after = generator->Generate({}, Prompt(1), nullptr);
+  ASSERT_TRUE(after.ok()) << after.status().ToString();
+  EXPECT_EQ(after->text, before->text);
+  EXPECT_EQ(after->cached_tokens, after->prompt_tokens - 1);
+}
+
+TEST(LlamaReuseTest, StatesOutliveTheProcessThatSavedThem) {
+  const fs::path folder = fs::temp_directory_path() / StrCat("ragtime_llama_reuse_test_", ::getpid());
+  fs::remove_all(folder);
+  std::string text;
+  size_t prompt_tokens = 0;
+  {
+    const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+    const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->cached_tokens, 0u);
+    text = result->text;
+    prompt_tokens = result->prompt_tokens;
+  }
+  {
+    const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+    const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->cached_tokens, prompt_tokens - 1);
+    EXPECT_EQ(result->text, text);
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    std::ofstream(entry.path(), std::ios::binary | std::ios::in).seekp(5000).write("damage", 6);
+  }
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+  const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->cached_tokens, 0u);
+  EXPECT_EQ(result->text, text);
+  EXPECT_EQ(result->warnings.size(), 1u);
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace ragtime

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/llama/scheduler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "base/stopwatch.h"
+#include "base/str_cat.h"
+#include "model/llama/token_chooser.h"
+
+namespace ragtime {
+namespace {
+
+// A shorter beginning that prompts have in common is not worth a sequence of its own.
+constexpr size_t kSharedTokensMin = 16;
+// A prompt that shares this much with one that is being read waits for it instead of reading it as well.
+constexpr size_t kWorthWaitingTokens = 64;
+
+size_t SharedTokens(std::span<const Token> a, std::span<const Token> b) {
+  const auto most = static_cast<ptrdiff_t>(std::min(a.size(), b.size()));
+  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + most, b.begin()).first - a.begin());
+}
+
+}  // namespace
+
+// A request, shared by the thread that waits for it and the engine's.
+struct Scheduler::Ticket {
+  Ticket(BatchModel& model, std::vector<Token> tokens, const GenerationRequest& asked, size_t cells, uint32_t seed)
+      : prompt(std::move(tokens)),
+        max_tokens(asked.max_tokens),
+        client(asked.client),
+        cells_needed(cells),
+        chooser(model, asked, seed) {}
+
+  // The last token of the prompt is computed as those of the answer are: alone, where nobody else writes.
+  bool reads() const { return held + 1 < prompt.size(); }
+
+  const std::vector<Token> prompt;
+  const size_t max_tokens;
+  const std::string client;
+  const size_t cells_needed;
+  const Stopwatch stopwatch;
+  std::atomic<bool> left = false;  // Nobody waits any more.
+
+  // Of the engine thread.
+  TokenChooser chooser;
+  int sequence = -1;
+  size_t held = 0;  // Tokens that the sequence holds: of the prompt, then of the answer.
+  size_t written = 0;
+  Token last = 0;                   // Written, not held yet.
+  size_t batch_end = 0;             // What `held` becomes when the batch under way is done.
+  std::optional<size_t> scores_at;  // Where in that batch its scores are.
+
+  // Guarded by the scheduler's mutex_.
+  std::condition_variable_any changed;
+  std::deque<std::string> pieces;
+  bool done = false;
+  bool truncated = false;
+  Status status;
+  size_t cached = 0;
+  double queue_ms = 0;
+  std::vector<std::string> warnings;
+};
+
+// Where a prompt can start from.
+struct Scheduler::Start {
+  int sequence = -1;  // One in the model that holds the first `shared` tokens.
+  size_t shared = 0;
+  std::vector<PrefixCache::Piece> pieces;  // Saved states of the first `saved` tokens.
+  size_t saved = 0;
+  size_t soon = 0;  // Tokens that a running request is about to hold.
+};
+
+Scheduler::Scheduler(BatchModel& model, SchedulerOptions options)
+    : model_(model),
+      options_(std::move(options)),
+      reuses_(options_.reuse && model.keeps_beginnings()),
+      spare_sequence_(static_cast<int>(model.sequences()) - 1),
+      shared_sequence_(static_cast<int>(model.sequences()) - 2) {
+  for (int sequence = shared_sequence_ - 1; sequence >= 0; --sequence) free_sequences_.push_back(sequence);
+  std::unique_ptr<StateFolder> folder;
+  if (!options_.states_folder.empty() && options_.disk_bytes_max > 0 && reuses_) {
+    folder = std::make_unique<StateFolder>(options_.states_folder, model.fingerprint(), [this](std::string message) {
+      std::lock_guard lock(mutex_);
+      warnings_.push_back(std::move(message));
+    });
+  }
+  states_ = std::make_unique<PrefixCache>(options_.memory_bytes_max, options_.disk_bytes_max, std::move(folder));
+  UpdateStatistics();
+  thread_ = std::thread([this] { Loop(); });
+}
+
+Scheduler::~Scheduler() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+GeneratorStatistics Scheduler::statistics() const {
+  std::lock_guard lock(mutex_);
+  GeneratorStatistics statistics = statistics_;
+  statistics.requests_waiting += arrived_.size();
+  return statistics;
+}
+
+Result<GenerationResult> Scheduler::Run(const Context& context, std::vector<Token> prompt,
+                                        const GenerationRequest& request, AnswerStream& answer) {
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  if (prompt.empty()) return InvalidArgumentError("the prompt is empty");
+  const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
+  if (prompt.size() >= context_tokens) {
+    return ResourceExhaustedError(StrCat("the prompt is longer than the context of the language model: ", prompt.size(),
+                                         " of ", context_tokens, " tokens"),
+                                  "raise llm.context_tokens or lower answer.passages");
+  }
+  const size_t cells = prompt.size() + std::min(request.max_tokens, context_tokens - prompt.size());
+  const auto ticket = std::make_shared<Ticket>(model_, std::move(prompt), request, cells, options_.seed);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return CancelledError("the language model is being closed");
+    arrived_.push_back(ticket);
+  }
+  wake_.notify_all();
+  Result<GenerationResult> result = Follow(context, *ticket, answer);
+  // The engine lets go of it after the batch under way, or before, if nobody else waits for that.
+  ticket->left = true;
+  wake_.notify_all();
+  return result;
+}
+
+Result<GenerationResult> Scheduler::Follow(const Context& context, Ticket& ticket, AnswerStream& answer) {
+  size_t written = 0;
+  bool wanted = true;
+  std::unique_lock lock(mutex_);
+  while (wanted) {
+    const auto has_news = [&ticket] { return ticket.done || !ticket.pieces.empty(); };
+    if (context.deadline) {
+      ticket.changed.wait_until(lock, context.stop, *context.deadline, has_news);
+    } else {
+      ticket.changed.wait(lock, context.stop, has_news);
+    }
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    if (ticket.pieces.empty()) break;  // Done, and all is read.
+    std::deque<std::string> pieces;
+    pieces.swap(ticket.pieces);
+    lock.unlock();
+    for (const std::string& piece : pieces) {
+      ++written;
+      wanted = answer.Feed(piece);
+      if (!wanted) break;
+    }
+    lock.lock();
+  }
+  if (wanted && !ticket.status.ok()) return ticket.status;
+  const size_t cached = ticket.cached;
+  const double queue_ms = ticket.queue_ms;
+  const bool truncated = wanted && ticket.truncated;
+  std::vector<std::string> warnings = std::move(ticket.warnings);
+  lock.unlock();
+  GenerationResult result = answer.Finish(written);
+  result.prompt_tokens = ticket.prompt.size();
+  result.cached_tokens = cached;
+  result.queue_ms = queue_ms;
+  result.truncated = truncated;
+  result.warnings = std::move(warnings);
+  return result;
+}
+
+void Scheduler::Loop() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !arrived_.empty() || !waiting_.empty() || !running_.empty(); });
+      if (stopping_) break;
+      std::move(arrived_.begin(), arrived_.end(), std::back_inserter(waiting_));
+      arrived_.clear();
+    }
+    // llama.cpp allocates, and its C++ may throw.
+    try {
+      DropGone();
+      TakeWaiting();
+      UpdateStatistics();
+      if (!running_.empty()) Step();
+    } catch (const std::exception& exception) {
+      const std::vector<TicketPtr> all = running_;
+      for (const TicketPtr& ticket : all) {
+        End(ticket, InternalError(StrCat("llama.cpp failed: ", exception.what())), false);
+      }
+    }
+  }
+  // Those that were left with their receiver have computed something all the same.
+  const std::vector<TicketPtr> all = running_;
+  for (const TicketPtr& ticket : all) End(ticket, CancelledError("the language model is being closed"), false);
+}
+
+void Scheduler::DropGone() {
+  std::erase_if(waiting_, [](const TicketPtr& ticket) { return ticket->left.load(); });
+  const std::vector<TicketPtr> all = running_;
+  for (const TicketPtr& ticket : all) {
+    if (ticket->left) End(ticket, CancelledError("nobody waits for the answer"), false);
+  }
+}
+
+// Starts what has room, client by client in turn. Who comes first and has none is waited for, so that large requests
+// are not passed by for ever.
+void Scheduler::TakeWaiting() {
+  while (!waiting_.empty() && !free_sequences_.empty()) {
+    const TicketPtr ticket = NextInTurn();
+    if (ticket == nullptr || !Admit(ticket)) return;
+  }
+}
+
+// The first request of the client whose turn it is, of those that do not rather wait for another's prompt.
+Scheduler::TicketPtr Scheduler::NextInTurn() {
+  TicketPtr first;
+  for (const TicketPtr& ticket : waiting_) {
+    const Start start = FindStart(ticket->prompt);
+    if (start.soon >= std::max(start.shared, start.saved) + kWorthWaitingTokens) continue;
+    // In turn: the least name behind the last one served, else the least of all.
+    const bool is_next = ticket->client > last_client_;
+    if (first == nullptr || (is_next && !(first->client > last_client_)) ||
+        (is_next == (first->client > last_client_) && ticket->client < first->client)) {
+      first = ticket;
+    }
+  }
+  return first;
+}
+
+Scheduler::Start Scheduler::FindStart(const std::vector<Token>& prompt) {
+  Start start;
+  if (!reuses_) return start;
+  const auto consider = [&](size_t tokens, int sequence) {
+    if (Usable(tokens, prompt.size()) <= start.shared) return;
+    start.shared = Usable(tokens, prompt.size());
+    start.sequence = sequence;
+  };
+  consider(SharedTokens(prompt, shared_), shared_sequence_);
+  for (const TicketPtr& other : running_) {
+    const size_t common = SharedTokens(prompt, other->prompt);
+    start.soon = std::max(start.soon, Usable(common, prompt.size()));
+    consider(std::min(common, other->held), other->sequence);
+  }
+  start.pieces = states_->Match(prompt);
+  if (!start.pieces.empty()) start.saved = Usable(start.pieces.back().end, prompt.size());
+  return start;
+}
+
+// How much of a beginning that was found is used: the last token is always computed, so that there are scores, and of
+// those before it none or a wide part.
+size_t Scheduler::Usable(size_t found, size_t prompt_tokens) const {
+  const size_t body = prompt_tokens - 1;
+  if (body < options_.wide_tokens) return 0;
+  return found >= body ? body : std::min(found, body - options_.wide_tokens);
+}
+
+bool Scheduler::Admit(const TicketPtr& ticket) {
+  const size_t used = reserved_ + shared_.size();
+  if (used + ticket->cells_needed > model_.cells()) {
+    DropShared();
+    if (reserved_ + ticket->cells_needed > model_.cells()) return false;
+  }
+  waiting_.erase(std::find(waiting_.begin(), waiting_.end(), ticket));
+  last_client_ = ticket->client;
+  ticket->sequence = free_sequences_.back();
+  free_sequences_.pop_back();
+  reserved_ += ticket->cells_needed;
+  const double queue_ms = ticket->stopwatch.ElapsedMs();
+  Start start = FindStart(ticket->prompt);
+  if (running_.empty() && start.saved >= start.shared) {
+    // Alone, a request gets its cells in the order of their positions, as if nothing had been kept: the kernels add up
+    // in the order of cells.
+    DropShared();
+    start.shared = 0;
+  }
+  if (start.shared > 0) {
+    model_.Share(start.sequence, ticket->sequence, 0, start.shared);
+    ticket->held = start.shared;
+  }
+  if (start.saved > ticket->held) LoadPieces(*ticket, start.pieces, start.saved);
+  running_.push_back(ticket);
+  std::lock_guard lock(mutex_);
+  ticket->cached = ticket->held;
+  ticket->queue_ms = queue_ms;
+  statistics_.prompt_tokens += ticket->prompt.size();
+  statistics_.cached_tokens += ticket->held;
+  return true;
+}
+
+// Adds saved states to what the sequence holds, up to `limit`. Where one cannot be had, the rest is computed.
+void Scheduler::LoadPieces(Ticket& ticket, std::span<const PrefixCache::Piece> pieces, size_t limit) {
+  for (const PrefixCache::Piece& piece : pieces) {
+    const size_t end = std::min(piece.end, limit);
+    if (end <= ticket.held) continue;
+    const std::optional<std::span<const std::byte>> state = states_->Use(piece.state);
+    if (!state) return;
+    const bool loaded = model_.LoadState(spare_sequence_, *state).ok();
+    if (loaded) {
+      model_.Share(spare_sequence_, ticket.sequence, ticket.held, end);
+      ticket.held = end;
+    }
+    model_.Forget(spare_sequence_, 0);
+    if (!loaded) return;
+  }
+}
+
+std::vector<BatchToken> Scheduler::MakeBatch() {
+  std::vector<BatchToken> batch;
+  size_t readers = 0;
+  for (const TicketPtr& ticket : running_) {
+    ticket->scores_at.reset();
+    ticket->batch_end = ticket->held;
+    if (ticket->reads()) {
+      ++readers;
+      continue;
+    }
+    ticket->scores_at = batch.size();
+    const bool begins = ticket->held < ticket->prompt.size();
+    batch.push_back({begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, true});
+    ++ticket->batch_end;
+  }
+  const size_t most = batch.empty() ? options_.batch_tokens : options_.shared_batch_tokens;
+  size_t room = std::max(most, batch.size() + 1) - batch.size();
+  // Equal parts; who needs less leaves the rest to those behind. Another one is first each time.
+  if (readers > 0) ++first_to_read_;
+  for (size_t i = 0; i < running_.size() && readers > 0 && room > 0; ++i) {
+    Ticket& ticket = *running_[(first_to_read_ + i) % running_.size()];
+    if (!ticket.reads()) continue;
+    const size_t rest = ticket.prompt.size() - 1 - ticket.held;
+    size_t part = std::min(std::max<size_t>(1, room / readers), rest);
+    // What is left for the next batch is a wide part too.
+    if (rest > part && rest < part + options_.wide_tokens && rest > options_.wide_tokens) {
+      part = std::min(part, rest - options_.wide_tokens);
+    }
+    --readers;
+    room -= part;
+    for (size_t n = 0; n < part; ++n, ++ticket.batch_end) {
+      batch.push_back({ticket.prompt[ticket.batch_end], ticket.batch_end, ticket.sequence, false});
+    }
+  }
+  return batch;
+}
+
+void Scheduler::Step() {
+  const std::vector<BatchToken> batch = MakeBatch();
+  const std::vector<TicketPtr> computed = running_;
+  const Status status = model_.Compute(batch, [&computed] {
+    return std::all_of(computed.begin(), computed.end(), [](const TicketPtr& ticket) { return ticket->left.load(); });
+  });
+  {
+    std::lock_guard lock(mutex_);
+    ++statistics_.batches;
+    statistics_.batch_tokens += batch.size();
+  }
+  if (!status.ok()) {
+    for (const TicketPtr& ticket : computed) {
+      // Part of the batch may have been taken in.
+      model_.Forget(ticket->sequence, ticket->held);
+      End(ticket, status.code() == StatusCode::kAborted ? CancelledError("nobody waits for the answer") : status,
+          false);
+    }
+    return;
+  }
+  for (const TicketPtr& ticket : computed) {
+    ticket->held = ticket->batch_end;
+    if (!ticket->scores_at) continue;
+    if (ticket->max_tokens == 0) {
+      End(ticket, Status(), true);
+      continue;
+    }
+    std::string piece;
+    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at), piece);
+    if (!token) {
+      End(ticket, Status(), false);
+      continue;
+    }
+    ticket->last = *token;
+    ++ticket->written;
+    Publish(*ticket, std::move(piece));
+    const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
+    if (ticket->written == ticket->max_tokens || ticket->held == context_tokens) End(ticket, Status(), true);
+  }
+}
+
+void Scheduler::Publish(Ticket& ticket, std::string piece) {
+  {
+    std::lock_guard lock(mutex_);
+    ++statistics_.completion_tokens;
+    ticket.pieces.push_back(std::move(piece));
+  }
+  ticket.changed.notify_all();
+}
+
+void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
+  {
+    std::lock_guard lock(mutex_);
+    ticket->done = true;
+    ticket->truncated = truncated;
+    ticket->status = std::move(status);
+    ticket->warnings = std::exchange(warnings_, {});
+  }
+  ticket->changed.notify_all();
+  running_.erase(std::find(running_.begin(), running_.end(), ticket));
+  if (reuses_) {
+    KeepState(*ticket);
+    KeepShared(*ticket);
+  }
+  model_.Forget(ticket->sequence, 0);
+  free_sequences_.push_back(ticket->sequence);
+  reserved_ -= ticket->cells_needed;
+  UpdateStatistics();
+}
+
+// Saves what it has computed of its prompt and nobody has saved yet; also of a request that was given up.
+void Scheduler::KeepState(Ticket& ticket) {
+  if (!states_->enabled() || ticket.prompt.size() <= options_.wide_tokens) return;
+  const std::span<const Token> held(ticket.prompt.data(), std::min(ticket.held, ticket.prompt.size() - 1));
+  const std::vector<PrefixCache::Piece> known = states_->Match(held);
+  const size_t start = known.empty() ? 0 : known.back().end;
+  if (held.size() <= start) return;
+  model_.Share(ticket.sequence, spare_sequence_, start, held.size());
+  Result<std::vector<std::byte>> state = model_.SaveState(spare_sequence_);
+  model_.Forget(spare_sequence_, 0);
+  if (state.ok()) states_->Insert(held, start, *std::move(state));
+}
+
+// The beginning that this prompt and the last one have in common (the system message, at least) stays in the model,
+// where the next one can share its cells. It costs nothing to keep but room, so it is small.
+void Scheduler::KeepShared(Ticket& ticket) {
+  if (ticket.prompt.size() <= options_.wide_tokens) return;
+  const std::span<const Token> held(ticket.prompt.data(), std::min(ticket.held, ticket.prompt.size() - 1));
+  const size_t common = std::min(SharedTokens(held, last_prompt_), model_.cells() / 8);
+  last_prompt_.assign(held.begin(), held.end());
+  if (common < kSharedTokensMin || (common == shared_.size() && SharedTokens(held, shared_) == common)) return;
+  DropShared();
+  model_.Share(ticket.sequence, shared_sequence_, 0, common);
+  shared_.assign(held.begin(), held.begin() + static_cast<ptrdiff_t>(common));
+}
+
+void Scheduler::DropShared() {
+  model_.Forget(shared_sequence_, 0);
+  shared_.clear();
+}
+
+void Scheduler::UpdateStatistics() {
+  std::lock_guard lock(mutex_);
+  statistics_.requests_waiting = waiting_.size();
+  statistics_.requests_running = running_.size();
+  statistics_.cells = model_.cells();
+  statistics_.cells_reserved = reserved_;
+  statistics_.states_memory_bytes = states_->memory_bytes();
+  statistics_.states_disk_bytes = states_->disk_bytes();
+}
+
+}  // namespace ragtime

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scheduler runs many generations on one model at once: one thread computes a batch that holds the next token of each
+// request that writes and a part of the prompts of those that do not write yet. docs/internals/generation.md tells how.
+//
+// Threads: Run and statistics may be called concurrently; Run waits, and feeds the answer, on the calling thread.
+// Errors: the context's; kResourceExhausted where a prompt can never fit; the model's own.
+#ifndef RAGTIME_MODEL_LLAMA_SCHEDULER_H_
+#define RAGTIME_MODEL_LLAMA_SCHEDULER_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "model/answer_stream.h"
+#include "model/llama/batch_model.h"
+#include "model/llama/prefix_cache.h"
+#include "ragtime/context.h"
+#include "ragtime/generator.h"
+
+namespace ragtime {
+
+struct SchedulerOptions {
+  size_t context_tokens = 4096;  // Of one request: its prompt and its answer.
+  // The largest batch while nobody writes, and while somebody does, who would wait for it.
+  size_t batch_tokens = kBatchTokensMax;
+  size_t shared_batch_tokens = 128;
+  // llama.cpp computes attention for this many tokens and more at once with another kernel, which rounds in other ways.
+  // A prompt is therefore cut into parts no smaller than this, and a beginning is reused only as far as leaves such a
+  // part, or nothing: then reuse does not change a bit of the answer.
+  size_t wide_tokens = 64;
+  uint64_t memory_bytes_max = 0;  // Of saved states.
+  uint64_t disk_bytes_max = 0;
+  std::filesystem::path states_folder;  // Empty: none.
+  bool reuse = true;                    // False: every prompt is computed whole.
+  uint32_t seed = 0;
+};
+
+class Scheduler {
+ public:
+  // Uses all sequences of `model`, which must outlive it, two of them for itself.
+  Scheduler(BatchModel& model, SchedulerOptions options);
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+  // No Run may be under way. Saved states are written by then.
+  ~Scheduler();
+
+  Result<GenerationResult> Run(const Context& context, std::vector<Token> prompt, const GenerationRequest& request,
+                               AnswerStream& answer);
+  GeneratorStatistics statistics() const;
+
+ private:
+  struct Ticket;
+  struct Start;
+  using TicketPtr = std::shared_ptr<Ticket>;
+
+  void Loop();
+  // Of the caller.
+  Result<GenerationResult> Follow(const Context& context, Ticket& ticket, AnswerStream& answer);
+  // Of the engine thread.
+  void TakeWaiting();
+  TicketPtr NextInTurn();
+  bool Admit(const TicketPtr& ticket);
+  Start FindStart(const std::vector<Token>& prompt);
+  size_t Usable(size_t found, size_t prompt_tokens) const;
+  void LoadPieces(Ticket& ticket, std::span<const PrefixCache::Piece> pieces, size_t limit);
+  void DropGone();
+  void Step();
+  std::vector<BatchToken> MakeBatch();
+  void Advance(Ticket& ticket, std::span<float> scores);
+  void End(const TicketPtr& ticket, Status status, bool truncated);
+  void KeepState(Ticket& ticket);
+  void KeepShared(Ticket& ticket);
+  void DropShared();
+  void Publish(Ticket& ticket, std::string piece);
+  void UpdateStatistics();
+
+  BatchModel& model_;
+  const SchedulerOptions options_;
+  const bool reuses_;
+  const int spare_sequence_;   // For loading and saving.
+  const int shared_sequence_;  // Holds shared_.
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<TicketPtr> arrived_;      // Guarded by mutex_.
+  bool stopping_ = false;              // Guarded by mutex_.
+  GeneratorStatistics statistics_;     // Guarded by mutex_.
+  std::vector<std::string> warnings_;  // Guarded by mutex_. For whoever ends next.
+
+  // Of the engine thread only.
+  std::unique_ptr<PrefixCache> states_;
+  std::deque<TicketPtr> waiting_;
+  std::vector<TicketPtr> running_;
+  std::vector<int> free_sequences_;
+  std::string last_client_;
+  size_t reserved_ = 0;       // Cells that running requests may come to need.
+  size_t first_to_read_ = 0;  // Of running_, whose prompt gets its part of the next batch first.
+  std::vector<Token> last_prompt_;
+  std::vector<Token> shared_;  // The beginning that the last prompts had in common.
+
+  std::thread thread_;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_MODEL_LLAMA_SCHEDULER_H_

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: many requests at once are each answered as if alone, whatever is shared, saved, loaded and cancelled; a long
+// prompt stalls nobody; clients are served in turn; what counts as cached was not computed.
+// Method: ScriptedBatchModel refuses wrong batches, and its text depends on every cell a sequence holds.
+#include "model/llama/scheduler.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <random>
+
+#include "base/str_cat.h"
+#include "model/llama/scripted_batch_model.h"
+
+namespace ragtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<Token> RandomTokens(std::mt19937& random, size_t count) {
+  std::vector<Token> tokens(count);
+  for (Token& token : tokens) token = static_cast<Token>(random() % 62);
+  return tokens;
+}
+
+std::vector<Token> Joined(std::vector<Token> a, const std::vector<Token>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Result<GenerationResult> Ask(Scheduler& scheduler, const std::vector<Token>& prompt, size_t max_tokens = 8,
+                             const Context& context = {}, const std::string& client = "") {
+  const Generator::OnToken none;
+  AnswerStream answer(none);
+  GenerationRequest request;
+  request.max_tokens = max_tokens;
+  request.client = client;
+  return scheduler.Run(context, prompt, request, answer);
+}
+
+void ExpectAnswer(const Result<GenerationResult>& result, const std::vector<Token>& prompt, size_t max_tokens = 8) {
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  // The stream drops white space at the start and keeps it at the end.
+  EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, max_tokens));
+}
+
+class ScratchFolder {
+ public:
+  ScratchFolder() { fs::remove_all(path); }
+  ~ScratchFolder() { fs::remove_all(path); }
+  const fs::path path = fs::temp_directory_path() / StrCat("ragtime_scheduler_test_", ::getpid());
+  std::vector<fs::path> Files() const {
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path)) files.push_back(entry.path());
+    return files;
+  }
+};
+
+SchedulerOptions WithMemory() { return {.context_tokens = 512, .wide_tokens = 1, .memory_bytes_max = 1 << 20}; }
+
+TEST(SchedulerTest, WhatIsCachedWasNotComputed) {
+  std::mt19937 random(1);
+  ScriptedBatchModel model(2048, 6);
+  Scheduler scheduler(model, WithMemory());
+  const std::vector<Token> system = RandomTokens(random, 40);
+  std::vector<std::vector<Token>> prompts;
+  for (int i = 0; i < 4; ++i) prompts.push_back(Joined(system, RandomTokens(random, 60)));
+  prompts.push_back(Joined(prompts[0], RandomTokens(random, 30)));  // Goes on behind another one.
+  prompts.push_back({prompts[1].begin(), prompts[1].begin() + 70});
+  prompts.push_back(Joined(prompts.back(), RandomTokens(random, 30)));  // Leaves it within a saved state.
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const size_t before = model.computed;
+      const Result<GenerationResult> result = Ask(scheduler, prompts[i], 1);
+      ExpectAnswer(result, prompts[i], 1);
+      EXPECT_EQ(result->prompt_tokens, prompts[i].size());
+      EXPECT_EQ(model.computed - before, result->prompt_tokens - result->cached_tokens);
+      const size_t least = round > 0 ? prompts[i].size() - 1 : i == 0 ? 0 : system.size();
+      EXPECT_GE(result->cached_tokens, least) << "round " << round << ", prompt " << i;
+    }
+  }
+  const GeneratorStatistics statistics = scheduler.statistics();
+  EXPECT_EQ(statistics.prompt_tokens - statistics.cached_tokens, model.computed);
+  EXPECT_GT(statistics.states_memory_bytes, 0u);
+}
+
+TEST(SchedulerTest, ALongPromptStallsNobody) {
+  std::mt19937 random(2);
+  ScriptedBatchModel model(4096, 6);
+  const std::vector<Token> writer = RandomTokens(random, 10);
+  // One that goes on for a while.
+  std::vector<Token> prompt = writer;
+  while (ScriptedBatchModel::Answer(prompt, 40).size() < 80) prompt = RandomTokens(random, 10);
+  const std::vector<Token> reader = RandomTokens(random, 1500);
+  std::promise<void> writing;
+  std::promise<void> reading;
+  std::atomic<int> mixed = 0;
+  int batches = 0;
+  model.before_compute = [&](std::span<const BatchToken> batch) {
+    if (++batches == 2) {
+      writing.set_value();
+      reading.get_future().wait();
+    }
+    if (batches < 4) return;
+    const bool has_prompt = batch.size() > 1;
+    if (!has_prompt) return;
+    EXPECT_TRUE(batch.front().wants_scores) << "the writer got no token";
+    EXPECT_LE(batch.size(), 128u);
+    ++mixed;
+  };
+  Scheduler scheduler(model, {.context_tokens = 2048});
+  auto first = std::async(std::launch::async, [&] { return Ask(scheduler, prompt, 40); });
+  writing.get_future().wait();
+  auto second = std::async(std::launch::async, [&] { return Ask(scheduler, reader, 1); });
+  while (scheduler.statistics().requests_waiting == 0) std::this_thread::yield();
+  reading.set_value();
+  ExpectAnswer(first.get(), prompt, 40);
+  ExpectAnswer(second.get(), reader, 1);
+  EXPECT_GT(mixed, 8);
+}
+
+TEST(SchedulerTest, ClientsAreServedInTurn) {
+  std::mt19937 random(3);
+  ScriptedBatchModel model(2048, 3);  // One at a time.
+  std::promise<void> all_wait;
+  std::shared_future<void> gate = all_wait.get_future().share();
+  std::vector<size_t> order;  // Lengths of the prompts, which tell them apart.
+  model.before_compute = [&](std::span<const BatchToken> batch) {
+    gate.wait();
+    if (batch.size() > 1) order.push_back(batch.size() + 1);  // Its last token comes alone.
+  };
+  Scheduler scheduler(model, {.context_tokens = 512});
+  std::vector<std::future<Result<GenerationResult>>> results;
+  const auto ask = [&](size_t length, const std::string& client) {
+    const uint64_t before = scheduler.statistics().requests_waiting + scheduler.statistics().requests_running;
+    results.push_back(std::async(std::launch::async, [&scheduler, &random, length, client] {
+      static std::mutex mutex;
+      std::unique_lock lock(mutex);
+      const std::vector<Token> prompt = RandomTokens(random, length);
+      lock.unlock();
+      return Ask(scheduler, prompt, 1, {}, client);
+    }));
+    for (;;) {
+      const GeneratorStatistics now = scheduler.statistics();
+      if (now.requests_waiting + now.requests_running > before) return;
+      std::this_thread::yield();
+    }
+  };
+  ask(10, "a");
+  ask(11, "a");
+  ask(12, "a");
+  ask(20, "b");
+  ask(21, "b");
+  ask(30, "c");
+  all_wait.set_value();
+  for (auto& result : results) EXPECT_TRUE(result.get().ok());
+  EXPECT_EQ(order, (std::vector<size_t>{10, 20, 30, 11, 21, 12}));
+}
+
+TEST(SchedulerTest, APromptThatIsBeingReadIsNotReadTwice) {
+  std::mt19937 random(4);
+  ScriptedBatchModel model(4096, 6);
+  std::promise<void> both_wait;
+  std::shared_future<void> gate = both_wait.get_future().share();
+  model.before_compute = [&](std::span<const BatchToken>) { gate.wait(); };
+  Scheduler scheduler(model, {.context_tokens = 2048, .wide_tokens = 1, .memory_bytes_max = 1 << 20});
+  const std::vector<Token> prompt = RandomTokens(random, 900);
+  auto first = std::async(std::launch::async, [&] { return Ask(scheduler, prompt, 1); });
+  while (scheduler.statistics().requests_running == 0) std::this_thread::yield();
+  const std::vector<Token> longer = Joined(prompt, {1, 2, 3});
+  auto second = std::async(std::launch::async, [&] { return Ask(scheduler, longer, 1); });
+  while (scheduler.statistics().requests_waiting == 0) std::this_thread::yield();
+  both_wait.set_value();
+  ExpectAnswer(first.get(), prompt, 1);
+  const Result<GenerationResult> shared = second.get();
+  ExpectAnswer(shared, longer, 1);
+  EXPECT_EQ(shared->cached_tokens, prompt.size() - 1);
+  EXPECT_EQ(model.computed, longer.size() + 1);
+}
+
+TEST(SchedulerTest, PartsAreWideOrNothing) {
+  std::mt19937 random(10);
+  ScriptedBatchModel model(2048, 4);
+  size_t narrow = 0;
+  model.before_compute = [&](std::span<const BatchToken> batch) { narrow += batch.size() > 1 && batch.size() < 64; };
+  Scheduler scheduler(model, {.context_tokens = 1024, .memory_bytes_max = 1 << 20});
+  const std::vector<Token> beginning = RandomTokens(random, 300);
+  for (const size_t more : {1, 10, 63, 64, 65, 200, 212, 213, 214, 277, 278, 279}) {
+    const std::vector<Token> prompt = Joined(beginning, RandomTokens(random, more));
+    const Result<GenerationResult> result = Ask(scheduler, prompt, 1);
+    ExpectAnswer(result, prompt, 1);
+    if (more == 10) {
+      EXPECT_EQ(result->cached_tokens, prompt.size() - 1 - 64);
+    }
+    if (more >= 65) {
+      EXPECT_EQ(result->cached_tokens, beginning.size());
+    }
+    EXPECT_EQ(Ask(scheduler, prompt, 1)->cached_tokens, prompt.size() - 1);
+    // Whole, it is cut into wide parts too.
+    const std::vector<Token> fresh = RandomTokens(random, prompt.size() + 212);
+    ExpectAnswer(Ask(scheduler, fresh, 1), fresh, 1);
+  }
+  EXPECT_EQ(narrow, 0u);
+  // What is shorter than a wide part is computed whole.
+  const std::vector<Token> few = {beginning.begin(), beginning.begin() + 40};
+  EXPECT_EQ(Ask(scheduler, few, 1)->cached_tokens, 0u);
+}
+
+TEST(SchedulerTest, ErrorsReachTheirRequestsAndNobodyElse) {
+  std::mt19937 random(5);
+  ScriptedBatchModel model(256, 4);
+  Scheduler scheduler(model, {.context_tokens = 512});
+  const Status too_long = Ask(scheduler, RandomTokens(random, 256)).status();
+  EXPECT_EQ(too_long.code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(too_long.message().ends_with(": 256 of 256 tokens")) << too_long.message();
+  EXPECT_EQ(Ask(scheduler, {}).status().code(), StatusCode::kInvalidArgument);
+  bool fail = true;
+  model.before_compute = [&](std::span<const BatchToken>) {
+    if (std::exchange(fail, false)) model.next_error = InternalError("the model broke");
+  };
+  const std::vector<Token> prompt = RandomTokens(random, 50);
+  EXPECT_EQ(Ask(scheduler, prompt).status().message(), "the model broke");
+  ExpectAnswer(Ask(scheduler, prompt), prompt);
+  Context context;
+  context.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  EXPECT_EQ(Ask(scheduler, prompt, 8, context).status().code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST(SchedulerTest, AModelThatKeepsNoBeginningsComputesEverything) {
+  std::mt19937 random(6);
+  ScriptedBatchModel model(512, 4, /*keeps=*/false);
+  Scheduler scheduler(model, WithMemory());
+  const std::vector<Token> prompt = RandomTokens(random, 100);
+  for (int i = 0; i < 2; ++i) {
+    const Result<GenerationResult> result = Ask(scheduler, prompt);
+    ExpectAnswer(result, prompt);
+    EXPECT_EQ(result->cached_tokens, 0u);
+  }
+}
+
+TEST(SchedulerTest, StatesOutliveARestartAndDamage) {
+  std::mt19937 random(7);
+  const ScratchFolder folder;
+  const std::vector<Token> beginning = RandomTokens(random, 100);
+  const std::vector<Token> prompt = Joined(beginning, RandomTokens(random, 50));
+  const std::vector<Token> other = Joined(beginning, RandomTokens(random, 70));
+  const SchedulerOptions options = {
+      .context_tokens = 512, .wide_tokens = 1, .disk_bytes_max = 1 << 20, .states_folder = folder.path};
+  const auto ask = [&](const std::vector<Token>& tokens, const std::string& fingerprint = std::string(32, 'f')) {
+    ScriptedBatchModel model(1024, 4);
+    model.fingerprint_ = fingerprint;
+    Scheduler scheduler(model, options);
+    Result<GenerationResult> result = Ask(scheduler, tokens);
+    ExpectAnswer(result, tokens);
+    EXPECT_EQ(model.computed + result->cached_tokens,
+              tokens.size() + result->completion_tokens - (result->completion_tokens == 8 ? 1 : 0));
+    return result.ok() ? *result : GenerationResult{};
+  };
+  EXPECT_EQ(ask(prompt).cached_tokens, 0u);
+  EXPECT_EQ(ask(prompt).cached_tokens, prompt.size() - 1);
+  EXPECT_EQ(ask(other).cached_tokens, beginning.size());
+  EXPECT_EQ(ask(other).cached_tokens, other.size() - 1);
+  ASSERT_EQ(folder.Files().size(), 2u);
+
+  // Another model's states are not for this one.
+  EXPECT_EQ(ask(prompt, std::string(32, 'e')).cached_tokens, 0u);
+  EXPECT_EQ(ask(prompt).cached_tokens, prompt.size() - 1);
+  ASSERT_EQ(folder.Files().size(), 3u);
+
+  // Bytes that changed are seen, told of, and computed again.
+  for (const fs::path& path : folder.Files()) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(path) - 3));
+    file.put('!');
+  }
+  GenerationResult result = ask(prompt);
+  EXPECT_EQ(result.cached_tokens, 0u);
+  ASSERT_FALSE(result.warnings.empty());
+  EXPECT_NE(result.warnings[0].find("damaged"), std::string::npos) << result.warnings[0];
+  result = ask(prompt);
+  EXPECT_EQ(result.cached_tokens, prompt.size() - 1);
+  EXPECT_TRUE(result.warnings.empty());
+
+  // What is no state stays and is told of.
+  std::ofstream(folder.path / "notes.kv")
+      << "this is text, and longer than the head of a file of states is, by far: " << std::string(100, 'x');
+  result = ask(prompt);
+  EXPECT_EQ(result.cached_tokens, prompt.size() - 1);
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_NE(result.warnings[0].find("notes.kv"), std::string::npos) << result.warnings[0];
+  EXPECT_TRUE(fs::exists(folder.path / "notes.kv"));
+}
+
+TEST(SchedulerTest, ALostFolderIsNoError) {
+  std::mt19937 random(8);
+  const ScratchFolder folder;
+  ScriptedBatchModel model(1024, 4);
+  Scheduler scheduler(
+      model, {.context_tokens = 512, .wide_tokens = 1, .disk_bytes_max = 1 << 20, .states_folder = folder.path});
+  const std::vector<Token> prompt = RandomTokens(random, 100);
+  ExpectAnswer(Ask(scheduler, prompt), prompt);
+  const std::vector<Token> another = RandomTokens(random, 100);
+  ExpectAnswer(Ask(scheduler, another), another);  // So that the first is no longer in the model itself.
+  fs::remove_all(folder.path);
+  const Result<GenerationResult> again = Ask(scheduler, prompt);
+  ExpectAnswer(again, prompt);
+  EXPECT_TRUE(again->warnings.empty());
+}
+
+TEST(SchedulerTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
+  const char* from_environment = std::getenv("RAGTIME_SEED");
+  const auto seed =
+      static_cast<uint32_t>(from_environment != nullptr ? std::strtoul(from_environment, nullptr, 10) : 9);
+  std::printf("RAGTIME_SEED=%u\n", seed);
+  std::mt19937 random(seed);
+  const ScratchFolder folder;
+  // Too few cells for all, and caps that evict all the time.
+  ScriptedBatchModel model(600, 7);
+  Scheduler scheduler(model, {.context_tokens = 300,
+                              .batch_tokens = 64,
+                              .shared_batch_tokens = 16,
+                              .wide_tokens = seed % 2 == 0 ? 1u : 12u,
+                              .memory_bytes_max = 4000,
+                              .disk_bytes_max = 6000,
+                              .states_folder = folder.path});
+  std::vector<std::vector<Token>> passages;
+  for (int i = 0; i < 6; ++i) passages.push_back(RandomTokens(random, 20 + random() % 40));
+  constexpr int kThreads = 10;
+  constexpr int kRequests = 100;
+  std::atomic<int> answered = 0;
+  std::atomic<int> ended = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t, own = std::mt19937(seed * 100 + static_cast<uint32_t>(t))]() mutable {
+      for (int i = 0; i < kRequests; ++i) {
+        std::vector<Token> prompt = passages[0];
+        for (size_t n = own() % 4; n > 0; --n) prompt = Joined(prompt, passages[own() % passages.size()]);
+        prompt.push_back(static_cast<Token>(own() % 8));
+        const size_t max_tokens = own() % 30;
+        std::stop_source source;
+        Context context;
+        context.stop = source.get_token();
+        std::thread canceller;
+        const uint32_t fate = own() % 6;
+        if (fate == 0) context.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(own() % 3000);
+        if (fate == 1) {
+          canceller = std::thread([source, pause = own() % 2000]() mutable {
+            std::this_thread::sleep_for(std::chrono::microseconds(pause));
+            source.request_stop();
+          });
+        }
+        const std::string client(1, static_cast<char>('a' + t % 3));
+        if (fate == 2) {  // The receiver has enough.
+          size_t pieces = 0;
+          const Generator::OnToken few = [&pieces](Channel, std::string_view) { return ++pieces < 3; };
+          AnswerStream answer(few);
+          GenerationRequest request;
+          request.max_tokens = max_tokens;
+          const Result<GenerationResult> result = scheduler.Run(context, prompt, request, answer);
+          EXPECT_TRUE(result.ok() || prompt.size() >= 300) << result.status().ToString();
+        } else {
+          const Result<GenerationResult> result = Ask(scheduler, prompt, max_tokens, context, client);
+          if (result.ok()) {
+            EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, max_tokens));
+            EXPECT_LT(result->cached_tokens, prompt.size());
+            ++answered;
+          } else {
+            const StatusCode code = result.status().code();
+            EXPECT_TRUE(code == StatusCode::kCancelled || code == StatusCode::kDeadlineExceeded ||
+                        (code == StatusCode::kResourceExhausted && prompt.size() >= 300))
+                << result.status().ToString();
+          }
+        }
+        if (canceller.joinable()) canceller.join();
+        ++ended;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, kThreads * kRequests);
+  EXPECT_GT(answered, kThreads * kRequests / 3);
+  // Cells of requests that were given up come back.
+  const std::vector<Token> last = RandomTokens(random, 250);
+  ExpectAnswer(Ask(scheduler, last, 40), last, 40);
+  const GeneratorStatistics statistics = scheduler.statistics();
+  EXPECT_LE(statistics.states_memory_bytes, 4000u);
+  EXPECT_LE(statistics.states_disk_bytes, 6000u);
+  EXPECT_GT(statistics.cached_tokens, statistics.prompt_tokens / 10);
+  uint64_t bytes = 0;
+  for (const fs::path& path : folder.Files()) bytes += fs::file_size(path);
+  EXPECT_EQ(bytes, statistics.states_disk_bytes);
+}
+
+}  // namespace
+}  // namespace ragtime

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TokenChooser chooses each next token by the scores: the best one, or one at random by temperature, among those that
+// the markers allow. A token is chosen first and checked then, so that a forbidden one costs only when it comes.
+//
+// Threads: one at a time.
+#ifndef RAGTIME_MODEL_LLAMA_TOKEN_CHOOSER_H_
+#define RAGTIME_MODEL_LLAMA_TOKEN_CHOOSER_H_
+
+#include <llama.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/llama/batch_model.h"
+#include "model/marker_filter.h"
+#include "ragtime/generator.h"
+
+namespace ragtime {
+
+class TokenChooser {
+ public:
+  TokenChooser(BatchModel& model, const GenerationRequest& request, uint32_t seed);
+  TokenChooser(const TokenChooser&) = delete;
+  TokenChooser& operator=(const TokenChooser&) = delete;
+  ~TokenChooser();
+
+  // The next token and its text; `scores` are changed. nullopt: the generation ends here.
+  std::optional<Token> Next(std::span<float> scores, std::string& piece);
+
+ private:
+  Token Choose(std::span<const float> scores);
+  // False if no token is left.
+  bool ForbidAllThatIsNotAllowed(std::span<float> scores);
+
+  BatchModel& model_;
+  MarkerFilter filter_;
+  llama_sampler* chain_ = nullptr;
+  std::vector<llama_token_data> candidates_;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_MODEL_LLAMA_TOKEN_CHOOSER_H_

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: `ragtime serve` as users run it: real models, real HTTP, streams, clients that leave, signals; and states of
+the language model that outlive the process.
+
+Run by ctest: serve_test.py BINARY SOURCE_DIR [unittest arguments]. Ingests examples/documents once.
+"""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
+import schema_check
+
+BINARY = pathlib.Path(sys.argv[1]).resolve()
+SOURCE = pathlib.Path(sys.argv[2]).resolve()
+QUESTION = "How much does a replacement for a lost card cost?"
+
+
+def environment():
+    return {
+        k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in ("RAGTIME_MODELS", "RAGTIME_CACHE")
+    }
+
+
+def run(*arguments):
+    return subprocess.run(
+        [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=300, env=environment()
+    )
+
+
+class Serving:
+    """A server process on a port that the system chose."""
+
+    def __init__(self, kb, *arguments, **variables):
+        self.process = subprocess.Popen(
+            [str(BINARY), "serve", "--kb", str(kb), "--port", "0", "--json", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environment(), **variables},
+        )
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1])
+        started = json.loads(line)
+        schema_check.check(started, json.loads((SOURCE / "docs/reference/json/listening.schema.json").read_text()))
+        self.port = started["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def request(self, method, path, body=None, timeout=300):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        text = response.read().decode("utf-8")
+        connection.close()
+        return response, text
+
+    def chat(self, question, **more):
+        response, text = self.request(
+            "POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": question}], **more}
+        )
+        return response, text
+
+    def metrics(self):
+        values = {}
+        for line in self.request("GET", "/metrics")[1].splitlines():
+            if not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                values[name] = float(value)
+        return values
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=300)
+        return self.process.returncode, errors
+
+
+class Serve(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="ragtime_serve_"))
+        cls.kb = cls.folder / "kb"
+        result = run("ingest", SOURCE / "examples" / "documents", "--kb", cls.kb)
+        assert result.returncode == 0, result.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def copy_of_kb(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="case_", dir=self.folder))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        shutil.copytree(self.kb, folder / "kb", ignore=shutil.ignore_patterns("kv"))
+        return folder / "kb"
+
+    def test_ask_twice_reads_the_prompt_once(self):
+        kb = self.copy_of_kb()
+
+        def ask():
+            result = run("ask", QUESTION, "--kb", kb, "--mode", "generate", "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            answer = json.loads(result.stdout)
+            schema_check.check(answer, json.loads((SOURCE / "docs/reference/json/ask.schema.json").read_text()))
+            return answer
+
+        first, second = ask(), ask()
+        self.assertEqual(first["usage"]["cached_tokens"], 0)
+        self.assertGreater(first["usage"]["prompt_tokens"], 300)
+        self.assertEqual(second["usage"]["cached_tokens"], second["usage"]["prompt_tokens"] - 1)
+        self.assertEqual(second["answer"], first["answer"])
+        # Several hundred tokens less, which take seconds on a busy machine; the rest of both is loading the model.
+        warm = min(second["timings_ms"]["ttft"], ask()["timings_ms"]["ttft"])
+        self.assertLess(warm, first["timings_ms"]["ttft"])
+        # The folder is of no other use.
+        for path in (kb / "kv").iterdir():
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        third = ask()
+        self.assertEqual(third["usage"]["cached_tokens"], 0)
+        self.assertEqual(third["answer"], first["answer"])
+        self.assertIn("generator", [warning["code"] for warning in third["warnings"]])
+        shutil.rmtree(kb / "kv")
+        self.assertEqual(ask()["usage"]["cached_tokens"], 0)
+        self.assertEqual(run("verify", "--kb", kb).returncode, 0)
+
+    def test_chat_search_and_restart(self):
+        kb = self.copy_of_kb()
+        with Serving(kb, "--mode", "generate") as server:
+            self.assertEqual(server.request("GET", "/healthz")[0].status, 200)
+            self.assertEqual(server.request("GET", "/readyz")[0].status, 200)
+            response, text = server.chat(QUESTION, max_tokens=12)
+            self.assertEqual(response.status, 200, text)
+            first = json.loads(text)
+            self.assertEqual(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0)
+            again = json.loads(server.chat(QUESTION, max_tokens=12)[1])
+            self.assertEqual(
+                again["usage"]["prompt_tokens_details"]["cached_tokens"], again["usage"]["prompt_tokens"] - 1
+            )
+            self.assertEqual(again["choices"], first["choices"])
+            response, text = server.chat(QUESTION, max_tokens=12, stream=True, stream_options={"include_usage": True})
+            self.assertEqual(response.getheader("Content-Type"), "text/event-stream")
+            events = [line[6:] for line in text.splitlines() if line.startswith("data: ")]
+            self.assertEqual(events.pop(), "[DONE]")
+            events = [json.loads(event) for event in events]
+            pieces = [e["choices"][0]["delta"].get("content", "") for e in events if e["choices"]]
+            self.assertEqual("".join(pieces), first["choices"][0]["message"]["content"])
+            self.assertIn("usage", events[-1])
+            response, text = server.request("POST", "/v1/search", {"query": QUESTION, "top_k": 3})
+            found = json.loads(text)
+            schema_check.check(found, json.loads((SOURCE / "docs/reference/json/search.schema.json").read_text()))
+            self.assertEqual(found["hits"][0]["file"], "en/borrowing.md")
+            metrics = server.metrics()
+            self.assertEqual(metrics['ragtime_requests_total{path="/v1/chat/completions",code="200"}'], 3)
+            self.assertGreater(metrics["ragtime_llm_cached_tokens_total"], 0)
+            code, errors = server.end()
+            self.assertEqual(code, 0, errors)
+        with Serving(kb, "--mode", "generate") as server:
+            warm = json.loads(server.chat(QUESTION, max_tokens=12)[1])
+            self.assertEqual(
+                warm["usage"]["prompt_tokens_details"]["cached_tokens"], warm["usage"]["prompt_tokens"] - 1
+            )
+            self.assertEqual(warm["choices"], first["choices"])
+
+    def test_citations_of_extracted_answers(self):
+        with Serving(self.copy_of_kb(), "--mode", "extract") as server:
+            response, text = server.chat("借书证丢了怎么办？")
+            answer = json.loads(text)
+            self.assertEqual(answer["ragtime"]["mode"], "extract")
+            self.assertEqual(answer["citations"][0]["file"], "zh/借阅指南.md")
+            self.assertIn("[1]", answer["choices"][0]["message"]["content"])
+            response, text = server.chat("x", ragtime={"filter": "nothing ="})
+            self.assertEqual(response.status, 400)
+            self.assertEqual(json.loads(text)["error"]["code"], "invalid_argument")
+
+    def test_many_at_once_and_who_leaves(self):
+        with Serving(self.copy_of_kb(), "--mode", "generate") as server:
+            leaver = socket.create_connection(("127.0.0.1", server.port))
+            message = {"role": "user", "content": "Can I cut PVC with the laser?"}
+            body = json.dumps({"messages": [message], "stream": True})
+            leaver.sendall(
+                (
+                    "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}"
+                ).encode()
+            )
+            questions = [QUESTION, "Can I cut PVC with the laser?", "When do the study rooms close?", QUESTION]
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                answers = [pool.submit(server.chat, question, max_tokens=8, user=question) for question in questions]
+                time.sleep(0.2)
+                leaver.close()
+                for answer in answers:
+                    response, text = answer.result()
+                    self.assertEqual(response.status, 200, text)
+                    self.assertTrue(json.loads(text)["choices"][0]["message"]["content"])
+            for _ in range(600):
+                metrics = server.metrics()
+                if metrics["ragtime_requests_running"] == 0 and metrics["ragtime_llm_requests_running"] == 0:
+                    break
+                time.sleep(0.1)
+            self.assertEqual(metrics["ragtime_requests_running"], 0)
+            self.assertEqual(metrics["ragtime_llm_kv_cells_reserved"], 0)
+
+    def test_a_signal_lets_the_answer_finish(self):
+        with Serving(self.copy_of_kb(), "--mode", "generate", RAGTIME_SERVER_DRAIN_MS="240000") as server:
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                answer = pool.submit(server.chat, QUESTION, max_tokens=20)
+                while server.metrics()["ragtime_requests_running"] == 0 and not answer.done():
+                    time.sleep(0.01)
+                code, errors = server.end(signal.SIGINT)
+                self.assertEqual(code, 0, errors)
+                response, text = answer.result()
+                self.assertEqual(response.status, 200, text)
+
+    def test_bad_starts_are_named(self):
+        result = run("serve", "--kb", self.folder / "missing", "--port", "0")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("there is no knowledge base", result.stderr)
+        with Serving(self.copy_of_kb()) as server:
+            result = run("serve", "--kb", self.copy_of_kb(), "--port", server.port)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"127.0.0.1:{server.port}", result.stderr)
+        self.assertEqual(run("serve", "--kb", self.kb, "--port", "70000").returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
