@@ -10,7 +10,7 @@
 #include "base/child_process.h"
 #include "base/str_cat.h"
 #include "store/milvus/lite_process.h"
-#include "store/milvus/milvus_server.h"
+#include "store/milvus/milvus.h"
 #include "testing/status_matchers.h"
 #include "testing/store_testing.h"
 
@@ -48,7 +48,7 @@ class MilvusCollectionTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = std::make_unique<TemporaryFolder>();
-    server_ = Value(MilvusServer::Open({}, LiteOptions(folder_->path())));
+    server_ = Value(OpenMilvus({}, LiteOptions(folder_->path())));
   }
   static void TearDownTestSuite() {
     server_.reset();
@@ -135,11 +135,11 @@ class MilvusCollectionTest : public testing::Test {
   testing::ScopedTrace trace_{__FILE__, __LINE__, StrCat("RAGTIME_SEED=", seed_)};
   Random random_{seed_};
   static std::unique_ptr<TemporaryFolder> folder_;
-  static std::unique_ptr<MilvusServer> server_;
+  static std::unique_ptr<CollectionServer> server_;
 };
 
 std::unique_ptr<TemporaryFolder> MilvusCollectionTest::folder_;
-std::unique_ptr<MilvusServer> MilvusCollectionTest::server_;
+std::unique_ptr<CollectionServer> MilvusCollectionTest::server_;
 
 TEST_F(MilvusCollectionTest, RandomOperationsAsInAMap) {
   for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
@@ -242,6 +242,11 @@ TEST_F(MilvusCollectionTest, SaysWhatDiffersAndDropsWhatIsThere) {
   EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
   EXPECT_NE(refused.status().message().find("COSINE"), std::string::npos) << refused.status().ToString();
   other = spec;
+  other.index_type = "HNSW";
+  EXPECT_THAT(server_->OpenOrMake({}, other), StatusIs(StatusCode::kFailedPrecondition));
+  other.index_type = "SPARSE_INVERTED_INDEX";
+  EXPECT_THAT(server_->OpenOrMake({}, other), StatusIs(StatusCode::kInvalidArgument));
+  other = spec;
   other.columns.push_back({"fresh", FieldType::kInt});
   EXPECT_THAT(server_->OpenOrMake({}, other), StatusIs(StatusCode::kFailedPrecondition));
   EXPECT_OK(server_->Drop({}, spec.name));
@@ -272,10 +277,10 @@ TEST(MilvusLiteTest, WhatWasPutIsThereAfterARestart) {
   const CollectionSpec spec{.name = "kept", .dimension = kDimension};
   const CollectionRow row{.id = 7, .vector = RandomVector(random, kDimension), .text = "kept 留下"};
   {
-    const auto server = Value(MilvusServer::Open({}, LiteOptions(folder.path())));
+    const auto server = Value(OpenMilvus({}, LiteOptions(folder.path())));
     ASSERT_OK(Value(server->OpenOrMake({}, spec))->Put({}, std::span(&row, 1)));
   }
-  const auto server = Value(MilvusServer::Open({}, LiteOptions(folder.path())));
+  const auto server = Value(OpenMilvus({}, LiteOptions(folder.path())));
   const auto rows = Value(Value(server->OpenOrMake({}, spec))->Scan({}, Filter(), 0, 10, true));
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].text, row.text);
@@ -286,11 +291,11 @@ TEST(MilvusLiteTest, SaysWhatIsMissing) {
   const TemporaryFolder folder;
   MilvusOptions options = LiteOptions(folder.path());
   options.lite_program = "/nowhere/milvus-lite";
-  const auto missing = MilvusServer::Open({}, options);
+  const auto missing = OpenMilvus({}, options);
   EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound));
   EXPECT_NE(missing.status().remedy().find("pip install milvus-lite"), std::string::npos);
 
-  const auto nobody = Value(MilvusServer::Open(
+  const auto nobody = Value(OpenMilvus(
       {}, {.uri = StrCat("http://127.0.0.1:", Value(FreePort())), .token = "secret", .retry = {.attempts_max = 1}}));
   const auto status = nobody->Exists({}, "x").status();
   EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable));
@@ -305,8 +310,7 @@ TEST(MilvusLiteTest, AServerThatDiesIsNamedAndItsRowsAreKept) {
   const auto row = [&](int64_t id) { return CollectionRow{.id = id, .vector = RandomVector(random, kDimension)}; };
   {
     auto process = Value(LiteProcess::Start({}, folder.path(), LiteOptions(folder.path()).lite_program));
-    const auto server =
-        Value(MilvusServer::Open({}, {.uri = process->uri(), .retry = {.attempts_max = 2, .backoff_ms = 10}}));
+    const auto server = Value(OpenMilvus({}, {.uri = process->uri(), .retry = {.attempts_max = 2, .backoff_ms = 10}}));
     const auto collection = Value(server->OpenOrMake({}, spec));
     const std::vector<CollectionRow> first = {row(1), row(2)};
     ASSERT_OK(collection->Put({}, first));
@@ -316,7 +320,7 @@ TEST(MilvusLiteTest, AServerThatDiesIsNamedAndItsRowsAreKept) {
     EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable));
     EXPECT_NE(status.message().find("Upsert of the collection kept"), std::string::npos) << status.ToString();
   }
-  const auto server = Value(MilvusServer::Open({}, LiteOptions(folder.path())));
+  const auto server = Value(OpenMilvus({}, LiteOptions(folder.path())));
   EXPECT_EQ(Value(Value(server->OpenOrMake({}, spec))->Count({}, Filter())), 2u);
 }
 

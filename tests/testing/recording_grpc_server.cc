@@ -6,6 +6,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <stdexcept>
@@ -28,23 +29,32 @@ class RecordingGrpcServer::Call final : public grpc::ServerGenericBidiReactor {
  public:
   Call(RecordingGrpcServer::Service& service, grpc::GenericCallbackServerContext& context);
   void OnReadDone(bool ok) override;
-  void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+  void OnCancel() override { End(grpc::Status::CANCELLED); }
   void OnDone() override { delete this; }
 
  private:
+  // A call may be cancelled while it is answered, and is ended once.
+  void End(const grpc::Status& status) {
+    if (!ended_.test_and_set()) Finish(status);
+  }
+
   RecordingGrpcServer::Service& service_;
   RecordedCall call_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
+  std::atomic_flag ended_;
 };
 
 class RecordingGrpcServer::Service final : public grpc::CallbackGenericService {
  public:
-  Service(Replies replies, const std::string& certificate, const std::string& key) : replies_(std::move(replies)) {
+  Service(Replies replies, const Tls& tls) : replies_(std::move(replies)) {
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
-    if (!certificate.empty()) {
-      grpc::SslServerCredentialsOptions options;
-      options.pem_key_cert_pairs.push_back({key, certificate});
+    if (!tls.certificate.empty()) {
+      grpc::SslServerCredentialsOptions options(tls.client_authority.empty()
+                                                    ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                                    : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+      options.pem_key_cert_pairs.push_back({tls.key, tls.certificate});
+      options.pem_root_certs = tls.client_authority;
       credentials = grpc::SslServerCredentials(options);
     }
     grpc::ServerBuilder builder;
@@ -90,18 +100,18 @@ RecordingGrpcServer::Call::Call(RecordingGrpcServer::Service& service, grpc::Gen
 }
 
 void RecordingGrpcServer::Call::OnReadDone(bool ok) {
-  if (!ok) return Finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
+  if (!ok) return End(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no request"));
   call_.request = BytesOf(request_);
   const GrpcReply reply = service_.Take(std::move(call_));
   if (reply.never) return;
-  if (reply.code != 0) return Finish(grpc::Status(static_cast<grpc::StatusCode>(reply.code), reply.message));
+  if (reply.code != 0) return End(grpc::Status(static_cast<grpc::StatusCode>(reply.code), reply.message));
   const grpc::Slice slice(reply.response);
   response_ = grpc::ByteBuffer(&slice, 1);
-  StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
+  if (!ended_.test_and_set()) StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
 }
 
-RecordingGrpcServer::RecordingGrpcServer(Replies replies, const std::string& certificate, const std::string& key)
-    : service_(std::make_unique<Service>(std::move(replies), certificate, key)) {}
+RecordingGrpcServer::RecordingGrpcServer(Replies replies, const Tls& tls)
+    : service_(std::make_unique<Service>(std::move(replies), tls)) {}
 
 RecordingGrpcServer::~RecordingGrpcServer() = default;
 

@@ -30,9 +30,16 @@ struct GrpcReply {
 
 class RecordingGrpcServer {
  public:
-  // `reply` is asked for each call with its number from 0. With certificate and key (PEM) it speaks TLS.
+  // In PEM. All empty: no TLS; with an authority, a client must show a certificate of it.
+  struct Tls {
+    std::string certificate;
+    std::string key;
+    std::string client_authority;
+  };
+
+  // `replies` is asked for each call with its number from 0.
   using Replies = std::function<GrpcReply(size_t number, const RecordedCall& call)>;
-  explicit RecordingGrpcServer(Replies replies, const std::string& certificate = "", const std::string& key = "");
+  explicit RecordingGrpcServer(Replies replies, const Tls& tls = {});
   ~RecordingGrpcServer();
 
   int port() const;

@@ -4,8 +4,8 @@
 
 usage: descriptors.py WHEEL OUT
 The package holds them serialized, in Python modules that protoc wrote; they are read as text and never run. OUT names
-every file that milvus.proto imports but google/protobuf/descriptor.proto, which comes with protoc. Standard library
-only. Errors are one sentence on stderr and exit code 1; wrong use is 2.
+every file that milvus.proto imports as milvus_proto/X, but google/protobuf/descriptor.proto, which comes with protoc.
+Standard library only. Errors are one sentence on stderr and exit code 1; wrong use is 2.
 """
 
 import ast
@@ -14,6 +14,7 @@ import sys
 import zipfile
 
 FOLDER = "pymilvus/grpc_gen/"
+TARGET = b"milvus_proto/"
 # Each after those that it imports.
 MODULES = ("common", "schema", "feder", "msg", "rg", "milvus")
 
@@ -46,9 +47,44 @@ def varint(number):
     return bytes(encoded)
 
 
+def read_varint(data, at):
+    number = shift = 0
+    while True:
+        byte = data[at]
+        number |= (byte & 0x7F) << shift
+        at += 1
+        shift += 7
+        if byte < 0x80:
+            return number, at
+
+
+def in_folder(file):
+    """The same FileDescriptorProto, with its name and those that it imports in a folder of their own.
+
+    protobuf knows files by name in the whole process, and somebody else's may be called common.proto too.
+    """
+    out, at = bytearray(), 0
+    while at < len(file):
+        tag, value_at = read_varint(file, at)
+        if tag & 7 != 2:  # Every field of it but numbers is length-delimited.
+            _, end = read_varint(file, value_at)
+            out += file[at:end]
+        else:
+            size, value_at = read_varint(file, value_at)
+            end = value_at + size
+            value = file[value_at:end]
+            if tag >> 3 in (1, 3) and not value.startswith(b"google/"):
+                value = TARGET + value
+            out += varint(tag) + varint(len(value)) + value
+        at = end
+    if at != len(file):
+        raise DescriptorError("a file descriptor is cut short")
+    return bytes(out)
+
+
 def descriptor_set(files):
     """A FileDescriptorSet: field 1, repeated, length-delimited."""
-    return b"".join(b"\x0a" + varint(len(file)) + file for file in files)
+    return b"".join(b"\x0a" + varint(len(file)) + file for file in map(in_folder, files))
 
 
 def main(arguments):

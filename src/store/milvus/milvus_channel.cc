@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/milvus/milvus_channel.h"
 
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -11,6 +13,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <stop_token>
 #include <utility>
@@ -124,11 +127,23 @@ const proto::Status* StatusOf(const google::protobuf::Message& response) {
   return dynamic_cast<const proto::Status*>(&response.GetReflection()->GetMessage(response, field));
 }
 
+// The library never prints; whoever sets gRPC's own variable asks for it.
+void SilenceGrpc() {
+  static const bool once = [] {
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+      gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1));
+    }
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
 }  // namespace
 
 MilvusChannel::~MilvusChannel() = default;
 
-Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const MilvusOptions& options) {
+Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const MilvusOptions& options, const std::string& shown) {
+  SilenceGrpc();
   RAGTIME_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.uri));
   RAGTIME_ASSIGN_OR_RETURN(const auto credentials, Credentials(options, address.tls));
   grpc::ChannelArguments arguments;
@@ -141,7 +156,7 @@ Result<std::unique_ptr<MilvusChannel>> MilvusChannel::Open(const MilvusOptions& 
   if (!options.server_name.empty()) arguments.SetSslTargetNameOverride(options.server_name);
   auto channel = grpc::CreateCustomChannel(address.target, credentials, arguments);
   return std::unique_ptr<MilvusChannel>(
-      new MilvusChannel(options, StrCat("milvus ", address.shown), std::move(channel)));
+      new MilvusChannel(options, StrCat("milvus ", shown.empty() ? address.shown : shown), std::move(channel)));
 }
 
 Status MilvusChannel::Call(const Context& context, std::string_view method, const google::protobuf::Message& request,
@@ -201,6 +216,7 @@ Status MilvusChannel::CallOnce(const Context& context, const std::string& path,
   lock.unlock();
   RAGTIME_RETURN_IF_ERROR(context.Check());
   RAGTIME_RETURN_IF_ERROR(OfGrpc(result));
+  const google::protobuf::LogSilencer silencer;
   grpc::ProtoBufferReader reader(&received);
   if (!reader.status().ok() || !response.ParseFromZeroCopyStream(&reader)) {
     return InternalError("the server's answer is no message of Milvus", "check that the uri names a Milvus server");

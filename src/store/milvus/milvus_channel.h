@@ -28,7 +28,8 @@ namespace ragtime {
 
 class MilvusChannel {
  public:
-  static Result<std::unique_ptr<MilvusChannel>> Open(const MilvusOptions& options);
+  // `shown` is what messages call the server; "": its address.
+  static Result<std::unique_ptr<MilvusChannel>> Open(const MilvusOptions& options, const std::string& shown = "");
   MilvusChannel(const MilvusChannel&) = delete;
   MilvusChannel& operator=(const MilvusChannel&) = delete;
   ~MilvusChannel();

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <future>
-#include <limits>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -103,14 +103,6 @@ Result<std::vector<CollectionRow>> MilvusCollection::Get(const Context& context,
   return rows;
 }
 
-Result<std::vector<int64_t>> MilvusCollection::IdsMatching(const Context& context, std::string expression) const {
-  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
-  proto::QueryResults results;
-  RAGTIME_RETURN_IF_ERROR(channel_->Call(
-      context, "Query", QueryRequestOf(spec_.name, std::move(expression), {"id"}, level), results, what_));
-  return IdsOf(results);
-}
-
 Result<uint64_t> MilvusCollection::CountMatching(const Context& context, std::string expression) const {
   RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
   proto::QueryResults results;
@@ -122,29 +114,29 @@ Result<uint64_t> MilvusCollection::CountMatching(const Context& context, std::st
   return DataLossError(StrCat(channel_->name(), " does not count the rows of ", what_));
 }
 
-// Milvus promises no order of the rows that a query finds. So ids are asked for in ranges, wider while they are few.
+// Page by page: an answer of all rows would be too large for a message.
 Result<std::vector<CollectionRow>> MilvusCollection::Scan(const Context& context, const Filter& filter,
                                                           int64_t after_id, size_t limit, bool with_vectors) const {
+  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
   RAGTIME_ASSIGN_OR_RETURN(const std::string expression, ExpressionOf(filter));
-  RAGTIME_ASSIGN_OR_RETURN(const uint64_t left, CountMatching(context, Both(expression, StrCat("id > ", after_id))));
-  const size_t wanted = std::min<uint64_t>(limit, left);
-  std::vector<int64_t> ids;
-  int64_t width = std::max<int64_t>(static_cast<int64_t>(std::min<size_t>(limit, 1 << 16)), 256);
-  for (int64_t low = after_id; ids.size() < wanted && low < std::numeric_limits<int64_t>::max();) {
-    const int64_t high =
-        low > std::numeric_limits<int64_t>::max() - width ? std::numeric_limits<int64_t>::max() : low + width;
-    RAGTIME_ASSIGN_OR_RETURN(std::vector<int64_t> some,
-                             IdsMatching(context, Both(expression, StrCat("id > ", low, " and id <= ", high))));
-    std::sort(some.begin(), some.end());
-    ids.insert(ids.end(), some.begin(), some.end());
-    if (some.size() * 8 < static_cast<size_t>(width)) {
-      width = width > std::numeric_limits<int64_t>::max() / 8 ? width : width * 8;
+  std::vector<CollectionRow> rows;
+  while (rows.size() < limit) {
+    const size_t page_rows = std::min(limit - rows.size(), kGotAtOnce);
+    proto::QueryResults results;
+    RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Query",
+                                           LowestRequestOf(spec_.name, Both(expression, StrCat("id > ", after_id)),
+                                                           OutputFields(spec_, with_vectors), page_rows, level),
+                                           results, what_));
+    auto page = RowsOf(spec_, results, with_vectors);
+    if (!page.ok()) return page.status().Annotate(StrCat(channel_->name(), ", Query of ", what_));
+    if (page->empty()) break;
+    std::sort(page->begin(), page->end(), [](const CollectionRow& a, const CollectionRow& b) { return a.id < b.id; });
+    if (page->front().id <= after_id || page->size() > page_rows) {
+      return DataLossError(StrCat(channel_->name(), ", Query of ", what_, ": rows that were not asked for"));
     }
-    low = high;
+    after_id = page->back().id;
+    std::move(page->begin(), page->end(), std::back_inserter(rows));
   }
-  if (ids.size() > limit) ids.resize(limit);
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<CollectionRow> rows, Get(context, ids, with_vectors));
-  std::sort(rows.begin(), rows.end(), [](const CollectionRow& a, const CollectionRow& b) { return a.id < b.id; });
   return rows;
 }
 

@@ -39,7 +39,6 @@ class MilvusCollection final : public Collection {
  private:
   Result<std::string> ExpressionOf(const Filter& filter) const;
   Result<uint64_t> CountMatching(const Context& context, std::string expression) const;
-  Result<std::vector<int64_t>> IdsMatching(const Context& context, std::string expression) const;
 
   const std::shared_ptr<const MilvusChannel> channel_;
   const CollectionSpec spec_;

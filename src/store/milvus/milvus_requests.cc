@@ -97,8 +97,19 @@ proto::QueryRequest QueryRequestOf(const std::string& collection, std::string ex
   request.set_expr(std::move(expression));
   for (std::string& field : output_fields) request.add_output_fields(std::move(field));
   request.set_consistency_level(level);
-  AddPair(*request.mutable_query_params(), "ignore_growing", "False");
   AddPair(*request.mutable_query_params(), "reduce_stop_for_best", "False");
+  AddPair(*request.mutable_query_params(), "ignore_growing", "False");
+  return request;
+}
+
+proto::QueryRequest LowestRequestOf(const std::string& collection, std::string expression,
+                                    std::vector<std::string> output_fields, size_t limit,
+                                    common::ConsistencyLevel level) {
+  proto::QueryRequest request = QueryRequestOf(collection, std::move(expression), std::move(output_fields), level);
+  auto& parameters = *request.mutable_query_params();
+  AddPair(parameters, "limit", StrCat(limit));
+  AddPair(parameters, "iterator", "True");
+  parameters[0].set_value("True");  // reduce_stop_for_best
   return request;
 }
 

@@ -29,6 +29,10 @@ milvus::proto::milvus::CreateIndexRequest IndexRequest(const CollectionSpec& spe
 milvus::proto::milvus::QueryRequest QueryRequestOf(const std::string& collection, std::string expression,
                                                    std::vector<std::string> output_fields,
                                                    milvus::proto::common::ConsistencyLevel level);
+// At most `limit` rows, those with the lowest ids: what pymilvus' iterators ask for.
+milvus::proto::milvus::QueryRequest LowestRequestOf(const std::string& collection, std::string expression,
+                                                    std::vector<std::string> output_fields, size_t limit,
+                                                    milvus::proto::common::ConsistencyLevel level);
 milvus::proto::milvus::SearchRequest SearchRequestOf(const CollectionSpec& spec, std::span<const float> query,
                                                      size_t limit, std::string expression,
                                                      milvus::proto::common::ConsistencyLevel level);

@@ -12,6 +12,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -93,6 +96,13 @@ TEST(MilvusRequests, AreThoseOfPymilvus) {
   }
   ExpectSame(QueryRequestOf("kb_nodes", "f_year is null", {"id"}, common::Strong),
              Golden<proto::QueryRequest>("query"));
+  // pymilvus' iterator also says which collection it is and as of when.
+  auto iterated = Golden<proto::QueryRequest>("query_lowest");
+  const auto lowest = LowestRequestOf("kb_nodes", iterated.expr(), {"id"}, 100, common::Strong);
+  std::map<std::string, std::string> wanted;
+  for (const auto& parameter : iterated.query_params()) wanted[parameter.key()] = parameter.value();
+  EXPECT_EQ(lowest.query_params_size(), 4);
+  for (const auto& parameter : lowest.query_params()) EXPECT_EQ(parameter.value(), wanted[parameter.key()]);
   proto::DeleteRequest erase;
   erase.set_collection_name("kb_nodes");
   erase.set_expr(MilvusIdsExpression(std::vector<int64_t>{5, 6}));
@@ -249,25 +259,192 @@ TEST_F(MilvusChannelTest, RefusesAUriAndALevelThatMeanNothing) {
               StatusIs(StatusCode::kInvalidArgument));
 }
 
-TEST_F(MilvusChannelTest, SpeaksTls) {
-  const TemporaryFolder folder;
-  const std::string key = (folder.path() / "key.pem").string();
-  const std::string certificate = (folder.path() / "cert.pem").string();
-  const std::string command = StrCat(
-      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=milvus.test -addext "
-      "subjectAltName=DNS:milvus.test -keyout ",
-      key, " -out ", certificate, " 2>/dev/null");
-  ASSERT_EQ(std::system(command.c_str()), 0);
-  RecordingGrpcServer server([](size_t, const RecordedCall&) { return AnswerTrue(); }, Value(ReadFile(certificate)),
-                             Value(ReadFile(key)));
+// ---- Answers that no sound server gives.
+
+// Knows every collection that is asked for; `answer` takes the requests for its rows.
+RecordingGrpcServer::Replies OneCollection(std::function<GrpcReply()> answer) {
+  return [answer = std::move(answer)](size_t, const RecordedCall& call) {
+    if (call.method == "HasCollection" || call.method == "CreateCollection" || call.method == "CreateIndex") {
+      return GrpcReply{};
+    }
+    if (call.method == "GetLoadState") {
+      proto::GetLoadStateResponse loaded;
+      loaded.set_state(common::LoadStateLoaded);
+      return GrpcReply{.response = loaded.SerializeAsString()};
+    }
+    return answer();
+  };
+}
+
+// A sound answer, so that damage is found behind what is checked first.
+std::string TwoRows() {
+  proto::QueryResults results;
+  const auto add = [&results](const char* name) -> schema::FieldData& {
+    schema::FieldData& field = *results.add_fields_data();
+    field.set_field_name(name);
+    return field;
+  };
+  auto& ids = *add("id").mutable_scalars()->mutable_long_data();
+  ids.add_data(1);
+  ids.add_data(2);
+  for (const char* name : {"text", "payload"}) {
+    auto& texts = *add(name).mutable_scalars()->mutable_string_data();
+    texts.add_data("one");
+    texts.add_data("two");
+  }
+  auto& vectors = *add("vector").mutable_vectors();
+  for (int i = 0; i < 6; ++i) vectors.mutable_float_vector()->add_data(0.5f);
+  schema::FieldData& year = add("f_year");
+  year.mutable_scalars()->mutable_long_data()->add_data(2020);
+  year.add_valid_data(true);
+  year.add_valid_data(false);
+  schema::FieldData& rest = add("text_rest");
+  rest.mutable_scalars()->mutable_array_data()->add_data()->mutable_string_data()->add_data(" more");
+  rest.add_valid_data(false);
+  rest.add_valid_data(true);
+  return results.SerializeAsString();
+}
+
+TEST_F(MilvusChannelTest, NullsAndRestsAreReadWhereTheyBelong) {
+  RecordingGrpcServer server(OneCollection([] { return GrpcReply{.response = TwoRows()}; }));
+  const auto milvus = Value(MilvusServer::Open({}, Options(server)));
+  const auto rows = Value(Value(milvus->OpenOrMake({}, Spec()))->Get({}, std::vector<int64_t>{1, 2}, true));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].columns, (Fields{{"year", int64_t{2020}}}));
+  EXPECT_EQ(rows[0].text, "one");
+  EXPECT_EQ(rows[1].columns, Fields());
+  EXPECT_EQ(rows[1].text, "two more");
+}
+
+TEST_F(MilvusChannelTest, DamagedAnswersAreReadOrRefused) {
+  const uint64_t seed = SeedFromEnvironment();
+  SCOPED_TRACE(StrCat("RAGTIME_SEED=", seed));
+  Random random(seed);
+  std::mutex mutex;
+  RecordingGrpcServer server(OneCollection([&] {
+    const std::lock_guard lock(mutex);
+    std::string answer = TwoRows();
+    for (uint64_t i = random.Below(4); i < 4 && !answer.empty(); ++i) {
+      const size_t at = random.Below(answer.size());
+      if (random.OneIn(3)) {
+        answer.erase(at, random.Below(6));
+      } else {
+        answer[at] = static_cast<char>(random.Below(256));
+      }
+    }
+    return GrpcReply{.response = answer};
+  }));
   MilvusOptions options = Options(server);
-  options.uri = StrCat("https://127.0.0.1:", server.port());
-  options.server_name = "milvus.test";
   options.retry.attempts_max = 1;
-  EXPECT_THAT(Value(MilvusServer::Open({}, options))->Exists({}, "x"), StatusIs(StatusCode::kUnavailable))
-      << "nobody has signed the certificate";
-  options.ca_file = certificate;
-  EXPECT_TRUE(Value(Value(MilvusServer::Open({}, options))->Exists({}, "x")));
+  const auto milvus = Value(MilvusServer::Open({}, options));
+  const auto collection = Value(milvus->OpenOrMake({}, Spec()));
+  const auto expect_named = [&](const Status& status) {
+    if (status.ok()) return;
+    EXPECT_NE(status.message().find(milvus->name()), std::string::npos) << status.ToString();
+  };
+  int refused = 0;
+  for (int i = 0; i < 150; ++i) {
+    const Status got = collection->Get({}, std::vector<int64_t>{1, 2}, true).status();
+    if (!got.ok()) ++refused;
+    expect_named(got);
+    expect_named(collection->Scan({}, Filter(), 0, 10, true).status());
+    expect_named(collection->Count({}, Filter()).status());
+    expect_named(collection->SearchVector({}, std::vector<float>{1, 0, 0}, 3, Filter()).status());
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(MilvusChannelTest, ACollectionWhoseMakingWasNotHeardOfIsTaken) {
+  // The first CreateCollection works and its answer is lost; the second finds the collection there.
+  std::mutex mutex;
+  std::string made;
+  int attempts = 0;
+  RecordingGrpcServer server([&](size_t, const RecordedCall& call) {
+    const std::lock_guard lock(mutex);
+    if (call.method == "HasCollection") return attempts > 0 ? AnswerTrue() : GrpcReply{};
+    if (call.method == "CreateCollection") {
+      proto::CreateCollectionRequest request;
+      request.ParseFromString(call.request);
+      made = request.schema();
+      if (++attempts == 1) return GrpcReply{.code = 14, .message = "connection reset"};
+      common::Status there;
+      there.set_code(65535);
+      there.set_reason("the collection exists");
+      return Answer(there);
+    }
+    if (call.method == "DescribeCollection") {
+      proto::DescribeCollectionResponse description;
+      description.mutable_schema()->ParseFromString(made);
+      return Answer(description);
+    }
+    if (call.method == "GetLoadState") {
+      proto::GetLoadStateResponse loaded;
+      loaded.set_state(common::LoadStateLoaded);
+      return Answer(loaded);
+    }
+    return GrpcReply{};
+  });
+  EXPECT_OK(Value(MilvusServer::Open({}, Options(server)))->OpenOrMake({}, Spec()));
+  EXPECT_EQ(attempts, 2);
+}
+
+// ---- TLS, with authorities made for the test.
+
+class MilvusTlsTest : public MilvusChannelTest {
+ protected:
+  void SetUp() override {
+    // One authority signs a server called milvus.test and a client; another signs nothing.
+    const std::string make = StrCat("cd '", folder_.path().string(), R"(' && exec >log 2>&1 &&
+      new="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes" &&
+      for who in authority stranger; do
+        openssl req -x509 $new -days 2 -subj /CN=$who -keyout $who.key -out $who.pem || exit 1
+      done &&
+      echo subjectAltName=DNS:milvus.test >names &&
+      for who in server client; do
+        openssl req $new -subj /CN=milvus.test -keyout $who.key -out $who.csr &&
+        openssl x509 -req -in $who.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+          -extfile names -out $who.pem || exit 1
+      done)");
+    ASSERT_EQ(std::system(make.c_str()), 0) << "it needs openssl: " << Text("log");
+  }
+  std::string Path(const char* name) const { return (folder_.path() / name).string(); }
+  std::string Text(const char* name) const { return Value(ReadFile(Path(name))); }
+  Result<bool> Ask(const RecordingGrpcServer& server, MilvusOptions options) const {
+    options.uri = StrCat("https://127.0.0.1:", server.port());
+    options.retry.attempts_max = 1;
+    RAGTIME_ASSIGN_OR_RETURN(const auto milvus, MilvusServer::Open({}, options));
+    return milvus->Exists({}, "x");
+  }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(MilvusTlsTest, KnowsTheServerByItsAuthority) {
+  RecordingGrpcServer server([](size_t, const RecordedCall&) { return AnswerTrue(); },
+                             {.certificate = Text("server.pem"), .key = Text("server.key")});
+  MilvusOptions options{.ca_file = Path("authority.pem"), .server_name = "milvus.test"};
+  EXPECT_TRUE(Value(Ask(server, options)));
+  options.server_name = "another.test";
+  EXPECT_THAT(Ask(server, options), StatusIs(StatusCode::kUnavailable));
+  options = {.ca_file = Path("stranger.pem"), .server_name = "milvus.test"};
+  EXPECT_THAT(Ask(server, options), StatusIs(StatusCode::kUnavailable));
+  options.ca_file = "";
+  EXPECT_THAT(Ask(server, options), StatusIs(StatusCode::kUnavailable)) << "no authority of the system signed it";
+  options.ca_file = Path("nothing.pem");
+  const Status missing = Ask(server, options).status();
+  EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound));
+  EXPECT_NE(missing.message().find("nothing.pem"), std::string::npos) << missing.ToString();
+}
+
+TEST_F(MilvusTlsTest, ShowsItsOwnCertificate) {
+  RecordingGrpcServer server(
+      [](size_t, const RecordedCall&) { return AnswerTrue(); },
+      {.certificate = Text("server.pem"), .key = Text("server.key"), .client_authority = Text("authority.pem")});
+  MilvusOptions options{.ca_file = Path("authority.pem"), .server_name = "milvus.test"};
+  EXPECT_THAT(Ask(server, options), StatusIs(StatusCode::kUnavailable));
+  options.certificate_file = Path("client.pem");
+  options.key_file = Path("client.key");
+  EXPECT_TRUE(Value(Ask(server, options)));
 }
 
 }  // namespace

@@ -291,6 +291,16 @@ Status ReadVectors(const CollectionSpec& spec, const QueryResults& results, std:
   return Status();
 }
 
+Result<std::vector<int64_t>> IdsOf(const QueryResults& results) {
+  const schema::FieldData* field = Find(results, kId);
+  if (field == nullptr) {
+    if (results.fields_data_size() == 0) return std::vector<int64_t>();
+    return Lacking(kId);
+  }
+  const auto& ids = field->scalars().long_data().data();
+  return std::vector<int64_t>(ids.begin(), ids.end());
+}
+
 }  // namespace
 
 size_t MilvusDimension(const CollectionSpec& spec) { return std::max<size_t>(spec.dimension, 2); }
@@ -372,16 +382,6 @@ std::vector<std::string> OutputFields(const CollectionSpec& spec, bool with_vect
   }
   for (const FieldSpec& column : spec.columns) fields.push_back(MilvusColumn(column.name));
   return fields;
-}
-
-Result<std::vector<int64_t>> IdsOf(const QueryResults& results) {
-  const schema::FieldData* field = Find(results, kId);
-  if (field == nullptr) {
-    if (results.fields_data_size() == 0) return std::vector<int64_t>();
-    return Lacking(kId);
-  }
-  const auto& ids = field->scalars().long_data().data();
-  return std::vector<int64_t>(ids.begin(), ids.end());
 }
 
 Result<std::vector<CollectionRow>> RowsOf(const CollectionSpec& spec, const QueryResults& results, bool with_vectors) {

@@ -36,8 +36,6 @@ size_t SizeBytesOf(const CollectionRow& row);
 std::vector<std::string> OutputFields(const CollectionSpec& spec, bool with_vectors);
 Result<std::vector<CollectionRow>> RowsOf(const CollectionSpec& spec,
                                           const milvus::proto::milvus::QueryResults& results, bool with_vectors);
-// The column "id" of a query.
-Result<std::vector<int64_t>> IdsOf(const milvus::proto::milvus::QueryResults& results);
 
 }  // namespace ragtime
 

@@ -52,7 +52,8 @@ Result<std::unique_ptr<MilvusServer>> MilvusServer::Open(const Context& context,
     RAGTIME_ASSIGN_OR_RETURN(lite, LiteProcess::Start(context, options.uri, options.lite_program));
     of_server.uri = lite->uri();
   }
-  RAGTIME_ASSIGN_OR_RETURN(std::shared_ptr<const MilvusChannel> channel, MilvusChannel::Open(of_server));
+  RAGTIME_ASSIGN_OR_RETURN(std::shared_ptr<const MilvusChannel> channel,
+                           MilvusChannel::Open(of_server, lite != nullptr ? options.uri : ""));
   return std::unique_ptr<MilvusServer>(new MilvusServer(std::move(lite), std::move(channel)));
 }
 
@@ -69,6 +70,10 @@ Result<bool> MilvusServer::Exists(const Context& context, std::string_view colle
 }
 
 Result<std::shared_ptr<Collection>> MilvusServer::OpenOrMake(const Context& context, const CollectionSpec& spec) {
+  if (spec.index_type.starts_with("SPARSE_")) {
+    return InvalidArgumentError(StrCat(spec.index_type, " is an index of sparse vectors, and an embedder's are dense"),
+                                "set index_type to FLAT, HNSW, IVF_FLAT or AUTOINDEX");
+  }
   RAGTIME_ASSIGN_OR_RETURN(const bool exists, Exists(context, spec.name));
   RAGTIME_RETURN_IF_ERROR(exists ? CheckSame(context, spec) : Make(context, spec));
   RAGTIME_RETURN_IF_ERROR(Load(context, spec.name));
@@ -122,6 +127,10 @@ Status MilvusServer::CheckSame(const Context& context, const CollectionSpec& spe
   }
   for (const auto& index : indexes.index_descriptions()) {
     for (const auto& parameter : index.params()) {
+      // A hosted server makes its own index of every type that it is asked for.
+      if (parameter.key() == "index_type" && parameter.value() != spec.index_type && parameter.value() != "AUTOINDEX") {
+        return Differs(spec, StrCat("its index is ", parameter.value(), ", not ", spec.index_type));
+      }
       if (parameter.key() == "metric_type" && parameter.value() != MilvusMetric(spec.metric)) {
         return Differs(spec, StrCat("its metric is ", parameter.value(), ", not ", MilvusMetric(spec.metric)));
       }

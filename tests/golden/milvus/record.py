@@ -73,6 +73,8 @@ class Recorder(grpc.GenericRpcHandler):
 def write(name, seen, method):
     """The last request of that method."""
     request, metadata = next((request, metadata) for m, request, metadata in reversed(seen) if m == method)
+    if method == "Query":
+        request.ClearField("guarantee_timestamp")  # Of an iterator: now.
     if method == "CreateCollection":
         schema = schema_pb2.CollectionSchema.FromString(request.schema)
         text = text_format.MessageToString(schema, as_utf8=True)
@@ -150,6 +152,8 @@ def main():
     write("delete", recorder.seen, "Delete")
     client.query("kb_nodes", filter="f_year is null", output_fields=["id"], consistency_level="Strong")
     write("query", recorder.seen, "Query")
+    client.query_iterator("kb_nodes", filter="f_year is null", output_fields=["id"], batch_size=100).next()
+    write("query_lowest", recorder.seen, "Query")
     client.close()
     server.stop(None)
 
