@@ -10,6 +10,8 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Boost 1.81 REQUIRED)  # Headers only: Asio and Beast.
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(PROTOBUF REQUIRED IMPORTED_TARGET protobuf)
+pkg_check_modules(GRPCXX REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 if(RAGTIME_DEVELOPER_MODE)
   pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)  # The oracle of the HTML reader's tests.
@@ -24,3 +26,10 @@ find_package(ggml REQUIRED)
 find_package(llama REQUIRED)
 set(OpenVINO_DIR "${RAGTIME_DEPS}/openvino/cmake")
 find_package(OpenVINO REQUIRED COMPONENTS Runtime)
+
+# The messages of Milvus, compiled by tools/setup.sh.
+add_library(milvus::proto STATIC IMPORTED)
+set_target_properties(milvus::proto PROPERTIES
+  IMPORTED_LOCATION "${RAGTIME_DEPS}/milvus_proto/lib/libmilvus_proto.a"
+  INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/milvus_proto/include"
+  INTERFACE_LINK_LIBRARIES PkgConfig::PROTOBUF)

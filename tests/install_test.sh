@@ -19,7 +19,8 @@ cmake --install "$build" --prefix "$work/first place" >"$work/install.log" ||
 prefix="$work/second place"
 mv "$work/first place" "$prefix"
 
-for path in bin/ragtime lib/libragtime.so lib/ragtime/libragtime_openvino.so include/ragtime/knowledge_base.h \
+for path in bin/ragtime lib/libragtime.so lib/ragtime/libragtime_openvino.so lib/ragtime/libragtime_milvus.so \
+  include/ragtime/knowledge_base.h \
   share/doc/ragtime/NOTICE share/doc/ragtime/LICENSE share/doc/ragtime/licenses/openvino/LICENSE \
   share/doc/ragtime/licenses/llama.cpp/LICENSE share/ragtime/models/multilingual-e5-small/model.json; do
   [[ -e $prefix/$path ]] || die "$path is not installed"

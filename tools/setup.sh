@@ -38,7 +38,7 @@ step_name="looking at this machine"
 log=""
 job=""
 # Minutes that the steps take at most on 2 cores; what is skipped is set to 0. Measured on such a machine, doubled.
-minutes_max=(0 4 8 1 12 4 4 6)
+minutes_max=(0 4 8 1 15 4 4 6)
 
 fail() {  # MESSAGE REMEDY
   {
@@ -147,11 +147,14 @@ find_python() {
 find_folders() {
   deps_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
     "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" -)
+  milvus_key=$({ g++ --version; protoc --version || true; } 2>/dev/null |
+    "$python" "$root/tools/deps.py" key protocol "$root/tools/compile_milvus.sh" "$root/tools/milvus" -)
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
   servers_key=$(sha256sum "$root/tools/servers.lock" | cut -c 1-16)
   deps=$cache/deps/$deps_key
+  milvus_done=$deps/milvus_proto/$milvus_key.done  # Inside, so that it goes with what another version replaces.
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -241,6 +244,7 @@ make_venv() {
 fetch() {
   local uses=()
   if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
+  if [[ ! -e $milvus_done ]]; then uses+=(protocol); fi
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -289,6 +293,23 @@ unpack_and_compile() {
     fail "llama.cpp did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
   publish "$temporary" "$deps"
   rm -rf "$cache/work/llama-$deps_key"
+  end_step
+}
+
+# The messages of Milvus' protocol.
+compile_milvus() {
+  if [[ -e $milvus_done ]]; then return; fi
+  local wheel temporary=$deps/.tmp-milvus_proto
+  wheel=$cache/downloads/$("$python" "$root/tools/deps.py" pypi protocol | awk '$1 == "pymilvus" {print $3}')
+  begin_step 4 "Compiling the messages of Milvus" "about 1-3 min, once per machine"
+  new_log milvus
+  rm -rf "$temporary"
+  run_logged bash "$root/tools/compile_milvus.sh" "$wheel" "$cache/work/milvus-$milvus_key" "$temporary" "$jobs" ||
+    fail "the messages of Milvus did not compile" "remove $cache/work; it needs protobuf-compiler and libprotobuf-dev"
+  touch "$temporary/$milvus_key.done"
+  rm -rf "$deps/milvus_proto"
+  mv "$temporary" "$deps/milvus_proto"
+  rm -rf "$cache/work/milvus-$milvus_key"
   end_step
 }
 
@@ -414,7 +435,7 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)); then minutes_max[2]=0; fi
+  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $milvus_done ]]; then minutes_max[2]=0; fi
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
@@ -431,7 +452,7 @@ check_disk() {
 }
 
 if ((print_env)); then
-  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] || {
+  find_python && find_folders && [[ -e $deps/complete && -e $milvus_done && -e $models/complete ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -453,6 +474,7 @@ find_folders
 rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
 fetch
 unpack_and_compile
+compile_milvus
 convert_models
 install_servers
 exec 9>&-

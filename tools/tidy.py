@@ -181,6 +181,8 @@ def check_third_party(tree):
         elif homes == ["bench"]:
             if not path.endswith("_bench.cc") and not path.startswith("bench/"):
                 yield Finding(path, number, "third-party", f"<{name}> belongs into benches")
+        elif "tests" in homes and path in tests:
+            continue
         elif not any(path.startswith(f"src/{home}/") for home in homes):
             yield Finding(path, number, "third-party", f"<{name}> may be included in src/{', src/'.join(homes)} only")
 

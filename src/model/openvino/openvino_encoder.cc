@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <string_view>
-#include <system_error>
-#include <vector>
 
 #include "base/files.h"
+#include "base/module.h"
 #include "base/str_cat.h"
 
 namespace ragtime {
@@ -16,27 +15,11 @@ namespace {
 
 constexpr char kLibrary[] = "libragtime_openvino.so";
 
-// Beside the program or the library that this code is part of, as installed and as built; last, the build folder.
-std::vector<std::filesystem::path> Candidates() {
-  std::vector<std::filesystem::path> folders;
-  std::error_code error;
-  if (const auto program = std::filesystem::read_symlink("/proc/self/exe", error); !error) {
-    folders.push_back(program.parent_path());
-  }
-  Dl_info image;
-  if (::dladdr(reinterpret_cast<const void*>(&OpenOpenVinoEncoder), &image) != 0 && image.dli_fname != nullptr) {
-    folders.push_back(std::filesystem::absolute(image.dli_fname, error).parent_path());
-  }
-  std::vector<std::filesystem::path> candidates;
-  for (const auto& folder : folders) {
-    candidates.push_back(folder.parent_path() / "lib" / "ragtime" / kLibrary);
-    candidates.push_back(folder / kLibrary);
-  }
 #ifdef RAGTIME_OPENVINO_MODULE
-  candidates.emplace_back(RAGTIME_OPENVINO_MODULE);
+constexpr char kBuilt[] = RAGTIME_OPENVINO_MODULE;
+#else
+constexpr char kBuilt[] = "";
 #endif
-  return candidates;
-}
 
 // OpenVINO tries every format it knows on a file that is not its own, and some of them write to stderr.
 Status CheckGraph(const std::filesystem::path& graph) {
@@ -52,25 +35,12 @@ Status CheckGraph(const std::filesystem::path& graph) {
 }
 
 Result<MakeOpenVinoEncoder*> LoadModule() {
-  std::string tried;
-  for (const auto& path : Candidates()) {
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) continue;
-    // Never closed: OpenVINO's threads may outlive the last encoder.
-    void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) {
-      const char* why = ::dlerror();
-      tried = StrCat(": ", why != nullptr ? why : path.string());
-      continue;
-    }
-    if (void* symbol = ::dlsym(library, kOpenVinoModuleSymbol); symbol != nullptr) {
-      return reinterpret_cast<MakeOpenVinoEncoder*>(symbol);
-    }
-    tried = StrCat(": ", path.string(), " has no ", kOpenVinoModuleSymbol);
+  const auto symbol = LoadModuleSymbol(kLibrary, kOpenVinoModuleSymbol, kBuilt);
+  if (!symbol.ok()) {
+    return UnavailableError(StrCat("OpenVINO cannot be loaded: ", symbol.status().message()),
+                            "install lib/ragtime beside bin/, or set embed.backend to llama");
   }
-  return UnavailableError(
-      StrCat("OpenVINO cannot be loaded", tried.empty() ? ": no libragtime_openvino.so was found" : tried),
-      "install lib/ragtime beside bin/, or set embed.backend to llama");
+  return reinterpret_cast<MakeOpenVinoEncoder*>(*symbol);
 }
 
 }  // namespace

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/milvus/milvus_collection.h"
+
+#include <milvus_proto/milvus.pb.h>
+
+#include <algorithm>
+#include <future>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "base/str_cat.h"
+#include "store/milvus/milvus_channel.h"
+#include "store/milvus/milvus_expression.h"
+#include "store/milvus/milvus_requests.h"
+#include "store/milvus/milvus_rows.h"
+
+namespace ragtime {
+namespace {
+
+namespace proto = milvus::proto::milvus;
+
+// A server takes 64 MiB a message by default; smaller ones keep its memory and ours low.
+constexpr size_t kBatchBytesMax = size_t{4} << 20;
+constexpr size_t kBatchRowsMax = 2048;
+// Requests of one Put that are under way at once: the next is made ready while the server works on one.
+constexpr size_t kPutsAtOnce = 2;
+constexpr size_t kErasedAtOnce = 8192;
+constexpr size_t kGotAtOnce = 1024;
+constexpr size_t kTopMax = 16384;  // Of one search; a limit of Milvus.
+
+// "a" and "b" together; either may be empty.
+std::string Both(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return a + b;
+  return StrCat("(", a, ") and (", b, ")");
+}
+
+size_t BatchEnd(std::span<const CollectionRow> rows, size_t begin) {
+  size_t bytes = 0;
+  size_t end = begin;
+  while (end < rows.size() && end - begin < kBatchRowsMax && (end == begin || bytes < kBatchBytesMax)) {
+    bytes += SizeBytesOf(rows[end++]);
+  }
+  return end;
+}
+
+}  // namespace
+
+Status MilvusCollection::Put(const Context& context, std::span<const CollectionRow> rows) {
+  std::vector<std::future<Status>> under_way;
+  Status status;
+  const auto wait_for_first = [&] {
+    const Status done = under_way.front().get();
+    under_way.erase(under_way.begin());
+    if (status.ok()) status = done;
+  };
+  for (size_t begin = 0; begin < rows.size() && status.ok();) {
+    const size_t end = BatchEnd(rows, begin);
+    auto request = UpsertOf(spec_, rows.subspan(begin, end - begin));
+    if (!request.ok()) {
+      status = request.status();
+      break;
+    }
+    if (under_way.size() == kPutsAtOnce) wait_for_first();
+    const auto send = [this, &context, message = *std::move(request)] {
+      proto::MutationResult result;
+      return channel_->Call(context, "Upsert", message, result, what_);
+    };
+    if (begin == 0 && end == rows.size()) return send();
+    under_way.push_back(std::async(std::launch::async, send));
+    begin = end;
+  }
+  while (!under_way.empty()) wait_for_first();
+  return status;
+}
+
+Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> ids) {
+  for (size_t begin = 0; begin < ids.size(); begin += kErasedAtOnce) {
+    proto::DeleteRequest request;
+    request.set_collection_name(spec_.name);
+    request.set_expr(MilvusIdsExpression(ids.subspan(begin, std::min(kErasedAtOnce, ids.size() - begin))));
+    proto::MutationResult result;
+    RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Delete", request, result, what_));
+  }
+  return Status();
+}
+
+Result<std::vector<CollectionRow>> MilvusCollection::Get(const Context& context, std::span<const int64_t> ids,
+                                                         bool with_vectors) const {
+  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  std::vector<CollectionRow> rows;
+  for (size_t begin = 0; begin < ids.size(); begin += kGotAtOnce) {
+    const auto some = ids.subspan(begin, std::min(kGotAtOnce, ids.size() - begin));
+    proto::QueryResults results;
+    RAGTIME_RETURN_IF_ERROR(
+        channel_->Call(context, "Query",
+                       QueryRequestOf(spec_.name, MilvusIdsExpression(some), OutputFields(spec_, with_vectors), level),
+                       results, what_));
+    auto found = RowsOf(spec_, results, with_vectors);
+    if (!found.ok()) return found.status().Annotate(StrCat(channel_->name(), ", Query of ", what_));
+    std::move(found->begin(), found->end(), std::back_inserter(rows));
+  }
+  return rows;
+}
+
+Result<uint64_t> MilvusCollection::CountMatching(const Context& context, std::string expression) const {
+  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  proto::QueryResults results;
+  RAGTIME_RETURN_IF_ERROR(channel_->Call(
+      context, "Query", QueryRequestOf(spec_.name, std::move(expression), {"count(*)"}, level), results, what_));
+  for (const auto& field : results.fields_data()) {
+    if (field.scalars().long_data().data_size() == 1) return static_cast<uint64_t>(field.scalars().long_data().data(0));
+  }
+  return DataLossError(StrCat(channel_->name(), " does not count the rows of ", what_));
+}
+
+// Page by page: an answer of all rows would be too large for a message.
+Result<std::vector<CollectionRow>> MilvusCollection::Scan(const Context& context, const Filter& filter,
+                                                          int64_t after_id, size_t limit, bool with_vectors) const {
+  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  RAGTIME_ASSIGN_OR_RETURN(const std::string expression, ExpressionOf(filter));
+  std::vector<CollectionRow> rows;
+  while (rows.size() < limit) {
+    const size_t page_rows = std::min(limit - rows.size(), kGotAtOnce);
+    proto::QueryResults results;
+    RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Query",
+                                           LowestRequestOf(spec_.name, Both(expression, StrCat("id > ", after_id)),
+                                                           OutputFields(spec_, with_vectors), page_rows, level),
+                                           results, what_));
+    auto page = RowsOf(spec_, results, with_vectors);
+    if (!page.ok()) return page.status().Annotate(StrCat(channel_->name(), ", Query of ", what_));
+    if (page->empty()) break;
+    std::sort(page->begin(), page->end(), [](const CollectionRow& a, const CollectionRow& b) { return a.id < b.id; });
+    if (page->front().id <= after_id || page->size() > page_rows) {
+      return DataLossError(StrCat(channel_->name(), ", Query of ", what_, ": rows that were not asked for"));
+    }
+    after_id = page->back().id;
+    std::move(page->begin(), page->end(), std::back_inserter(rows));
+  }
+  return rows;
+}
+
+Result<uint64_t> MilvusCollection::Count(const Context& context, const Filter& filter) const {
+  RAGTIME_ASSIGN_OR_RETURN(std::string expression, ExpressionOf(filter));
+  return CountMatching(context, std::move(expression));
+}
+
+Result<std::vector<CollectionHit>> MilvusCollection::SearchVector(const Context& context, std::span<const float> query,
+                                                                  size_t limit, const Filter& filter) const {
+  if (limit == 0) return std::vector<CollectionHit>();
+  RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  RAGTIME_ASSIGN_OR_RETURN(std::string expression, ExpressionOf(filter));
+  const size_t top = std::min(limit, kTopMax);
+  proto::SearchResults results;
+  RAGTIME_RETURN_IF_ERROR(channel_->Call(
+      context, "Search", SearchRequestOf(spec_, query, top, std::move(expression), level), results, what_));
+  const auto& data = results.results();
+  const auto& ids = data.ids().int_id().data();
+  if (ids.size() > data.scores_size()) {
+    return DataLossError(StrCat(channel_->name(), ", Search of ", what_, ": hits without scores"));
+  }
+  std::vector<CollectionHit> hits;
+  for (int i = 0; i < ids.size(); ++i) {
+    // Milvus answers with squared distances for L2, and with similarities for the others.
+    const float score = data.scores(i);
+    hits.push_back({ids[i], spec_.metric == Metric::kL2 ? -score : score});
+  }
+  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+  });
+  return hits;
+}
+
+bool MilvusCollection::Translates(const Filter& filter) const { return MilvusExpression(filter).has_value(); }
+
+Result<std::string> MilvusCollection::ExpressionOf(const Filter& filter) const {
+  const auto expression = MilvusExpression(filter);
+  if (!expression) {
+    return InternalError(StrCat("Milvus cannot be asked for ", filter.ToString()));
+  }
+  return *expression;
+}
+
+}  // namespace ragtime

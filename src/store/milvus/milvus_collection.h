@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MilvusCollection is one collection of a Milvus server.
+//
+// Threads and errors: as Collection.
+#ifndef RAGTIME_STORE_MILVUS_MILVUS_COLLECTION_H_
+#define RAGTIME_STORE_MILVUS_MILVUS_COLLECTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/collection.h"
+
+namespace ragtime {
+
+class MilvusChannel;
+
+class MilvusCollection final : public Collection {
+ public:
+  MilvusCollection(std::shared_ptr<const MilvusChannel> channel, CollectionSpec spec)
+      : channel_(std::move(channel)), spec_(std::move(spec)), what_("the collection " + spec_.name) {}
+
+  const CollectionSpec& spec() const override { return spec_; }
+  Status Put(const Context& context, std::span<const CollectionRow> rows) override;
+  Status Erase(const Context& context, std::span<const int64_t> ids) override;
+  Result<std::vector<CollectionRow>> Get(const Context& context, std::span<const int64_t> ids,
+                                         bool with_vectors) const override;
+  Result<std::vector<CollectionRow>> Scan(const Context& context, const Filter& filter, int64_t after_id, size_t limit,
+                                          bool with_vectors) const override;
+  Result<uint64_t> Count(const Context& context, const Filter& filter) const override;
+  Result<std::vector<CollectionHit>> SearchVector(const Context& context, std::span<const float> query, size_t limit,
+                                                  const Filter& filter) const override;
+  bool Translates(const Filter& filter) const override;
+
+ private:
+  Result<std::string> ExpressionOf(const Filter& filter) const;
+  Result<uint64_t> CountMatching(const Context& context, std::string expression) const;
+
+  const std::shared_ptr<const MilvusChannel> channel_;
+  const CollectionSpec spec_;
+  const std::string what_;  // For messages.
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_STORE_MILVUS_MILVUS_COLLECTION_H_
