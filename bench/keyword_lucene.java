@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lucene for bench/keyword_search.py: java -cp JARS bench/keyword_lucene.java CORPUS QUERIES FOLDER ROUNDS builds, asks, and prints
-// what it took as JSON. Words are cut at spaces only; the time of a question is the least of ROUNDS.
+// Lucene for bench/keyword_search.py: java -cp JARS bench/keyword_lucene.java CORPUS QUERIES FOLDER ROUNDS builds,
+// asks, and prints what it took as JSON. Words are cut at spaces only; the time of a question is the least of ROUNDS.
 import java.nio.file.*;
 import java.util.*;
 import org.apache.lucene.analysis.core.WhitespaceAnalyzer;

@@ -83,14 +83,13 @@ class SqliteFts5:
         import sqlite3
 
         self.base = sqlite3.connect(folder / "fts5.sqlite")
-        self.base.execute("create virtual table rows using fts5(words, content='', tokenize=\"unicode61 tokenchars '%s'\")"
-                          % "_-./:@+#~\\")
+        tokenizer = "unicode61 tokenchars '_-./:@+#~\\'"
+        self.base.execute(f"create virtual table rows using fts5(words, content='', tokenize=\"{tokenizer}\")")
 
     def build(self, corpus):
         with self.base:
-            self.base.executemany(
-                "insert into rows(rowid, words) values(?, ?)", ((row + 1, line) for row, line in enumerate(lines(corpus)))
-            )
+            rows = ((row + 1, line) for row, line in enumerate(lines(corpus)))
+            self.base.executemany("insert into rows(rowid, words) values(?, ?)", rows)
             self.base.execute("insert into rows(rows) values('optimize')")
 
     def prepare(self, words):
@@ -118,11 +117,10 @@ class Pisa:
 
     def build(self, corpus):
         # PISA cuts words by rules of its own: each gets a name of letters.
-        self.index.index({"docno": str(row), "text": " ".join(map(letters, line.split()))}
-                         for row, line in enumerate(lines(corpus)))
-        self.retrievers = {
-            limit: self.index.bm25(k1=1.2, b=0.75, num_results=limit, threads=1) for limit in LIMITS
-        }
+        self.index.index(
+            {"docno": str(row), "text": " ".join(map(letters, line.split()))} for row, line in enumerate(lines(corpus))
+        )
+        self.retrievers = {limit: self.index.bm25(k1=1.2, b=0.75, num_results=limit, threads=1) for limit in LIMITS}
 
     def prepare(self, words):
         import pandas

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keyword search beside other keyword indexes: the same words, questions of 2 to 8 of them, the best ten and hundred.
 
-usage: bench/keyword_search.py RESULTS --build BUILD_FOLDER --work FOLDER [--english HTML_FOLDER] [--chinese HTML_FOLDER]
-       [--generated FOLDER] [--peers VENV] [--lucene JARS_FOLDER] [--sides NAMES] [--rounds N] [--queries N]
+usage: bench/keyword_search.py RESULTS --build BUILD_FOLDER --work FOLDER [--english HTML_FOLDER]
+       [--chinese HTML_FOLDER] [--generated FOLDER] [--peers VENV] [--lucene JARS] [--sides NAMES] [--rounds N]
+       [--queries N]
 
 --english takes postgresql-doc-15's html folder (about 31,000 chunks), --chinese debian-reference's zh-cn pages,
 --generated what bench/store_generate wrote (all of its rows). VENV is the "stores" environment of
-bench/store_peers.sh, JARS_FOLDER its "lucene" folder. Every side gets the words that Ragtime's rules cut, one space
+bench/store_peers.sh, JARS its "lucene" folder. Every side gets the words that Ragtime's rules cut, one space
 between them, so that only the indexes differ. Each side builds and answers in a process of its own, on one thread;
 the time of a question is the least of N rounds. Lines of JSON go to RESULTS/keyword.jsonl, the tables to the standard
 output. Agreement is the share of the best ten that the exact scores give too; ours are exact (bm25_index_test).
@@ -118,7 +119,8 @@ class Bench:
             return [self.program, "search", corpus, questions, SEGMENT_ROWS, self.arguments.rounds]
         common = [corpus, questions, folder, self.arguments.rounds]
         if side == "lucene":
-            return ["java", "-Xmx4g", "--add-modules=jdk.incubator.vector", "-cp", ":".join(map(str, self.jars)), HERE / "keyword_lucene.java", *common]
+            java = ["java", "-Xmx4g", "--add-modules=jdk.incubator.vector", "-cp", ":".join(map(str, self.jars))]
+            return [*java, HERE / "keyword_lucene.java", *common]
         return [self.arguments.peers / "bin" / "python", HERE / "keyword_peers.py", side, *common]
 
     def run(self, side, name, corpus, questions):
@@ -175,16 +177,16 @@ def report(name, language, corpus, results):
     size = corpus.stat().st_size
     print(f"\n{name}: {ours['rows']} rows, {ours['words']} words, {size / 1e6:.1f} MB of words; "
           f"{len(ours['us_10'])} {language} questions; us")
-    print(f"  {'side':22} {'build MB/s':>10} {'bytes/row':>9}" + "".join(
-        f" {f'top {limit}: mean':>13} {'p50':>7} {'p99':>8} {'ours is':>8}" for limit in (10, 100)) + f" {'agreement':>9}")
+    heads = "".join(f"{f'top {limit}: mean':>14} {'p50':>7} {'p99':>8} {'ours is':>8}" for limit in (10, 100))
+    print(f"  {'side':22} {'build MB/s':>10} {'bytes/row':>9} {heads} {'agreement':>9}")
     for result in results:
         label = result["side"] + (" " + result["version"] if "version" in result else "")
-        line = f"  {label:22} {size / 1e3 / result['build_ms']:10.1f} {result['bytes'] / ours['rows']:9.0f}"
+        line = f"  {label:22} {size / 1e3 / result['build_ms']:10.1f} {result['bytes'] / ours['rows']:9.0f} "
         for limit in (10, 100):
             times = result[f"us_{limit}"]
             ratio = statistics.mean(times) / statistics.mean(ours[f"us_{limit}"])
-            line += (f" {statistics.mean(times):13.1f} {percentile(times, 0.5):7.1f} {percentile(times, 0.99):8.1f}"
-                     f" {f'{ratio:.2f}x':>8}")
+            line += f"{statistics.mean(times):14.1f} {percentile(times, 0.5):7.1f} {percentile(times, 0.99):8.1f}"
+            line += f" {f'{ratio:.2f}x':>8}"
         print(line + f" {agreement(ours['hits_10'], result['hits_10']):9.3f}")
     for result in results[1:]:
         if result["side"] == "tantivy":

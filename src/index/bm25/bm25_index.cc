@@ -39,11 +39,10 @@ class Bm25Index final : public KeywordIndex {
       : header_(header),
         k1_(parameters.k1),
         b_(parameters.b),
-        lengths_(bytes.data() + Bm25Layout::Of(header).lengths, header.length_bytes) {
-    const Bm25Layout layout = Bm25Layout::Of(header);
-    slots_ = {reinterpret_cast<const uint64_t*>(bytes.data() + layout.slots), header.slots};
-    records_ = bytes.subspan(layout.records, header.records_size);
-  }
+        slot_format_(header.records_size, header.slot_bytes),
+        slots_(bytes.data() + Bm25Layout::Of(header).slots),
+        lengths_(bytes.data() + Bm25Layout::Of(header).lengths, header.length_bytes),
+        records_(bytes.subspan(Bm25Layout::Of(header).records, header.records_size)) {}
 
   Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const override {
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<TermPostings> postings, Find(term));
@@ -112,14 +111,17 @@ class Bm25Index final : public KeywordIndex {
 
   Result<std::optional<TermPostings>> Find(std::string_view term) const {
     const uint64_t hash = Hash64(term);
-    uint64_t slot = Bm25Slot(hash, slots_.size());
-    for (size_t seen = 0; seen < slots_.size() && slots_[slot] != 0; ++seen) {
-      if (slots_[slot] >> kSlotOffsetBits == (hash << kSlotOffsetBits) >> kSlotOffsetBits) {
+    uint64_t i = Bm25Slots::FirstSlot(hash, header_.slots);
+    for (uint64_t seen = 0; seen < header_.slots; ++seen) {
+      uint64_t slot = 0;
+      std::memcpy(&slot, slots_ + i * header_.slot_bytes, header_.slot_bytes);
+      if (slot == 0) break;
+      if (slot_format_.Fits(slot, hash)) {
         RAGTIME_ASSIGN_OR_RETURN(const TermPostings postings,
-                                 TermPostings::Read(records_, (slots_[slot] & kSlotOffsetMask) - 1, header_.rows));
+                                 TermPostings::Read(records_, slot_format_.Offset(slot), header_.rows));
         if (postings.term() == term) return std::optional<TermPostings>(postings);
       }
-      slot = slot + 1 < slots_.size() ? slot + 1 : 0;
+      i = i + 1 < header_.slots ? i + 1 : 0;
     }
     return std::optional<TermPostings>();
   }
@@ -127,9 +129,10 @@ class Bm25Index final : public KeywordIndex {
   const Bm25Header header_;
   const double k1_;
   const double b_;
+  const Bm25Slots slot_format_;
+  const std::byte* slots_;
   const RowLengths lengths_;
-  std::span<const uint64_t> slots_;
-  std::span<const std::byte> records_;
+  const std::span<const std::byte> records_;
 };
 
 }  // namespace
@@ -151,10 +154,11 @@ Result<std::unique_ptr<KeywordIndex>> Bm25IndexType::Open(std::span<const std::b
         "Use a newer ragtime, or build the index again.");
   }
   constexpr uint64_t kLimit = uint64_t{1} << 32;
-  const bool length_bytes_known = header.length_bytes == 1 || header.length_bytes == 2 || header.length_bytes == 4;
-  if (header.version != kBm25Version || header.header_hash != Bm25HeaderHash(header) || !length_bytes_known ||
+  const bool widths_known = (header.length_bytes == 1 || header.length_bytes == 2 || header.length_bytes == 4) &&
+                            (header.slot_bytes == 4 || header.slot_bytes == 8);
+  if (header.version != kBm25Version || header.header_hash != Bm25HeaderHash(header) || !widths_known ||
       header.rows >= kLimit || header.slots == 0 || header.slots >= kLimit || header.terms >= header.slots ||
-      header.records_size < kRecordsPadding || header.records_size > bytes.size()) {
+      header.records_size < kRecordsPadding || header.records_size > std::min(bytes.size(), kRecordsSizeMax)) {
     return DataLossError("the header of the BM25 index is damaged", kRemedy);
   }
   const uint64_t size = Bm25Layout::Of(header).size;
