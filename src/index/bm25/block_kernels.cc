@@ -98,9 +98,10 @@ RAGTIME_AVX2 void UnpackRowsAvx2(const std::byte* packed, unsigned bits, size_t 
     sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 4));
     sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
     const __m256i of_low = _mm256_shuffle_epi32(_mm256_permute2x128_si256(sums, sums, 0x08), 0xFF);
-    sums = _mm256_add_epi32(_mm256_add_epi32(sums, of_low), last);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), sums);
-    last = _mm256_permutevar8x32_epi32(sums, _mm256_set1_epi32(7));
+    sums = _mm256_add_epi32(sums, of_low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), _mm256_add_epi32(sums, last));
+    // Not from what was just stored: the next round would wait for it.
+    last = _mm256_add_epi32(last, _mm256_permutevar8x32_epi32(sums, _mm256_set1_epi32(7)));
   }
 }
 

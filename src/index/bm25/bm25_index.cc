@@ -2,12 +2,14 @@
 #include "index/bm25/bm25_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "base/str_cat.h"
+#include "index/bm25/block_kernels.h"
 #include "index/bm25/bm25_format.h"
 #include "index/bm25/bm25_search.h"
 #include "index/bm25/postings.h"
@@ -20,6 +22,10 @@ constexpr char kRemedy[] = "Build the index again from the texts.";
 // Looking a listed row up in a term costs about as much as scoring this many rows of it.
 constexpr uint64_t kRowsPerLookUp = 8;
 
+// Looking this many rows up in a block takes as long as looking all of its rows up in a bitmap.
+constexpr size_t kLookUpsPerBlock = 12;
+constexpr size_t kDenseWords = 16;
+
 // Whether `rows` holds one of [first, last].
 bool ContainsAny(RowBitmap rows, uint64_t first, uint64_t last) {
   const uint64_t end = std::min<uint64_t>(last / 64 + 1, rows.words.size());
@@ -30,6 +36,34 @@ bool ContainsAny(RowBitmap rows, uint64_t first, uint64_t last) {
     if (here != 0) return true;
   }
   return false;
+}
+
+// How many rows of the block are in `rows`. Looks at the shorter side: few rows of the bitmap are looked up in the
+// block, which is dense where its words are few.
+size_t CountIn(RowBitmap rows, const DecodedBlock& block) {
+  const size_t begin = block.rows[0] / 64;
+  const size_t end = std::min<size_t>(block.rows[block.size - 1] / 64 + 1, rows.words.size());
+  size_t found = 0;
+  size_t in_bitmap = std::numeric_limits<size_t>::max();
+  if (end - std::min(begin, end) <= kDenseWords) {
+    in_bitmap = 0;
+    for (size_t word = begin; word < end; ++word) in_bitmap += static_cast<size_t>(std::popcount(rows.words[word]));
+  }
+  if (in_bitmap > kLookUpsPerBlock) {
+    for (size_t i = 0; i < block.size && block.rows[i] / 64 < end; ++i) {
+      found += rows.words[block.rows[i] / 64] >> (block.rows[i] % 64) & 1;
+    }
+    return found;
+  }
+  const BlockKernels& kernels = BestBlockKernels();
+  for (size_t word = begin; word < end; ++word) {
+    for (uint64_t bits = rows.words[word]; bits != 0; bits &= bits - 1) {
+      const auto row = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      const size_t at = kernels.count_below(block.rows, row);
+      found += at < block.size && block.rows[at] == row;
+    }
+  }
+  return found;
 }
 
 class Bm25Index final : public KeywordIndex {
@@ -53,7 +87,7 @@ class Bm25Index final : public KeywordIndex {
     for (size_t b = 0; b < postings->blocks(); ++b) {
       if (!ContainsAny(excluded, postings->first_row(b), postings->last_row(b))) continue;
       RAGTIME_RETURN_IF_ERROR(postings->Decode(b, block));
-      for (size_t i = 0; i < block.size; ++i) count -= excluded.Contains(block.rows[i]);
+      count -= CountIn(excluded, block);
     }
     return count;
   }
