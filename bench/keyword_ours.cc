@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Our side of bench/keyword.py:
+// Our side of bench/keyword_search.py:
 //   keyword_ours words              reads a text a line and prints its words, one space between them
 //   keyword_ours search CORPUS QUERIES SEGMENT_ROWS ROUNDS [DELETED_PERCENT]
 //

@@ -310,6 +310,23 @@ TEST_P(StoreConformance, EqualScoresOrderByIdAcrossCommitsAndSeals) {
   EXPECT_EQ(found, expected);
 }
 
+TEST_P(StoreConformance, KeywordQuestionsOfAnyKindAreAnswered) {
+  Commit(OneNode("1", "to be or not to be: that is the question"));
+  Commit(OneNode("2", "שלום עולם مرحبا بالعالم"));
+  Commit(OneNode("3", "walrus"));
+  ASSERT_OK(store_->Seal({}));
+  EXPECT_EQ(Find("the of and to be"), std::vector<NodeId>{1});  // Frequent words only.
+  EXPECT_EQ(Find("עולם"), std::vector<NodeId>{2});              // Written from right to left.
+  EXPECT_EQ(Find("بالعالم שלום"), std::vector<NodeId>{2});
+  for (const char* nothing :
+       {"", " \t\n", "?!… --- ()[]{}", "😀🚀👩‍💻", "\xED\xA0\x80\xED\xB0\x80", "\xFF\xFE"}) {
+    EXPECT_EQ(Find(nothing), std::vector<NodeId>{}) << nothing;
+  }
+  std::string many = "walrus";
+  for (int i = 0; i < 10000; ++i) many += StrCat(" absent", i % 5000, i % 3 == 0 ? " be" : "");
+  EXPECT_EQ(Find(many), (std::vector<NodeId>{1, 3}));
+}
+
 TEST_P(StoreConformance, ChineseJapaneseKoreanAndMixedTextsAreFound) {
   Commit(OneNode("1", "数据库的备份与恢复"));
   Commit(OneNode("2", "PostgreSQL的索引类型"));

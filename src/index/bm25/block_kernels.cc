@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "index/bm25/bm25_format.h"
@@ -54,6 +55,22 @@ uint64_t AboveScalar(const double* sums, double least) {
   return mask;
 }
 
+// The same for every `above`.
+size_t TakeMasked(uint64_t mask, double* sums, uint32_t first_row, uint32_t* rows, double* taken) {
+  size_t count = 0;
+  for (; mask != 0; mask &= mask - 1) {
+    const auto i = static_cast<uint32_t>(std::countr_zero(mask));
+    rows[count] = first_row + i;
+    taken[count++] = sums[i];
+  }
+  std::fill_n(sums, 64, 0.0);
+  return count;
+}
+
+size_t TakeAboveScalar(double* sums, double least, uint32_t first_row, uint32_t* rows, double* taken) {
+  return TakeMasked(AboveScalar(sums, least), sums, first_row, rows, taken);
+}
+
 #if defined(__x86_64__)
 #define RAGTIME_AVX2 __attribute__((target("avx2")))
 #define RAGTIME_AVX512 __attribute__((target("avx512f,avx512vl,avx2,popcnt")))
@@ -98,9 +115,10 @@ RAGTIME_AVX2 void UnpackRowsAvx2(const std::byte* packed, unsigned bits, size_t 
     sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 4));
     sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
     const __m256i of_low = _mm256_shuffle_epi32(_mm256_permute2x128_si256(sums, sums, 0x08), 0xFF);
-    sums = _mm256_add_epi32(_mm256_add_epi32(sums, of_low), last);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), sums);
-    last = _mm256_permutevar8x32_epi32(sums, _mm256_set1_epi32(7));
+    sums = _mm256_add_epi32(sums, of_low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(values + i), _mm256_add_epi32(sums, last));
+    // Not from what was just stored: the next round would wait for it.
+    last = _mm256_add_epi32(last, _mm256_permutevar8x32_epi32(sums, _mm256_set1_epi32(7)));
   }
 }
 
@@ -169,6 +187,10 @@ RAGTIME_AVX2 uint64_t AboveAvx2(const double* sums, double least) {
   return mask;
 }
 
+RAGTIME_AVX2 size_t TakeAboveAvx2(double* sums, double least, uint32_t first_row, uint32_t* rows, double* taken) {
+  return TakeMasked(AboveAvx2(sums, least), sums, first_row, rows, taken);
+}
+
 RAGTIME_AVX512 size_t CountBelowAvx512(const uint32_t* rows, uint32_t row) {
   const __m512i wanted = _mm512_set1_epi32(static_cast<int>(row));
   size_t count = 0;
@@ -186,6 +208,24 @@ RAGTIME_AVX512 uint64_t AboveAvx512(const double* sums, double least) {
   }
   return mask;
 }
+
+// Compressed in registers: to memory it is slow on Zen 4.
+RAGTIME_AVX512 size_t TakeAboveAvx512(double* sums, double least, uint32_t first_row, uint32_t* rows, double* taken) {
+  const __m512d than = _mm512_set1_pd(least);
+  __m256i here =
+      _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(first_row)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  size_t count = 0;
+  for (size_t i = 0; i < 64; i += 8) {
+    const __m512d eight = _mm512_loadu_pd(sums + i);
+    const __mmask8 mask = _mm512_cmp_pd_mask(eight, than, _CMP_GT_OQ);
+    _mm512_storeu_pd(taken + count, _mm512_maskz_compress_pd(mask, eight));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows + count), _mm256_maskz_compress_epi32(mask, here));
+    count += static_cast<size_t>(__builtin_popcount(mask));
+    _mm512_storeu_pd(sums + i, _mm512_setzero_pd());
+    here = _mm256_add_epi32(here, _mm256_set1_epi32(8));
+  }
+  return count;
+}
 #endif
 
 struct KernelList {
@@ -193,12 +233,12 @@ struct KernelList {
   size_t size = 0;
 
   KernelList() {
-    Add({"scalar", UnpackRowsScalar, UnpackCountsScalar, ScoreScalar, CountBelowScalar, AboveScalar});
+    Add({"scalar", UnpackRowsScalar, UnpackCountsScalar, ScoreScalar, CountBelowScalar, AboveScalar, TakeAboveScalar});
 #if defined(__x86_64__)
     const bool avx2 = __builtin_cpu_supports("avx2");
-    if (avx2) Add({"avx2", UnpackRowsAvx2, UnpackCountsAvx2, ScoreAvx2, CountBelowAvx2, AboveAvx2});
+    if (avx2) Add({"avx2", UnpackRowsAvx2, UnpackCountsAvx2, ScoreAvx2, CountBelowAvx2, AboveAvx2, TakeAboveAvx2});
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
-      Add({"avx512", UnpackRowsAvx2, UnpackCountsAvx2, ScoreAvx512, CountBelowAvx512, AboveAvx512});
+      Add({"avx512", UnpackRowsAvx2, UnpackCountsAvx2, ScoreAvx512, CountBelowAvx512, AboveAvx512, TakeAboveAvx512});
 #endif
   }
   void Add(const BlockKernels& one) { kernels[size++] = one; }

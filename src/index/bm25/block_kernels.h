@@ -29,6 +29,9 @@ struct BlockKernels {
   size_t (*count_below)(const uint32_t* rows, uint32_t row);
   // Bit i says whether sums[i] > least, for 64 sums.
   uint64_t (*above)(const double* sums, double least);
+  // Moves those of 64 sums that are > least to `taken`, with `first_row` + i to `rows`, and sets all 64 to 0. Returns
+  // how many. 8 more elements may be written behind them.
+  size_t (*take_above)(double* sums, double least, uint32_t first_row, uint32_t* rows, double* taken);
 };
 
 // Those that this CPU can run, the plain one first and the fastest last.

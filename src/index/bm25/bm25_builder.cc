@@ -60,25 +60,21 @@ PostingLists Invert(const TokenRows& rows, std::span<const uint32_t> row_counts)
   return lists;
 }
 
-// Where the record of each term lies, by Bm25Slot.
-class Slots {
- public:
-  // Two thirds of them are taken at most, so that a term is found after few.
-  explicit Slots(size_t terms) : slots_(terms + terms / 2 + 1) {}
-
-  void Put(std::string_view term, uint64_t offset) {
-    const uint64_t hash = Hash64(term);
-    size_t i = Bm25Slot(hash, slots_.size());
-    while (slots_[i] != 0) i = i + 1 < slots_.size() ? i + 1 : 0;
-    slots_[i] = Bm25SlotValue(hash, offset);
+// The slots of the terms, whose records start at `offsets`. Two thirds are taken at most, so that a term is found after
+// few.
+std::vector<uint64_t> SlotsOf(std::span<const std::string_view> terms, std::span<const uint64_t> offsets,
+                              const Bm25Slots& format) {
+  std::vector<uint64_t> slots(terms.size() + terms.size() / 2 + 1);
+  for (size_t term = 0; term < terms.size(); ++term) {
+    const uint64_t hash = Hash64(terms[term]);
+    size_t i = Bm25Slots::FirstSlot(hash, slots.size());
+    while (slots[i] != 0) i = i + 1 < slots.size() ? i + 1 : 0;
+    slots[i] = format.Value(hash, offsets[term]);
   }
-  std::span<const uint64_t> all() const { return slots_; }
+  return slots;
+}
 
- private:
-  std::vector<uint64_t> slots_;
-};
-
-uint32_t LengthBytes(std::span<const uint32_t> lengths) {
+uint16_t LengthBytes(std::span<const uint32_t> lengths) {
   const uint32_t longest = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
   return longest <= std::numeric_limits<uint8_t>::max() ? 1 : longest <= std::numeric_limits<uint16_t>::max() ? 2 : 4;
 }
@@ -86,6 +82,13 @@ uint32_t LengthBytes(std::span<const uint32_t> lengths) {
 template <typename T>
 void Put(std::vector<std::byte>& bytes, uint64_t offset, std::span<const T> values) {
   if (!values.empty()) std::memcpy(bytes.data() + offset, values.data(), values.size_bytes());
+}
+
+// The lowest `bytes_each` bytes of each value; numbers are little-endian.
+template <typename T>
+void PutNarrow(std::vector<std::byte>& bytes, uint64_t offset, std::span<const T> values, size_t bytes_each) {
+  for (size_t i = 0; i < values.size(); ++i)
+    std::memcpy(bytes.data() + offset + i * bytes_each, &values[i], bytes_each);
 }
 
 }  // namespace
@@ -97,37 +100,39 @@ Result<std::vector<std::byte>> Bm25IndexType::Build(const TokenRows& rows) const
   const std::vector<uint32_t> row_counts = CountRowsOfTerms(rows);
   const PostingLists lists = Invert(rows, row_counts);
 
-  Slots slots(terms.size());
   std::vector<std::byte> records;
+  std::vector<uint64_t> offsets;
+  offsets.reserve(terms.size());
   for (size_t term = 0; term < terms.size(); ++term) {
-    slots.Put(terms[term], records.size());
+    offsets.push_back(records.size());
     const size_t start = lists.ends[term] - row_counts[term];
     RAGTIME_RETURN_IF_ERROR(AppendTerm(terms[term], std::span(lists.rows).subspan(start, row_counts[term]),
                                        std::span(lists.counts).subspan(start, row_counts[term]), rows.lengths,
                                        records));
   }
   records.resize(records.size() + kRecordsPadding);
-  if (slots.all().size() >= kLimit || records.size() > kSlotOffsetMask) {
+  if (terms.size() >= kLimit / 2 || records.size() >= kRecordsSizeMax) {
     return ResourceExhaustedError(StrCat("a BM25 index cannot hold that many distinct words: ", terms.size()));
   }
+  const uint16_t slot_bytes = Bm25Slots::BytesFor(records.size());
+  const std::vector<uint64_t> slots = SlotsOf(terms, offsets, Bm25Slots(records.size(), slot_bytes));
 
   Bm25Header header = {};
   std::copy(std::begin(kBm25Magic), std::end(kBm25Magic), header.magic);
   header.version = kBm25Version;
   header.length_bytes = LengthBytes(rows.lengths);
+  header.slot_bytes = slot_bytes;
   header.rows = rows.lengths.size();
   header.terms = terms.size();
-  header.slots = slots.all().size();
+  header.slots = slots.size();
   header.records_size = records.size();
   header.tokens = rows.tokens.size();
   header.header_hash = Bm25HeaderHash(header);
   const Bm25Layout layout = Bm25Layout::Of(header);
   std::vector<std::byte> bytes(layout.size);
   Put<Bm25Header>(bytes, 0, {&header, 1});
-  for (size_t row = 0; row < rows.lengths.size(); ++row) {  // Little-endian: the low bytes come first.
-    std::memcpy(bytes.data() + layout.lengths + row * header.length_bytes, &rows.lengths[row], header.length_bytes);
-  }
-  Put<uint64_t>(bytes, layout.slots, slots.all());
+  PutNarrow<uint64_t>(bytes, layout.slots, slots, slot_bytes);
+  PutNarrow<uint32_t>(bytes, layout.lengths, rows.lengths, header.length_bytes);
   Put<std::byte>(bytes, layout.records, records);
   return bytes;
 }

@@ -23,7 +23,8 @@ inline constexpr uint32_t kBm25Version = 2;
 struct Bm25Header {
   char magic[8];
   uint32_t version;
-  uint32_t length_bytes;  // Of each row's length: 1, 2 or 4.
+  uint16_t length_bytes;  // Of each row's length: 1, 2 or 4.
+  uint16_t slot_bytes;    // Of each slot: 4 or 8.
   uint64_t rows;          // Below 2^32.
   uint64_t terms;         // Below `slots`.
   uint64_t slots;         // At least 1, below 2^32.
@@ -33,17 +34,34 @@ struct Bm25Header {
 };
 static_assert(sizeof(Bm25Header) == 64 && std::is_trivially_copyable_v<Bm25Header>);
 
+inline constexpr uint64_t kRecordsSizeMax = uint64_t{1} << 40;
+
 inline uint64_t Bm25HeaderHash(const Bm25Header& header) {
   return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(Bm25Header, header_hash)));
 }
 
-// A slot of the hash table is 0, or the low 24 bits of a term's hash above 40 bits that hold its record's offset + 1.
-// A term lies in the first free slot from Bm25Slot on, the first slot following the last.
-inline constexpr unsigned kSlotOffsetBits = 40;
-inline constexpr uint64_t kSlotOffsetMask = (uint64_t{1} << kSlotOffsetBits) - 1;
+// A slot of the hash table is 0, or the offset of a term's record + 1 below the lowest bits of the term's hash, as many
+// as there is room for. A term lies in the first free slot from FirstSlot on, the first slot following the last.
+class Bm25Slots {
+ public:
+  Bm25Slots(uint64_t records_size, uint32_t slot_bytes)
+      : offset_bits_(static_cast<unsigned>(std::bit_width(records_size))), unused_bits_(64 - 8 * slot_bytes) {}
 
-inline uint64_t Bm25Slot(uint64_t hash, uint64_t slots) { return (hash >> 32) * slots >> 32; }
-inline uint64_t Bm25SlotValue(uint64_t hash, uint64_t offset) { return hash << kSlotOffsetBits | (offset + 1); }
+  // The narrowest slots that keep at least 6 bits of the hash.
+  static constexpr uint16_t BytesFor(uint64_t records_size) { return std::bit_width(records_size) <= 26 ? 4 : 8; }
+  static uint64_t FirstSlot(uint64_t hash, uint64_t slots) { return (hash >> 32) * slots >> 32; }
+
+  uint64_t Value(uint64_t hash, uint64_t offset) const {
+    return hash << offset_bits_ << unused_bits_ >> unused_bits_ | (offset + 1);
+  }
+  // Whether the slot could be of a term with that hash.
+  bool Fits(uint64_t value, uint64_t hash) const { return value >> offset_bits_ == Value(hash, 0) >> offset_bits_; }
+  uint64_t Offset(uint64_t value) const { return (value & ((uint64_t{1} << offset_bits_) - 1)) - 1; }
+
+ private:
+  unsigned offset_bits_;  // At most 41.
+  unsigned unused_bits_;
+};
 
 // The rows of a term come in blocks of this many, the last one shorter.
 inline constexpr size_t kBlockRows = 128;
@@ -78,8 +96,8 @@ constexpr uint32_t LengthOfCode(uint8_t code) {
 }
 
 struct Bm25Layout {
+  uint64_t slots = 0;    // slot_bytes each.
   uint64_t lengths = 0;  // Of each row, length_bytes each.
-  uint64_t slots = 0;    // uint64_t[slots]
   uint64_t records = 0;  // Of the terms, one behind the other.
   uint64_t size = 0;
 
@@ -87,9 +105,9 @@ struct Bm25Layout {
   // Cannot overflow within the limits of Bm25Header.
   static constexpr Bm25Layout Of(const Bm25Header& header) {
     Bm25Layout layout;
-    layout.lengths = sizeof(Bm25Header);
-    layout.slots = Align(layout.lengths + header.rows * header.length_bytes);
-    layout.records = Align(layout.slots + header.slots * sizeof(uint64_t));
+    layout.slots = sizeof(Bm25Header);  // Where opening touched the page already.
+    layout.lengths = Align(layout.slots + header.slots * header.slot_bytes);
+    layout.records = Align(layout.lengths + header.rows * header.length_bytes);
     layout.size = layout.records + header.records_size;
     return layout;
   }

@@ -2,12 +2,14 @@
 #include "index/bm25/bm25_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
 
 #include "base/str_cat.h"
+#include "index/bm25/block_kernels.h"
 #include "index/bm25/bm25_format.h"
 #include "index/bm25/bm25_search.h"
 #include "index/bm25/postings.h"
@@ -19,6 +21,10 @@ constexpr char kRemedy[] = "Build the index again from the texts.";
 
 // Looking a listed row up in a term costs about as much as scoring this many rows of it.
 constexpr uint64_t kRowsPerLookUp = 8;
+
+// Looking this many rows up in a block takes as long as looking all of its rows up in a bitmap.
+constexpr size_t kLookUpsPerBlock = 12;
+constexpr size_t kDenseWords = 16;
 
 // Whether `rows` holds one of [first, last].
 bool ContainsAny(RowBitmap rows, uint64_t first, uint64_t last) {
@@ -32,6 +38,34 @@ bool ContainsAny(RowBitmap rows, uint64_t first, uint64_t last) {
   return false;
 }
 
+// How many rows of the block are in `rows`. Looks at the shorter side: few rows of the bitmap are looked up in the
+// block, which is dense where its words are few.
+size_t CountIn(RowBitmap rows, const DecodedBlock& block) {
+  const size_t begin = block.rows[0] / 64;
+  const size_t end = std::min<size_t>(block.rows[block.size - 1] / 64 + 1, rows.words.size());
+  size_t found = 0;
+  size_t in_bitmap = std::numeric_limits<size_t>::max();
+  if (end - std::min(begin, end) <= kDenseWords) {
+    in_bitmap = 0;
+    for (size_t word = begin; word < end; ++word) in_bitmap += static_cast<size_t>(std::popcount(rows.words[word]));
+  }
+  if (in_bitmap > kLookUpsPerBlock) {
+    for (size_t i = 0; i < block.size && block.rows[i] / 64 < end; ++i) {
+      found += rows.words[block.rows[i] / 64] >> (block.rows[i] % 64) & 1;
+    }
+    return found;
+  }
+  const BlockKernels& kernels = BestBlockKernels();
+  for (size_t word = begin; word < end; ++word) {
+    for (uint64_t bits = rows.words[word]; bits != 0; bits &= bits - 1) {
+      const auto row = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      const size_t at = kernels.count_below(block.rows, row);
+      found += at < block.size && block.rows[at] == row;
+    }
+  }
+  return found;
+}
+
 class Bm25Index final : public KeywordIndex {
  public:
   // `bytes` have the size that Bm25Layout gives for `header`, checked by Open.
@@ -39,11 +73,10 @@ class Bm25Index final : public KeywordIndex {
       : header_(header),
         k1_(parameters.k1),
         b_(parameters.b),
-        lengths_(bytes.data() + Bm25Layout::Of(header).lengths, header.length_bytes) {
-    const Bm25Layout layout = Bm25Layout::Of(header);
-    slots_ = {reinterpret_cast<const uint64_t*>(bytes.data() + layout.slots), header.slots};
-    records_ = bytes.subspan(layout.records, header.records_size);
-  }
+        slot_format_(header.records_size, header.slot_bytes),
+        slots_(bytes.data() + Bm25Layout::Of(header).slots),
+        lengths_(bytes.data() + Bm25Layout::Of(header).lengths, header.length_bytes),
+        records_(bytes.subspan(Bm25Layout::Of(header).records, header.records_size)) {}
 
   Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const override {
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<TermPostings> postings, Find(term));
@@ -54,7 +87,7 @@ class Bm25Index final : public KeywordIndex {
     for (size_t b = 0; b < postings->blocks(); ++b) {
       if (!ContainsAny(excluded, postings->first_row(b), postings->last_row(b))) continue;
       RAGTIME_RETURN_IF_ERROR(postings->Decode(b, block));
-      for (size_t i = 0; i < block.size; ++i) count -= excluded.Contains(block.rows[i]);
+      count -= CountIn(excluded, block);
     }
     return count;
   }
@@ -112,14 +145,17 @@ class Bm25Index final : public KeywordIndex {
 
   Result<std::optional<TermPostings>> Find(std::string_view term) const {
     const uint64_t hash = Hash64(term);
-    uint64_t slot = Bm25Slot(hash, slots_.size());
-    for (size_t seen = 0; seen < slots_.size() && slots_[slot] != 0; ++seen) {
-      if (slots_[slot] >> kSlotOffsetBits == (hash << kSlotOffsetBits) >> kSlotOffsetBits) {
+    uint64_t i = Bm25Slots::FirstSlot(hash, header_.slots);
+    for (uint64_t seen = 0; seen < header_.slots; ++seen) {
+      uint64_t slot = 0;
+      std::memcpy(&slot, slots_ + i * header_.slot_bytes, header_.slot_bytes);
+      if (slot == 0) break;
+      if (slot_format_.Fits(slot, hash)) {
         RAGTIME_ASSIGN_OR_RETURN(const TermPostings postings,
-                                 TermPostings::Read(records_, (slots_[slot] & kSlotOffsetMask) - 1, header_.rows));
+                                 TermPostings::Read(records_, slot_format_.Offset(slot), header_.rows));
         if (postings.term() == term) return std::optional<TermPostings>(postings);
       }
-      slot = slot + 1 < slots_.size() ? slot + 1 : 0;
+      i = i + 1 < header_.slots ? i + 1 : 0;
     }
     return std::optional<TermPostings>();
   }
@@ -127,9 +163,10 @@ class Bm25Index final : public KeywordIndex {
   const Bm25Header header_;
   const double k1_;
   const double b_;
+  const Bm25Slots slot_format_;
+  const std::byte* slots_;
   const RowLengths lengths_;
-  std::span<const uint64_t> slots_;
-  std::span<const std::byte> records_;
+  const std::span<const std::byte> records_;
 };
 
 }  // namespace
@@ -151,10 +188,11 @@ Result<std::unique_ptr<KeywordIndex>> Bm25IndexType::Open(std::span<const std::b
         "Use a newer ragtime, or build the index again.");
   }
   constexpr uint64_t kLimit = uint64_t{1} << 32;
-  const bool length_bytes_known = header.length_bytes == 1 || header.length_bytes == 2 || header.length_bytes == 4;
-  if (header.version != kBm25Version || header.header_hash != Bm25HeaderHash(header) || !length_bytes_known ||
+  const bool widths_known = (header.length_bytes == 1 || header.length_bytes == 2 || header.length_bytes == 4) &&
+                            (header.slot_bytes == 4 || header.slot_bytes == 8);
+  if (header.version != kBm25Version || header.header_hash != Bm25HeaderHash(header) || !widths_known ||
       header.rows >= kLimit || header.slots == 0 || header.slots >= kLimit || header.terms >= header.slots ||
-      header.records_size < kRecordsPadding || header.records_size > bytes.size()) {
+      header.records_size < kRecordsPadding || header.records_size > std::min(bytes.size(), kRecordsSizeMax)) {
     return DataLossError("the header of the BM25 index is damaged", kRemedy);
   }
   const uint64_t size = Bm25Layout::Of(header).size;

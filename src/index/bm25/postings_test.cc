@@ -132,6 +132,18 @@ TEST(BlockKernels, AgreeWithThePlainOne) {
         }
         for (const double least : {0.0, parts[0], parts[count / 2], 1e9}) {
           EXPECT_EQ(kernels.above(sums, least), SupportedBlockKernels()[0].above(sums, least));
+          double mine[64];
+          double plain[64];
+          std::copy_n(sums, 64, mine);
+          std::copy_n(sums, 64, plain);
+          uint32_t rows_taken[2][64 + 8];
+          double taken[2][64 + 8];
+          const size_t size = kernels.take_above(mine, least, 7, rows_taken[0], taken[0]);
+          ASSERT_EQ(size, SupportedBlockKernels()[0].take_above(plain, least, 7, rows_taken[1], taken[1]));
+          EXPECT_TRUE(std::equal(rows_taken[0], rows_taken[0] + size, rows_taken[1]));
+          EXPECT_TRUE(std::equal(taken[0], taken[0] + size, taken[1]));
+          EXPECT_EQ(std::count(mine, mine + 64, 0.0), 64);
+          EXPECT_EQ(std::count(plain, plain + 64, 0.0), 64);
         }
       }
     }

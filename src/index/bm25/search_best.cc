@@ -36,13 +36,9 @@ constexpr size_t kTermsMax = size_t{1} << 22;
 // Rows that may be among the best, with what they have so far. Ascending.
 struct Candidates {
   size_t size = 0;
-  std::array<uint32_t, kWindowRows> rows;
-  std::array<double, kWindowRows> sums;
+  std::array<uint32_t, kWindowRows + 8> rows;  // The kernels write 8 at a time.
+  std::array<double, kWindowRows + 8> sums;
 
-  void Add(uint32_t row, double sum) {
-    rows[size] = row;
-    sums[size++] = sum;
-  }
   // Keeps those with more than `least`.
   void KeepAbove(double least) {
     size_t kept = 0;
@@ -251,12 +247,9 @@ class BestSearch {
     for (size_t group = 0; group < touched_.size(); ++group) {
       if (touched_[group] == 0) continue;
       touched_[group] = 0;
-      double* sums = sums_.data() + group * kGroupRows;
-      for (uint64_t above = kernels_.above(sums, least); above != 0; above &= above - 1) {
-        const auto i = static_cast<size_t>(std::countr_zero(above));
-        candidates_.Add(static_cast<uint32_t>(start + group * kGroupRows + i), sums[i]);
-      }
-      std::fill_n(sums, kGroupRows, 0.0);
+      candidates_.size += kernels_.take_above(
+          sums_.data() + group * kGroupRows, least, static_cast<uint32_t>(start + group * kGroupRows),
+          candidates_.rows.data() + candidates_.size, candidates_.sums.data() + candidates_.size);
     }
   }
 
@@ -300,7 +293,7 @@ class BestSearch {
   // Adds the term to the candidates. With the term they must have more than `least`.
   Status LookUp(Term& term, double least) {
     TermCursor& cursor = term.cursor;
-    const std::array<uint32_t, kWindowRows>& rows = candidates_.rows;
+    const uint32_t* rows = candidates_.rows.data();
     for (size_t begin = 0; begin < candidates_.size;) {
       cursor.SkipTo(rows[begin]);
       if (cursor.at_end()) return Status();

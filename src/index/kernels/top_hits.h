@@ -27,7 +27,7 @@ class TopHits {
     const uint64_t key = KeyOf(hit);
     if (!full()) {
       keys_.push_back(key);
-      std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
+      if (full()) std::make_heap(keys_.begin(), keys_.end(), std::greater<>());
     } else if (limit_ > 0 && key > keys_.front()) {
       ReplaceWorst(key);
     }
@@ -76,7 +76,7 @@ class TopHits {
   static constexpr uint32_t kSign = 0x80000000u;
 
   size_t limit_;
-  std::vector<uint64_t> keys_;  // A heap with the worst in front.
+  std::vector<uint64_t> keys_;  // Once full, a heap with the worst in front.
 };
 
 }  // namespace ragtime
