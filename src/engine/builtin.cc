@@ -7,6 +7,7 @@
 #include "engine/models.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
@@ -60,9 +61,20 @@ Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
 }
 
 IndexSet MakeIndexes(const Config& config) {
-  return {.vector = std::make_shared<FlatIndexType>(),
-          .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
-          .fields = std::make_shared<ColumnsType>()};
+  HnswParameters parameters = config.store.hnsw;
+  parameters.threads = config.threads;
+  const auto flat = std::make_shared<FlatIndexType>();
+  const auto hnsw = std::make_shared<HnswIndexType>(parameters);
+  IndexSet indexes{.vector = flat,
+                   .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
+                   .fields = std::make_shared<ColumnsType>(),
+                   .readable_vectors = {flat, hnsw}};
+  if (config.store.index_type == "HNSW") indexes.vector = hnsw;
+  if (config.store.index_type == "AUTO") {
+    indexes.large_vector = hnsw;
+    indexes.large_rows = kHnswRowsMin;
+  }
+  return indexes;
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ store_conf:                       # spelled as LazyLLM does
   type: ragtime                   # ragtime (embedded, on disk) | map (in memory)
   kwargs:
     uri: ./kb                     # the knowledge base; --kb
-    index_kwargs: {index_type: FLAT, metric_type: COSINE}
+    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW
 
 # doc_fields:                     # what documents have beside their text, for --filter 'year >= 2020'
 #   year: int                     # int | float | bool | string | datetime | list

@@ -35,8 +35,9 @@ namespace ragtime {
 struct EmbeddedLimits {
   size_t tail_nodes_max = 4096;
   size_t tail_size_bytes_max = size_t{8} << 20;
-  size_t tail_segments_max = 64;     // Each commit in the tail is searched on its own.
-  size_t small_segment_rows = 8192;  // Sealed segments below it are merged once there are more than small_segments_max.
+  size_t tail_segments_max = 64;  // Each commit in the tail is searched on its own.
+  size_t small_segment_rows =
+      32768;  // Sealed segments below it are merged once there are more than small_segments_max.
   size_t small_segments_max = 8;
   size_t merged_rows_max = 65536;  // Merging ends a new segment at this size: its vectors are in memory meanwhile.
   double deleted_share_max = 0.2;  // A segment with more deleted rows is written anew.
