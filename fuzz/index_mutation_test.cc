@@ -16,6 +16,11 @@ TEST(IndexMutation, Flat) {
   EXPECT_GT(UseMutations(FlatSeed(), 3000, UseAsFlatIndex), 100);
 }
 
+TEST(IndexMutation, Hnsw) {
+  ASSERT_TRUE(UseAsHnswIndex(HnswSeed()));
+  EXPECT_GT(UseMutations(HnswSeed(), 3000, UseAsHnswIndex), 100);
+}
+
 TEST(IndexMutation, Bm25) {
   ASSERT_TRUE(UseAsBm25Index(Bm25Seed()));
   EXPECT_GT(UseMutations(Bm25Seed(), 10000, UseAsBm25Index), 100);

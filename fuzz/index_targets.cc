@@ -12,6 +12,8 @@
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_format.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
 #include "index/scalar/columns_format.h"
 #include "ragtime/filter.h"
@@ -154,6 +156,28 @@ bool UseAsFlatIndex(std::span<const std::byte> bytes) {
   return opened;
 }
 
+bool UseAsHnswIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<HnswHeader>(bytes, [](const HnswHeader& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(HnswHeader, header_hash)));
+  });
+  bool opened = false;
+  const uint64_t excluded[] = {0x5555};
+  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+    auto index = HnswIndexType().Open(copy, Vectors(), metric);
+    if (!index.ok()) continue;
+    opened = true;
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
+        // With so few kept the graph is walked, not scanned.
+        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
+        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
+        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
+      }
+    }
+  }
+  return opened;
+}
+
 bool UseAsBm25Index(std::span<const std::byte> bytes) {
   const auto copy = WithRightHash<Bm25Header>(bytes, Bm25HeaderHash);
   auto index = Bm25IndexType().Open(copy);
@@ -240,7 +264,11 @@ void UseAsText(std::string_view text) {
   for (const std::string& word : QueryWords(text)) Require(std::find(words.begin(), words.end(), word) != words.end());
 }
 
-std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build(Vectors(), Metric::kCosine); }
+std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build({}, Vectors(), Metric::kCosine); }
+
+std::vector<std::byte> HnswSeed() {
+  return *HnswIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
+}
 
 std::vector<std::byte> ColumnsSeed() {
   std::vector<FieldSpec> fields;

@@ -63,6 +63,21 @@ struct VectorMatrix {
 
 enum class Metric { kCosine, kInnerProduct, kL2 };
 
+// What one search may spend where an index trades time for recall. 0: what the index type was made with.
+struct VectorSearchParameters {
+  uint32_t ef = 0;  // HNSW: how many of the nearest rows found so far are kept and followed.
+  // Rows with a lower score may be left out: there are enough better ones elsewhere.
+  float score_min = -std::numeric_limits<float>::infinity();
+};
+
+// How a graph of near rows is made and searched.
+struct HnswParameters {
+  uint32_t m = 16;                 // Links of a row, 4 to 128; in the lowest level twice as many.
+  uint32_t ef_construction = 128;  // How many near rows are kept while the links of a row are looked for.
+  uint32_t ef = 96;                // As much for a search, at least. More finds more and takes longer.
+  size_t threads = 0;              // That build. 0: one per core.
+};
+
 class VectorIndex {
  public:
   virtual ~VectorIndex() = default;
@@ -71,9 +86,10 @@ class VectorIndex {
 
   // At most `limit` rows of `selection`, best first, equal scores by ascending row.
   // Scores are exact: inner product for kCosine (vectors have length 1) and kInnerProduct, negated squared distance for
-  // kL2.
+  // kL2. Whether the rows are the very best is for the type to say.
   virtual Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                             const RowSelection& selection) const = 0;
+                                             const RowSelection& selection,
+                                             const VectorSearchParameters& parameters = {}) const = 0;
 
  protected:
   VectorIndex() = default;
@@ -87,7 +103,8 @@ class VectorIndexType {
 
   virtual std::string_view name() const = 0;  // "FLAT"
   virtual uint32_t version() const = 0;       // Of its bytes.
-  virtual Result<std::vector<std::byte>> Build(VectorMatrix vectors, Metric metric) const = 0;
+  // Equal input gives equal bytes.
+  virtual Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const = 0;
   // `bytes` and `vectors` (the same rows as at Build, exact) must outlive the index; `bytes` is aligned to 64.
   virtual Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                                     Metric metric) const = 0;

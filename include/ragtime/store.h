@@ -46,6 +46,7 @@ struct VectorQuery {
   size_t limit = 10;
   std::string group;  // "": all groups.
   Filter filter;      // On the fields of NodeFields.
+  VectorSearchParameters parameters;
 };
 
 struct KeywordQuery {
@@ -95,6 +96,8 @@ struct StoreStatistics {
   uint64_t tail_nodes = 0;     // Live nodes that are not in a sealed segment yet.
   uint64_t segments = 0;
   uint64_t size_bytes = 0;  // On disk, or in memory for a store without files.
+  // Rows of the segments by the type of their vector index, deleted ones included; empty where there are no indexes.
+  std::map<std::string, uint64_t> vector_index_rows;
 };
 
 // Something in a store that is not as it was written.
@@ -189,9 +192,10 @@ class Store {
 
 // What a store is opened with. dimension 0: take what is recorded, or learn it from the first vector.
 struct StoreConfig {
-  std::string type = "ragtime";  // "ragtime" | "map"
-  std::string uri;               // The directory of type "ragtime".
-  std::string index_type = "FLAT";
+  std::string type = "ragtime";     // "ragtime" | "map"
+  std::string uri;                  // The directory of type "ragtime".
+  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW"
+  HnswParameters hnsw;
   std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
 };

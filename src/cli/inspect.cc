@@ -88,6 +88,9 @@ int RunStats(const Options& options) {
   std::printf("nodes       %llu (%llu deleted, not reclaimed; %llu in the tail)\n", count(store.nodes),
               count(store.deleted_nodes), count(store.tail_nodes));
   std::printf("segments    %llu\n", count(store.segments));
+  for (const auto& [type, rows] : store.vector_index_rows) {
+    std::printf("index       %s of %llu rows\n", type.c_str(), count(rows));
+  }
   std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
   return 0;
 }

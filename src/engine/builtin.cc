@@ -12,6 +12,7 @@
 #include "engine/store_address.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
 #include "ingest/import/chroma_source.h"
 #include "ingest/import/llamaindex_source.h"
@@ -68,9 +69,20 @@ Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
 }
 
 IndexSet MakeIndexes(const Config& config) {
-  return {.vector = std::make_shared<FlatIndexType>(),
-          .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
-          .fields = std::make_shared<ColumnsType>()};
+  HnswParameters parameters = config.store.hnsw;
+  parameters.threads = config.threads;
+  const auto flat = std::make_shared<FlatIndexType>();
+  const auto hnsw = std::make_shared<HnswIndexType>(parameters);
+  IndexSet indexes{.vector = flat,
+                   .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
+                   .fields = std::make_shared<ColumnsType>(),
+                   .readable_vectors = {flat, hnsw}};
+  if (config.store.index_type == "HNSW") indexes.vector = hnsw;
+  if (config.store.index_type == "AUTO") {
+    indexes.large_vector = hnsw;
+    indexes.large_rows = kHnswRowsMin;
+  }
+  return indexes;
 }
 
 // The catalog of that name in the database that the configuration names.

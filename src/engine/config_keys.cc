@@ -88,10 +88,10 @@ Status SetStoreType(Config& config, const std::string& value, const std::filesys
 }
 
 Status SetIndexType(Config& config, const std::string& value, const std::filesystem::path&) {
-  if (value != "FLAT") {
+  if (value != "AUTO" && value != "FLAT" && value != "HNSW") {
     return InvalidArgumentError(StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value,
                                        "\", an index that this version does not have"),
-                                "write index_type: FLAT, which is exact");
+                                "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes)");
   }
   config.store.index_type = value;
   return Status();
@@ -202,8 +202,28 @@ std::vector<ConfigKey> MakeKeys() {
                     c.store.uri = Resolve(v, base).string();
                     return Status();
                   }});
-  keys.push_back({"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE", "FLAT", "FLAT",
-                  "How the nearest vectors are found. FLAT is exact.", SetIndexType});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE", "AUTO | FLAT | HNSW", "AUTO",
+       "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. AUTO "
+       "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. Another type than before holds "
+       "for new segments, and for all after `ragtime compact`.",
+       SetIndexType});
+  keys.push_back({"store_conf.kwargs.index_kwargs.params.M", "RAGTIME_HNSW_M", "4 to 128", "16",
+                  "HNSW: links of a node; twice as many in the lowest level. For new segments.",
+                  Number<uint32_t>("store_conf.kwargs.index_kwargs.params.M", 4, 128,
+                                   [](Config& c) -> uint32_t& { return c.store.hnsw.m; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.efConstruction", "RAGTIME_HNSW_EF_CONSTRUCTION", "4 to 4096", "128",
+       "HNSW: how many near nodes are kept while a node is linked. More finds more and takes longer to build. "
+       "For new segments.",
+       Number<uint32_t>("store_conf.kwargs.index_kwargs.params.efConstruction", 4, 4096,
+                        [](Config& c) -> uint32_t& { return c.store.hnsw.ef_construction; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536", "96",
+       "HNSW: how many near nodes a search keeps, at least as many as it looks for. More finds more and takes "
+       "longer. May differ from search to search.",
+       Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
+                        [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.metric_type", "RAGTIME_METRIC_TYPE", "COSINE | IP | L2", "COSINE",
        "What near means. Recorded at the first ingestion.",
@@ -377,14 +397,13 @@ std::vector<ConfigKey> MakeKeys() {
 }
 
 // Spellings of LazyLLM's store_conf, and parts of Ragtime's design, that this version does not take.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kRefused = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kRefused = {{
     {"store_conf.segment_store",
      "Ragtime keeps texts and vectors in one store: write type and kwargs directly under store_conf"},
     {"store_conf.vector_store",
      "Ragtime keeps texts and vectors in one store: write type and kwargs directly under store_conf"},
     {"store_conf.indices", "write index_type and metric_type under store_conf.kwargs.index_kwargs"},
     {"store_conf.kwargs.client_kwargs", "the embedded store has no client: remove it"},
-    {"store_conf.kwargs.index_kwargs.params", "FLAT has no parameters: remove it or leave it empty"},
     {"cache", "this version has no cache to configure: remove it"},
 }};
 

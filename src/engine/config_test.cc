@@ -51,6 +51,16 @@ TEST(Config, CarriesLazyLlmsStoreConfOver) {
   EXPECT_EQ(config->store.metric, Metric::kInnerProduct);
 }
 
+TEST(Config, TakesTheParametersOfAnIndex) {
+  const auto config = ParseConfig(
+      "store_conf: {kwargs: {index_kwargs: {index_type: HNSW, params: {M: 32, efConstruction: 200, ef: 300}}}}", "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.index_type, "HNSW");
+  EXPECT_EQ(config->store.hnsw.m, 32u);
+  EXPECT_EQ(config->store.hnsw.ef_construction, 200u);
+  EXPECT_EQ(config->store.hnsw.ef, 300u);
+}
+
 TEST(Config, TakesListsAndMaps) {
   const auto config = ParseConfig(
       "rewrite: {synonyms: {k8s: [kubernetes, kube], 备份: 转储}}\nrerank: {required: [a, b c], excluded: d}", "");
@@ -67,7 +77,9 @@ TEST(Config, RefusesByNameWhatItDoesNotTake) {
   EXPECT_THAT(error("store_conf: {type: milvus}").ToString(), HasSubstr("milvus"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: [{index_type: FLAT}, {index_type: FLAT}]}}").ToString(),
               HasSubstr("lists 2 embeddings"));
-  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: HNSW}}}").ToString(), HasSubstr("FLAT"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: IVF_FLAT}}}").ToString(), HasSubstr("HNSW"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {nlist: 128}}}}").ToString(), HasSubstr("nlist"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {M: 3}}}}").ToString(), HasSubstr("4"));
 }
 
 TEST(Config, TakesTheParametersOfBm25) {

@@ -4,7 +4,10 @@
 #ifndef RAGTIME_STORE_INDEX_SET_H_
 #define RAGTIME_STORE_INDEX_SET_H_
 
+#include <cstdint>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "ragtime/index.h"
 
@@ -14,6 +17,24 @@ struct IndexSet {
   std::shared_ptr<const VectorIndexType> vector;
   std::shared_ptr<const KeywordIndexType> keyword;
   std::shared_ptr<const FieldColumnsType> fields;  // Null: documents have no fields.
+  // Built instead of `vector` from large_rows rows on. Null: never.
+  std::shared_ptr<const VectorIndexType> large_vector;
+  uint64_t large_rows = 0;
+  // Not built, but read where a segment has one.
+  std::vector<std::shared_ptr<const VectorIndexType>> readable_vectors;
+
+  const VectorIndexType& VectorFor(uint64_t rows) const {
+    return large_vector != nullptr && rows >= large_rows ? *large_vector : *vector;
+  }
+  // Null if there is none.
+  const VectorIndexType* FindVector(std::string_view name) const {
+    if (vector->name() == name) return vector.get();
+    if (large_vector != nullptr && large_vector->name() == name) return large_vector.get();
+    for (const auto& type : readable_vectors) {
+      if (type->name() == name) return type.get();
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace ragtime

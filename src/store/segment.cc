@@ -263,10 +263,12 @@ Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name,
 Status Segment::OpenVectorIndex() const {
   const SectionEntry* entry = Find(SectionType::kVectorIndex);
   if (entry == nullptr) return Damaged("its vector index is missing");
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.vector->name(), indexes_.vector->version()));
+  const VectorIndexType* found = indexes_.FindVector(NameOf(*entry));
+  const VectorIndexType& type = found != nullptr ? *found : *indexes_.vector;
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version()));
   const VectorMatrix matrix{
       .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
-  auto index = indexes_.vector->Open(BytesOf(*entry), matrix, metric_);
+  auto index = type.Open(BytesOf(*entry), matrix, metric_);
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   vector_index_.value = *std::move(index);
   return Status();
@@ -306,11 +308,24 @@ bool Segment::outdated() const {
     const SectionEntry* entry = Find(type);
     return entry != nullptr && NameOf(*entry) == name && entry->version < version;
   };
-  return header_.words_version < kWordsVersion ||
-         older(SectionType::kVectorIndex, indexes_.vector->name(), indexes_.vector->version()) ||
+  const auto older_vector = [this] {
+    const SectionEntry* entry = Find(SectionType::kVectorIndex);
+    const VectorIndexType* type = entry == nullptr ? nullptr : indexes_.FindVector(NameOf(*entry));
+    return type != nullptr && entry->version < type->version();
+  };
+  return header_.words_version < kWordsVersion || older_vector() ||
          older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
          (indexes_.fields != nullptr &&
           older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));
+}
+
+std::string_view Segment::vector_index_name() const {
+  const SectionEntry* entry = Find(SectionType::kVectorIndex);
+  return entry == nullptr ? std::string_view() : NameOf(*entry);
+}
+
+bool Segment::has_other_vector_index() const {
+  return header_.dimension > 0 && vector_index_name() != indexes_.VectorFor(rows()).name();
 }
 
 Status Segment::OpenFields() const {

@@ -100,6 +100,11 @@ class Segment {
   // merge has made it anew.
   bool outdated() const;
 
+  // The type of its vector index; empty where the nodes have no vectors.
+  std::string_view vector_index_name() const;
+  // That type is not the one that would be built for as many rows now.
+  bool has_other_vector_index() const;
+
   // Compares every section with its checksum.
   Status Verify() const;
 

@@ -174,8 +174,9 @@ Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
   RAGTIME_RETURN_IF_ERROR(context.Check());
   if (header_.dimension > 0) {
     const VectorMatrix matrix{.data = vectors_.data(), .rows = rows(), .dimension = header_.dimension};
-    RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, indexes_.vector->Build(matrix, metric_));
-    add(SectionType::kVectorIndex, std::move(index), indexes_.vector->version(), indexes_.vector->name());
+    const VectorIndexType& type = indexes_.VectorFor(rows());
+    RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, type.Build(context, matrix, metric_));
+    add(SectionType::kVectorIndex, std::move(index), type.version(), type.name());
     add(SectionType::kVectors, BytesOf(vectors_));
     vectors_ = {};
   }

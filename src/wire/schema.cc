@@ -234,6 +234,9 @@ Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   json.Set("files", statistics.store.files).Set("folders", statistics.store.folders);
   json.Set("nodes", statistics.store.nodes).Set("deleted_nodes", statistics.store.deleted_nodes);
   json.Set("tail_nodes", statistics.store.tail_nodes).Set("segments", statistics.store.segments);
+  Json indexes(Json::Object{});
+  for (const auto& [type, rows] : statistics.store.vector_index_rows) indexes.Set(type, rows);
+  json.Set("vector_indexes", std::move(indexes));
   return std::move(json.Set("size_bytes", statistics.store.size_bytes));
 }
 

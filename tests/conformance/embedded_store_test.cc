@@ -295,6 +295,83 @@ TEST_F(EmbeddedStoreTest, SegmentsWithAnIndexOfAnOlderVersionAreMadeAnew) {
   EXPECT_NE(refused.status().remedy().find("newer Ragtime"), std::string::npos) << refused.status().ToString();
 }
 
+// FLAT for few nodes, HNSW for many; a segment stays readable whatever is built now, until a merge makes it anew.
+TEST_F(EmbeddedStoreTest, TheVectorIndexOfASegmentMayBeAnyThatIsKnown) {
+  StoreModel model(Metric::kCosine);
+  const auto commit = [&](Store& store, int first, int count) {
+    const WriteBatch batch = Documents(first, count);
+    model.Apply(batch, Value(store.Commit({}, batch)));
+  };
+  using Rows = std::map<std::string, uint64_t>;
+  {
+    const auto store = Create({.tail_nodes_max = 10});
+    commit(*store, 0, 100);
+    commit(*store, 100, 20);
+    EXPECT_EQ(StatisticsOf(*store).vector_index_rows, (Rows{{"FLAT", 480}}));
+  }
+  const IndexSet flat = RealIndexes();
+  IndexSet automatic = flat;
+  automatic.large_vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 5000});
+  automatic.large_rows = 300;
+  EmbeddedLimits limits{.tail_nodes_max = 10, .merged_rows_max = 400};
+  limits.background = false;
+  {
+    const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, automatic, false, limits));
+    model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+    ASSERT_OK(store->BeginWrite(0));
+    ASSERT_OK(store->Seal({}));
+    EXPECT_EQ(StatisticsOf(*store).vector_index_rows, (Rows{{"FLAT", 480}})) << "sealing makes nothing anew for it";
+    commit(*store, 200, 80);
+    EXPECT_EQ(StatisticsOf(*store).vector_index_rows, (Rows{{"FLAT", 480}, {"HNSW", 320}}));
+    ASSERT_OK(store->Compact({}));
+    const Rows rows = StatisticsOf(*store).vector_index_rows;
+    EXPECT_EQ(rows.at("HNSW") + (rows.contains("FLAT") ? rows.at("FLAT") : 0), 800u);
+    EXPECT_GE(rows.at("HNSW"), 720u);
+    const auto files = SegmentFiles();
+    ASSERT_OK(store->Compact({}));
+    EXPECT_EQ(SegmentFiles(), files);
+    model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+    EXPECT_EQ(Value(store->Verify({})).size(), 0u);
+  }
+  const auto unknown = Value(EmbeddedStore::Open({.uri = kb().string()}, flat, false));
+  const auto refused =
+      Value(unknown->OpenSnapshot())->SearchVector({}, {.vector = std::vector<float>(kDimension, 1.0f)});
+  EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(refused.status().remedy().find("index_type HNSW"), std::string::npos) << refused.status().ToString();
+  IndexSet back = flat;
+  back.readable_vectors = {automatic.large_vector};
+  const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, back, false, limits));
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  ASSERT_OK(store->BeginWrite(0));
+  ASSERT_OK(store->Compact({}));
+  EXPECT_EQ(StatisticsOf(*store).vector_index_rows, (Rows{{"FLAT", 800}}));
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
+// A walk over a graph, of deleted nodes too: the nearest live nodes are nearly all found.
+TEST_F(EmbeddedStoreTest, AGraphIsExactAboutDeletions) {
+  IndexSet indexes = RealIndexes();
+  indexes.vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 20});
+  const auto hnsw = Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, {.background = false}));
+  ASSERT_OK(hnsw->BeginWrite(0));
+  Value(hnsw->Commit({}, Documents(0, 1500)));
+  Value(hnsw->Commit({}, Documents(0, 300)));  // Replaces.
+  const auto snapshot = Value(hnsw->OpenSnapshot());
+  size_t found = 0;
+  for (int q = 0; q < 40; ++q) {
+    const std::vector<float> query = RandomVector(random_, kDimension);
+    const auto approximate = Value(snapshot->SearchVector({}, {.vector = query, .limit = 10}));
+    const auto exact = Value(snapshot->SearchVector({}, {.vector = query, .limit = 10, .parameters = {.ef = 6000}}));
+    ASSERT_EQ(approximate.size(), 10u);
+    ASSERT_EQ(exact.size(), 10u);
+    for (const Hit& hit : approximate) {
+      EXPECT_GT(hit.node_id, 1200) << "a node that was replaced";
+      found += hit.score >= exact.back().score ? 1 : 0;
+    }
+  }
+  EXPECT_GE(found, 40 * 9u);
+}
+
 TEST_F(EmbeddedStoreTest, CompactingTwiceChangesNothingMore) {
   const auto store = Create({.tail_nodes_max = 10, .merged_rows_max = 100});
   StoreModel model(Metric::kCosine);

@@ -18,7 +18,8 @@ class NaiveVectorIndex : public VectorIndex {
  public:
   NaiveVectorIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
   Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                     const RowSelection& selection) const override {
+                                     const RowSelection& selection,
+                                     const VectorSearchParameters& /*parameters*/) const override {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     std::vector<RowHit> hits;
     for (uint32_t row = 0; row < vectors_.rows; ++row) {
@@ -111,7 +112,8 @@ double NaiveBm25Score(std::span<const std::string> words, std::span<const Weight
   return score;
 }
 
-Result<std::vector<std::byte>> NaiveVectorIndexType::Build(VectorMatrix vectors, Metric /*metric*/) const {
+Result<std::vector<std::byte>> NaiveVectorIndexType::Build(const Context& /*context*/, VectorMatrix vectors,
+                                                           Metric /*metric*/) const {
   std::vector<std::byte> bytes;
   Append(static_cast<uint32_t>(vectors.rows), bytes);
   return bytes;

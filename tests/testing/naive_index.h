@@ -28,7 +28,7 @@ class NaiveVectorIndexType : public VectorIndexType {
  public:
   std::string_view name() const override { return "NAIVE_VECTOR"; }
   uint32_t version() const override { return 1; }
-  Result<std::vector<std::byte>> Build(VectorMatrix vectors, Metric metric) const override;
+  Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const override;
   Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                             Metric metric) const override;
 };

@@ -12,6 +12,7 @@
 
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
 #include "ragtime/store.h"
 #include "store/embedded/embedded_store.h"
@@ -56,6 +57,9 @@ inline std::vector<StoreBackend> StoreBackends() {
                              .deleted_share_max = 0.2};
   EmbeddedLimits foreground = small;
   foreground.background = false;
+  // Keeps so many rows that it finds all.
+  IndexSet hnsw = RealIndexes();
+  hnsw.vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 5000});
   IndexSet naive = NaiveIndexes();
   naive.fields = std::make_shared<ColumnsType>();
   return {
@@ -75,6 +79,7 @@ inline std::vector<StoreBackend> StoreBackends() {
            }},
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
+      EmbeddedBackend("EmbeddedHnsw", hnsw, {}),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),
   };
 }

@@ -26,7 +26,7 @@ class FlatIndexType final : public VectorIndexType {
   std::string_view name() const override { return "FLAT"; }
   uint32_t version() const override;
   // kInvalidArgument for a vector that is not finite or longer than 1e15.
-  Result<std::vector<std::byte>> Build(VectorMatrix vectors, Metric metric) const override;
+  Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const override;
   Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                             Metric metric) const override;
 };

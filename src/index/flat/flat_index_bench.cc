@@ -58,7 +58,7 @@ int Make(const std::filesystem::path& folder, size_t rows, size_t dimension, con
   }
   std::filesystem::create_directories(folder);
   ragtime::Stopwatch watch;
-  auto bytes = ragtime::FlatIndexType().Build({data.data(), data.size() / dimension, dimension}, Metric::kCosine);
+  auto bytes = ragtime::FlatIndexType().Build({}, {data.data(), data.size() / dimension, dimension}, Metric::kCosine);
   if (!bytes.ok()) return Fail(bytes.status());
   std::printf("build %zu x %zu: %.1f ms\n", data.size() / dimension, dimension, watch.ElapsedMs());
   const auto written = ragtime::WriteFileDurably(folder / "vectors", std::as_bytes(std::span(data)));

@@ -42,13 +42,29 @@ float L2SquaredScalar(const float* a, const float* b, size_t n) {
   return AddUp(sums);
 }
 
-void DotCodesScalar(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
-  for (size_t r = 0; r < count; ++r, rows += n) {
-    int32_t sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += int32_t{query[i]} * rows[i];
-    out[r] = sum;
-  }
+int32_t DotCodeScalar(const int8_t* query, const int8_t* row, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += int32_t{query[i]} * row[i];
+  return sum;
 }
+
+void DotCodesScalar(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
+  for (size_t r = 0; r < count; ++r) out[r] = DotCodeScalar(query, rows + r * n, n);
+}
+
+void DotListedCodesScalar(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed, size_t count,
+                          int32_t* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = DotCodeScalar(query, rows + listed[i] * n, n);
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+// Rows that are listed lie anywhere: the next ones are on their way while one is multiplied.
+constexpr size_t kRowsAhead = 4;
+
+inline void PrefetchCodes(const int8_t* row, size_t n) {
+  for (size_t i = 0; i < n; i += 64) __builtin_prefetch(row + i);
+}
+#endif
 
 #if defined(__x86_64__)
 #define RAGTIME_AVX2 __attribute__((target("avx2,fma")))
@@ -109,22 +125,33 @@ RAGTIME_AVX2 float L2SquaredAvx2(const float* a, const float* b, size_t n) {
   return AddUpAvx2(s);
 }
 
-RAGTIME_AVX2 void DotCodesAvx2(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
-  for (size_t r = 0; r < count; ++r, rows += n) {
-    __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t i = 0; i < n; i += 32) {
-      for (size_t j = 0; j < 2; ++j) {
-        const auto* q = reinterpret_cast<const __m128i*>(query + i + 16 * j);
-        const auto* x = reinterpret_cast<const __m128i*>(rows + i + 16 * j);
-        sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(q)),
-                                                              _mm256_cvtepi8_epi16(_mm_loadu_si128(x))));
-      }
+RAGTIME_AVX2 inline int32_t DotCodeAvx2(const int8_t* query, const int8_t* row, size_t n) {
+  __m256i sums[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (size_t i = 0; i < n; i += 32) {
+    for (size_t j = 0; j < 2; ++j) {
+      const auto* q = reinterpret_cast<const __m128i*>(query + i + 16 * j);
+      const auto* x = reinterpret_cast<const __m128i*>(row + i + 16 * j);
+      sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(q)),
+                                                            _mm256_cvtepi8_epi16(_mm_loadu_si128(x))));
     }
-    const __m256i eight = _mm256_add_epi32(sums[0], sums[1]);
-    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-    four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
-    out[r] = _mm_cvtsi128_si32(four);
+  }
+  const __m256i eight = _mm256_add_epi32(sums[0], sums[1]);
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
+  return _mm_cvtsi128_si32(four);
+}
+
+RAGTIME_AVX2 void DotCodesAvx2(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
+  for (size_t r = 0; r < count; ++r) out[r] = DotCodeAvx2(query, rows + r * n, n);
+}
+
+RAGTIME_AVX2 void DotListedCodesAvx2(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed,
+                                     size_t count, int32_t* out) {
+  for (size_t i = 0; i < std::min(count, kRowsAhead); ++i) PrefetchCodes(rows + listed[i] * n, n);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) PrefetchCodes(rows + listed[i + kRowsAhead] * n, n);
+    out[i] = DotCodeAvx2(query, rows + listed[i] * n, n);
   }
 }
 
@@ -189,42 +216,70 @@ RAGTIME_AVX512 float L2SquaredAvx512(const float* a, const float* b, size_t n) {
   return AddUpAvx512(s);
 }
 
-RAGTIME_AVX512 void DotCodesAvx512(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
-  for (size_t r = 0; r < count; ++r, rows += n) {
-    __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    for (size_t i = 0; i < n; i += 64) {
-      for (size_t j = 0; j < 2; ++j) {
-        const auto* q = reinterpret_cast<const __m256i*>(query + i + 32 * j);
-        const auto* x = reinterpret_cast<const __m256i*>(rows + i + 32 * j);
-        sums[j] = _mm512_add_epi32(sums[j], _mm512_madd_epi16(_mm512_cvtepi8_epi16(_mm256_loadu_si256(q)),
-                                                              _mm512_cvtepi8_epi16(_mm256_loadu_si256(x))));
-      }
+RAGTIME_AVX512 inline int32_t DotCodeAvx512(const int8_t* query, const int8_t* row, size_t n) {
+  __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (size_t i = 0; i < n; i += 64) {
+    for (size_t j = 0; j < 2; ++j) {
+      const auto* q = reinterpret_cast<const __m256i*>(query + i + 32 * j);
+      const auto* x = reinterpret_cast<const __m256i*>(row + i + 32 * j);
+      sums[j] = _mm512_add_epi32(sums[j], _mm512_madd_epi16(_mm512_cvtepi8_epi16(_mm256_loadu_si256(q)),
+                                                            _mm512_cvtepi8_epi16(_mm256_loadu_si256(x))));
     }
-    out[r] = AddUpAvx512(_mm512_add_epi32(sums[0], sums[1]));
+  }
+  return AddUpAvx512(_mm512_add_epi32(sums[0], sums[1]));
+}
+
+RAGTIME_AVX512 void DotCodesAvx512(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
+  for (size_t r = 0; r < count; ++r) out[r] = DotCodeAvx512(query, rows + r * n, n);
+}
+
+RAGTIME_AVX512 void DotListedCodesAvx512(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed,
+                                         size_t count, int32_t* out) {
+  for (size_t i = 0; i < std::min(count, kRowsAhead); ++i) PrefetchCodes(rows + listed[i] * n, n);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) PrefetchCodes(rows + listed[i + kRowsAhead] * n, n);
+    out[i] = DotCodeAvx512(query, rows + listed[i] * n, n);
   }
 }
 
 // VNNI multiplies unsigned by signed bytes: row + 128 is unsigned, and 128 times the sum of the query is taken off at
 // the end.
-RAGTIME_VNNI void DotCodesVnni(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
-  int32_t query_sum = 0;
-  for (size_t i = 0; i < n; ++i) query_sum += query[i];
-  const int32_t offset = 128 * query_sum;
+RAGTIME_VNNI inline int32_t QueryOffsetVnni(const int8_t* query, size_t n) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sum = _mm512_setzero_si512();
+  for (size_t i = 0; i < n; i += 64) sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(query + i));
+  return 128 * AddUpAvx512(sum);
+}
+
+RAGTIME_VNNI inline int32_t DotCodeVnni(const int8_t* query, const int8_t* row, size_t n) {
   const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
-  for (size_t r = 0; r < count; ++r, rows += n) {
-    __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    size_t i = 0;
-    for (; i + 128 <= n; i += 128) {
-      for (size_t j = 0; j < 2; ++j) {
-        const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(rows + i + 64 * j), sign);
-        sums[j] = _mm512_dpbusd_epi32(sums[j], x, _mm512_loadu_si512(query + i + 64 * j));
-      }
+  __m512i sums[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  size_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+    for (size_t j = 0; j < 2; ++j) {
+      const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(row + i + 64 * j), sign);
+      sums[j] = _mm512_dpbusd_epi32(sums[j], x, _mm512_loadu_si512(query + i + 64 * j));
     }
-    if (i < n) {
-      const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(rows + i), sign);
-      sums[0] = _mm512_dpbusd_epi32(sums[0], x, _mm512_loadu_si512(query + i));
-    }
-    out[r] = AddUpAvx512(_mm512_add_epi32(sums[0], sums[1])) - offset;
+  }
+  if (i < n) {
+    const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(row + i), sign);
+    sums[0] = _mm512_dpbusd_epi32(sums[0], x, _mm512_loadu_si512(query + i));
+  }
+  return AddUpAvx512(_mm512_add_epi32(sums[0], sums[1]));
+}
+
+RAGTIME_VNNI void DotCodesVnni(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
+  const int32_t offset = QueryOffsetVnni(query, n);
+  for (size_t r = 0; r < count; ++r) out[r] = DotCodeVnni(query, rows + r * n, n) - offset;
+}
+
+RAGTIME_VNNI void DotListedCodesVnni(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed,
+                                     size_t count, int32_t* out) {
+  const int32_t offset = QueryOffsetVnni(query, n);
+  for (size_t i = 0; i < std::min(count, kRowsAhead); ++i) PrefetchCodes(rows + listed[i] * n, n);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) PrefetchCodes(rows + listed[i + kRowsAhead] * n, n);
+    out[i] = DotCodeVnni(query, rows + listed[i] * n, n) - offset;
   }
 }
 
@@ -262,16 +317,27 @@ float L2SquaredNeon(const float* a, const float* b, size_t n) {
   return AddUp(sums);
 }
 
+inline int32_t DotCodeNeon(const int8_t* query, const int8_t* row, size_t n) {
+  int32x4_t sum = vdupq_n_s32(0);
+  for (size_t i = 0; i < n; i += 16) {
+    const int8x16_t q = vld1q_s8(query + i);
+    const int8x16_t x = vld1q_s8(row + i);
+    sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(q), vget_low_s8(x)));
+    sum = vpadalq_s16(sum, vmull_s8(vget_high_s8(q), vget_high_s8(x)));
+  }
+  return vaddvq_s32(sum);
+}
+
 void DotCodesNeon(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
-  for (size_t r = 0; r < count; ++r, rows += n) {
-    int32x4_t sum = vdupq_n_s32(0);
-    for (size_t i = 0; i < n; i += 16) {
-      const int8x16_t q = vld1q_s8(query + i);
-      const int8x16_t x = vld1q_s8(rows + i);
-      sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(q), vget_low_s8(x)));
-      sum = vpadalq_s16(sum, vmull_s8(vget_high_s8(q), vget_high_s8(x)));
-    }
-    out[r] = vaddvq_s32(sum);
+  for (size_t r = 0; r < count; ++r) out[r] = DotCodeNeon(query, rows + r * n, n);
+}
+
+void DotListedCodesNeon(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed, size_t count,
+                        int32_t* out) {
+  for (size_t i = 0; i < std::min(count, kRowsAhead); ++i) PrefetchCodes(rows + listed[i] * n, n);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kRowsAhead < count) PrefetchCodes(rows + listed[i + kRowsAhead] * n, n);
+    out[i] = DotCodeNeon(query, rows + listed[i] * n, n);
   }
 }
 #endif
@@ -281,16 +347,17 @@ struct KernelList {
   size_t size = 0;
 
   KernelList() {
-    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar});
+    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar});
 #if defined(__x86_64__)
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx2) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2});
-    if (avx512) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512});
-    if (avx512 && __builtin_cpu_supports("avx512vnni")) Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni});
+    if (avx2) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2});
+    if (avx512) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512});
+    if (avx512 && __builtin_cpu_supports("avx512vnni"))
+      Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni});
 #elif defined(__aarch64__)
-    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon});
+    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon});
 #endif
   }
   void Add(const Kernels& one) { kernels[size++] = one; }

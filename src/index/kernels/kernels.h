@@ -23,6 +23,9 @@ struct Kernels {
   // out[r] = the inner product of `query` and rows + r * n, exact. n is a multiple of kCodeStride and at most
   // kCodesMax.
   void (*dot_codes)(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out);
+  // As dot_codes, of the rows listed[0] ... listed[count - 1]: out[i] belongs to rows + listed[i] * n.
+  void (*dot_listed_codes)(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed, size_t count,
+                           int32_t* out);
 };
 
 inline constexpr size_t kCodeStride = 64;

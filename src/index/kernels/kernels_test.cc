@@ -80,6 +80,15 @@ TEST(Kernels, CodeResultsAreExactAlsoAtTheEndsOfTheRange) {
         for (size_t i = 0; i < n; ++i) expected += int64_t{query[i]} * rows[r * n + i];
         EXPECT_EQ(out[r], expected) << kernels.name << " " << n << " row " << r;
       }
+      std::vector<uint32_t> listed = {0, static_cast<uint32_t>(count - 1), 0};
+      for (uint32_t i = 0; i < 20; ++i) listed.push_back(static_cast<uint32_t>(random() % count));
+      for (const size_t some : {size_t{0}, size_t{1}, size_t{3}, listed.size()}) {
+        std::vector<int32_t> of_listed(listed.size(), -1);
+        kernels.dot_listed_codes(query.data(), rows.data(), n, listed.data(), some, of_listed.data());
+        for (size_t i = 0; i < listed.size(); ++i) {
+          EXPECT_EQ(of_listed[i], i < some ? out[listed[i]] : -1) << kernels.name << " " << n << " place " << i;
+        }
+      }
     }
   }
 }

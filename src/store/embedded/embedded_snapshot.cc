@@ -100,12 +100,15 @@ Status AddHits(const SegmentView& segment, std::span<const RowHit> found, std::v
 }  // namespace
 
 Result<StoreStatistics> EmbeddedSnapshot::Statistics() const {
+  RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   StoreStatistics statistics;
   statistics.files = view_->state.files;
   statistics.folders = view_->state.folders;
   statistics.nodes = view_->live_rows();
   for (const SegmentView& segment : view_->segments) {
     statistics.deleted_nodes += segment.record.deleted_rows;
+    const std::string_view index = segment.segment->vector_index_name();
+    if (!index.empty()) statistics.vector_index_rows[std::string(index)] += segment.record.rows;
     if (segment.record.in_tail) {
       statistics.tail_nodes += segment.live_rows();
     } else {
@@ -249,6 +252,7 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
                            CheckQueryVector(query.vector, source_->metric, *view_->dimension));
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
+  VectorSearchParameters parameters = query.parameters;
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
@@ -256,10 +260,12 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
     if (selection.empty()) continue;
     RAGTIME_ASSIGN_OR_RETURN(const VectorIndex* index, segment.segment->vector_index());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             In(segment, index->Search(context, vector, query.limit, selection.rows())));
+                             In(segment, index->Search(context, vector, query.limit, selection.rows(), parameters)));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
+    KeepBest(hits, query.limit);
+    // What the next segments hold must be as good.
+    if (hits.size() == query.limit) parameters.score_min = std::max(parameters.score_min, hits.back().score);
   }
-  KeepBest(hits, query.limit);
   return hits;
 }
 

@@ -71,7 +71,7 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
   std::vector<MergePlan> merges;
   const auto worn = [&](const SegmentView& segment) {
     if (segment.segment->outdated()) return true;
-    if (compact) return segment.record.deleted_rows > 0;
+    if (compact) return segment.record.deleted_rows > 0 || segment.segment->has_other_vector_index();
     return static_cast<double>(segment.record.deleted_rows) >
            limits_.deleted_share_max * static_cast<double>(segment.record.rows);
   };
@@ -102,9 +102,9 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
   add(next, middling);
   SplitBySize(next, merges);
   // One that would only be copied stays.
-  std::erase_if(merges, [](const MergePlan& plan) {
+  std::erase_if(merges, [compact](const MergePlan& plan) {
     return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0 &&
-           !plan[0]->segment->outdated();
+           !plan[0]->segment->outdated() && !(compact && plan[0]->segment->has_other_vector_index());
   });
   return merges;
 }

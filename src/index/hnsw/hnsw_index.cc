@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/hnsw/hnsw_index.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/str_cat.h"
+#include "index/hnsw/frontier.h"
+#include "index/hnsw/hnsw_builder.h"
+#include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/walk.h"
+#include "index/kernels/coded_rows.h"
+
+namespace ragtime {
+namespace {
+
+constexpr char kRebuildRemedy[] = "Build the index again from the vectors.";
+// A walk scores about so many rows for each that it keeps, and takes about so many times as long for one of them as a
+// scan does (bench/vector_search.cc, 384 dimensions).
+constexpr uint64_t kScoredForKept = 12;
+constexpr uint64_t kWalkCost = 6;
+constexpr size_t kStepsBetweenChecks = 64;
+// A walk to `ef` rows has found the best region after this part of its steps, nearly always.
+constexpr uint64_t kSettledShare = 2;
+
+uint64_t HeaderHash(const HnswHeader& header) {
+  return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(HnswHeader, header_hash)));
+}
+
+uint64_t CountRows(size_t rows, const RowSelection& selection) {
+  if (selection.listed) return selection.listed->size();
+  uint64_t excluded = 0;
+  const std::span<const uint64_t> words = selection.excluded.words;
+  for (size_t word = 0; word < words.size() && word * 64 < rows; ++word) {
+    const size_t left = rows - word * 64;
+    const uint64_t mask = left < 64 ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
+    excluded += static_cast<uint64_t>(std::popcount(words[word] & mask));
+  }
+  return rows - excluded;
+}
+
+class HnswIndex final : public VectorIndex {
+ public:
+  // `bytes` hold what HnswLayout says, checked by Open.
+  HnswIndex(std::span<const std::byte> bytes, const HnswLayout& layout, VectorMatrix vectors, Metric metric,
+            double norm_max, uint32_t ef)
+      : bytes_(bytes),
+        layout_(layout),
+        rows_(static_cast<uint32_t>(vectors.rows)),
+        coded_(bytes, layout.codes, vectors, metric, norm_max),
+        ef_(ef) {}
+
+  Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
+                                     const RowSelection& selection,
+                                     const VectorSearchParameters& parameters) const override {
+    RAGTIME_RETURN_IF_ERROR(CheckQuery(coded_.vectors(), query));
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    if (limit == 0) return std::vector<RowHit>();
+    const uint64_t selected = CountRows(rows_, selection);
+    const uint64_t ef = std::min<uint64_t>(std::max<uint64_t>(parameters.ef > 0 ? parameters.ef : ef_, limit), rows_);
+    // A walk meets the selected rows among all others.
+    const auto square = static_cast<double>(selected) * static_cast<double>(selected);
+    if (square <= static_cast<double>(kWalkCost * kScoredForKept * ef) * rows_) {
+      return coded_.Search(context, query, limit, selection, parameters.score_min);
+    }
+    const CodedQuery coded = coded_.Code(query);
+    // A selection that large lists its rows only to be scanned; a walk goes by the bitmap.
+    std::optional<std::vector<Candidate>> candidates;
+    if (selected == rows_) {
+      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverAll(context, coded, ef, parameters.score_min));
+    } else {
+      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverSelected(context, coded, ef, selected, selection.excluded));
+    }
+    // Rows that no link leads to, or a walk that got no further among excluded rows.
+    const auto good_enough = [&parameters](const Candidate& candidate) {
+      return candidate.upper >= parameters.score_min;
+    };
+    if (!candidates || (candidates->size() < std::min<uint64_t>(limit, selected) &&
+                        std::all_of(candidates->begin(), candidates->end(), good_enough))) {
+      return coded_.Search(context, query, limit, selection, parameters.score_min);
+    }
+    return coded_.ScoreExactly(context, query, limit, std::move(*candidates), parameters.score_min);
+  }
+
+ private:
+  const uint32_t* At(uint64_t offset) const { return reinterpret_cast<const uint32_t*>(bytes_.data() + offset); }
+  std::span<const uint32_t> BottomLinks(uint32_t row) const {
+    const size_t links = 2 * size_t{layout_.links};
+    return {At(layout_.bottom) + row * links, links};
+  }
+  static Status Damaged() {
+    return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
+  }
+
+  // Where the walk over level 0 begins: what is nearest in the levels above.
+  Result<uint32_t> Entry(const CodedQuery& query) const {
+    uint32_t place = 0;
+    const uint32_t* rows = At(layout_.rows);
+    // Links lead to places of the level only, but a damaged place may name no row.
+    bool known = true;
+    for (size_t level = layout_.levels; level-- > 0;) {
+      const uint32_t* links = At(layout_.level_links[level]);
+      const auto links_of = [this, links](uint32_t p) {
+        return std::span<const uint32_t>(links + size_t{p} * layout_.links, layout_.links);
+      };
+      const auto scores_of = [&](std::span<const uint32_t> places, float* scores) {
+        uint32_t at[kLinksOfRowMax];
+        for (size_t i = 0; i < places.size(); ++i) {
+          at[i] = rows[places[i]];
+          if (at[i] < rows_) continue;
+          known = false;
+          at[i] = 0;
+        }
+        coded_.Estimate(query, {at, places.size()}, scores);
+      };
+      if (!Descend(place, layout_.places[level], links_of, scores_of) || !known) return Damaged();
+    }
+    return rows[place];
+  }
+
+  Result<std::vector<Candidate>> WalkOverAll(const Context& context, const CodedQuery& query, uint64_t ef,
+                                             float score_min) const {
+    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query));
+    Frontier frontier(ef);
+    VisitedRows visited(rows_);
+    float score = 0;
+    coded_.Estimate(query, std::span<const uint32_t>(&entry, 1), &score);
+    visited.Insert(entry);
+    frontier.Offer(entry, score);
+    Status status;
+    size_t steps = 0;
+    const bool whole = Walk(
+        frontier, visited, rows_, [this](uint32_t row) { return BottomLinks(row); },
+        [this, &query](std::span<const uint32_t> rows, float* scores) { coded_.Estimate(query, rows, scores); },
+        [&] {
+          if (++steps % kStepsBetweenChecks == 0) status = context.Check();
+          // What is wanted is elsewhere, once the walk has settled and what it would follow next is too far.
+          const bool settled = steps > ef / kSettledShare && frontier.next_score() < score_min;
+          return status.ok() && !settled;
+        });
+    RAGTIME_RETURN_IF_ERROR(status);
+    if (!whole) return Damaged();
+    std::vector<Candidate> candidates;
+    candidates.reserve(frontier.rows().size());
+    for (const MetRow& met : frontier.rows()) {
+      candidates.push_back({met.row, met.score + coded_.BoundOf(query, met.row)});
+    }
+    const size_t met = candidates.size();
+    for (size_t i = 0; i < met; ++i) {
+      RAGTIME_RETURN_IF_ERROR(ForEachTwin(candidates[i].row, [&](uint32_t twin) {
+        candidates.push_back({twin, EstimateOf(query, twin) + coded_.BoundOf(query, twin)});
+      }));
+    }
+    return candidates;
+  }
+
+  // None where a scan is cheaper after all: among rows that are near the query and excluded, a walk is long.
+  Result<std::optional<std::vector<Candidate>>> WalkOverSelected(const Context& context, const CodedQuery& query,
+                                                                 uint64_t ef, uint64_t selected,
+                                                                 RowBitmap excluded) const {
+    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query));
+    Frontier kept(ef);
+    VisitedRows visited(rows_);
+    std::vector<RowHit> open;  // A heap with the best in front: met, not followed.
+    const auto worse = [](const RowHit& a, const RowHit& b) {
+      return a.score < b.score || (a.score == b.score && a.row > b.row);
+    };
+    const auto meet = [&](uint32_t row, float score) {
+      if (!kept.Takes(score)) return Status();
+      open.push_back({row, score});
+      std::push_heap(open.begin(), open.end(), worse);
+      if (!excluded.Contains(row)) kept.Offer(row, score);
+      return ForEachTwin(row, [&](uint32_t twin) {
+        if (!excluded.Contains(twin)) kept.Offer(twin, EstimateOf(query, twin));
+      });
+    };
+    visited.Insert(entry);
+    RAGTIME_RETURN_IF_ERROR(meet(entry, EstimateOf(query, entry)));
+    uint32_t met[kLinksOfRowMax];
+    float scores[kLinksOfRowMax];
+    for (size_t steps = 1; !open.empty() && kept.Takes(open.front().score); ++steps) {
+      if (steps % kStepsBetweenChecks == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+      if (visited.count() * kWalkCost > 2 * selected) return std::optional<std::vector<Candidate>>();
+      std::pop_heap(open.begin(), open.end(), worse);
+      const uint32_t row = open.back().row;
+      open.pop_back();
+      size_t count = 0;
+      if (!VisitLinks(BottomLinks(row), rows_, visited, met, count)) return Damaged();
+      coded_.Estimate(query, {met, count}, scores);
+      for (size_t i = 0; i < count; ++i) RAGTIME_RETURN_IF_ERROR(meet(met[i], scores[i]));
+    }
+    std::vector<Candidate> candidates;
+    candidates.reserve(kept.rows().size());
+    for (const MetRow& row : kept.rows()) {
+      candidates.push_back({row.row, row.score + coded_.BoundOf(query, row.row)});
+    }
+    return std::optional(std::move(candidates));
+  }
+
+  float EstimateOf(const CodedQuery& query, uint32_t row) const {
+    float score = 0;
+    coded_.Estimate(query, std::span<const uint32_t>(&row, 1), &score);
+    return score;
+  }
+
+  // A chain ascends, and so it ends.
+  template <typename Use>
+  Status ForEachTwin(uint32_t row, const Use& use) const {
+    const uint32_t* twins = At(layout_.twins);
+    for (uint32_t twin = twins[row]; twin != kNoRow;) {
+      if (twin >= rows_ || twin <= row) return Damaged();
+      use(twin);
+      row = twin;
+      twin = twins[row];
+    }
+    return Status();
+  }
+
+  const std::span<const std::byte> bytes_;
+  const HnswLayout layout_;
+  const uint32_t rows_;
+  const CodedRows coded_;
+  const uint32_t ef_;
+};
+
+// Of fewer rows than a graph pays for.
+class ScannedIndex final : public VectorIndex {
+ public:
+  ScannedIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
+
+  Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
+                                     const RowSelection& selection,
+                                     const VectorSearchParameters& /*parameters*/) const override {
+    RAGTIME_RETURN_IF_ERROR(CheckQuery(vectors_, query));
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    return ScanExactly(context, vectors_, metric_, query, limit, selection);
+  }
+
+ private:
+  const VectorMatrix vectors_;
+  const Metric metric_;
+};
+
+}  // namespace
+
+uint32_t HnswIndexType::version() const { return kHnswVersion; }
+
+Result<std::vector<std::byte>> HnswIndexType::Build(const Context& context, VectorMatrix vectors, Metric metric) const {
+  RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, name()));
+  HnswHeader header = {};
+  std::copy(std::begin(kHnswMagic), std::end(kHnswMagic), header.magic);
+  header.version = kHnswVersion;
+  header.metric = static_cast<uint32_t>(metric);
+  header.rows = vectors.rows;
+  header.dimension = static_cast<uint32_t>(vectors.dimension);
+  header.links = parameters_.m;
+  header.ef_construction = parameters_.ef_construction;
+  header.has_graph = vectors.rows >= kHnswGraphRowsMin ? 1 : 0;
+  RAGTIME_ASSIGN_OR_RETURN(header.norm_max, CheckVectors(vectors));
+  header.header_hash = HeaderHash(header);
+
+  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links);
+  std::vector<std::byte> bytes(header.has_graph != 0 ? layout.size : sizeof(header));
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  if (header.has_graph == 0) return bytes;
+  CodedRows::Write(vectors, metric, layout.codes, bytes);
+  const CodedRows coded(bytes, layout.codes, vectors, metric, header.norm_max);
+  RAGTIME_RETURN_IF_ERROR(LinkRows(context, coded, metric, header.norm_max, parameters_, layout, bytes));
+  return bytes;
+}
+
+Result<std::unique_ptr<VectorIndex>> HnswIndexType::Open(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                                         Metric metric) const {
+  RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, name()));
+  HnswHeader header;
+  if (bytes.size() < sizeof(header)) {
+    return DataLossError(StrCat("the HNSW index is truncated: ", bytes.size(), " bytes"), kRebuildRemedy);
+  }
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if (!std::equal(std::begin(kHnswMagic), std::end(kHnswMagic), header.magic)) {
+    return DataLossError("the bytes are not an HNSW index", kRebuildRemedy);
+  }
+  if (header.version > kHnswVersion) {
+    return FailedPreconditionError(
+        StrCat("the HNSW index was written by a newer version: format ", header.version, ", known ", kHnswVersion),
+        "Use a newer ragtime, or build the index again.");
+  }
+  if (header.version != kHnswVersion || header.header_hash != HeaderHash(header) || header.links < kHnswLinksMin ||
+      header.links > kHnswLinksMax || header.has_graph != (header.rows >= kHnswGraphRowsMin ? 1 : 0)) {
+    return DataLossError("the header of the HNSW index is damaged", kRebuildRemedy);
+  }
+  if (header.rows != vectors.rows || header.dimension != vectors.dimension ||
+      header.metric != static_cast<uint32_t>(metric)) {
+    return DataLossError(StrCat("the HNSW index belongs to other vectors: ", header.rows, " x ", header.dimension,
+                                ", expected ", vectors.rows, " x ", vectors.dimension),
+                         kRebuildRemedy);
+  }
+  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links);
+  const uint64_t size = header.has_graph != 0 ? layout.size : sizeof(header);
+  if (bytes.size() != size) {
+    return DataLossError(StrCat("the HNSW index has a wrong size: ", bytes.size(), " bytes, expected ", size),
+                         kRebuildRemedy);
+  }
+  if (header.has_graph == 0) return std::unique_ptr<VectorIndex>(new ScannedIndex(vectors, metric));
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(CodedRow) != 0) {
+    return InvalidArgumentError("the bytes of an HNSW index must be aligned");
+  }
+  return std::unique_ptr<VectorIndex>(new HnswIndex(bytes, layout, vectors, metric, header.norm_max, parameters_.ef));
+}
+
+}  // namespace ragtime

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HNSW finds the nearest rows by walking over a graph of near rows, from level to level (Malkov and Yashunin, 2016):
+// nearly always those that a scan finds, in a time that hardly grows with the rows.
+//
+// The walk goes by 8-bit codes; what it has met is then scored from the exact vectors, as far as the bounds of the
+// codes leave it open. Excluded rows are walked over, but not kept. Where a scan is cheaper than a walk (few rows are
+// left, or many are wanted) the codes are scanned, and the result is exact. docs/formats/index-hnsw.md has the bytes.
+//
+// Threads: as include/ragtime/index.h says. Errors: a link that leads nowhere is kDataLoss.
+#ifndef RAGTIME_INDEX_HNSW_HNSW_INDEX_H_
+#define RAGTIME_INDEX_HNSW_HNSW_INDEX_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ragtime/index.h"
+
+namespace ragtime {
+
+// Fewer rows are scanned as fast as they are walked over (docs/formats/index-hnsw.md has the numbers).
+inline constexpr uint64_t kHnswRowsMin = 8192;
+
+class HnswIndexType final : public VectorIndexType {
+ public:
+  // `parameters` are within their limits.
+  explicit HnswIndexType(const HnswParameters& parameters = {}) : parameters_(parameters) {}
+  std::string_view name() const override { return "HNSW"; }
+  uint32_t version() const override;
+  // kInvalidArgument for a vector that is not finite or longer than 1e15. The bytes do not depend on the threads.
+  Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const override;
+  Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                            Metric metric) const override;
+
+ private:
+  const HnswParameters parameters_;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_INDEX_HNSW_HNSW_INDEX_H_

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: HNSW finds nearly all rows that a plain scan finds, with their exact scores, whatever is excluded; builds the
+// same bytes with any number of threads; refuses bytes that are not its own.
+// Method: the oracle is ScanExactly. Every search here is the same in every run, so that a recall is a fixed number.
+#include "index/hnsw/hnsw_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+
+#include "base/hash.h"
+#include "index/hnsw/frontier.h"
+#include "index/hnsw/hnsw_format.h"
+#include "index/kernels/coded_rows.h"
+#include "index/kernels/top_hits.h"
+
+namespace ragtime {
+namespace {
+
+constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kInnerProduct, Metric::kL2};
+// With so few kept, a walk is cheaper than a scan from about 2,000 rows on.
+constexpr VectorSearchParameters kWalk{.ef = 20};
+
+struct Vectors {
+  std::vector<float> data;
+  size_t dimension;
+  VectorMatrix matrix() const { return {data.data(), data.size() / dimension, dimension}; }
+};
+
+// Rows in clusters around a far mean, as text vectors lie. Of length 1 for kCosine, of many lengths otherwise.
+Vectors Clustered(uint32_t seed, size_t rows, size_t dimension, Metric metric) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  constexpr size_t kClusters = 40;
+  std::vector<float> centres(kClusters * dimension);
+  for (size_t i = 0; i < centres.size(); ++i) centres[i] = normal(random) + (i % dimension == 0 ? 3.0f : 0.0f);
+  Vectors vectors{std::vector<float>(rows * dimension), dimension};
+  for (size_t r = 0; r < rows; ++r) {
+    const float* centre = centres.data() + random() % kClusters * dimension;
+    float* row = vectors.data.data() + r * dimension;
+    double norm = 0;
+    for (size_t i = 0; i < dimension; ++i) {
+      row[i] = centre[i] + 0.7f * normal(random);
+      norm += double{row[i]} * row[i];
+    }
+    const float scale = metric == Metric::kCosine ? static_cast<float>(1 / std::sqrt(norm)) : 1.0f;
+    for (size_t i = 0; i < dimension; ++i) row[i] *= scale;
+  }
+  return vectors;
+}
+
+std::vector<uint64_t> Bits(size_t rows, const std::function<bool(uint32_t)>& holds) {
+  std::vector<uint64_t> words((rows + 63) / 64);
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (holds(row)) words[row / 64] |= uint64_t{1} << (row % 64);
+  }
+  return words;
+}
+
+class Hnsw : public testing::TestWithParam<Metric> {
+ protected:
+  void Build(Vectors vectors, const HnswParameters& parameters = {}) {
+    vectors_ = std::move(vectors);
+    const HnswIndexType type(parameters);
+    auto bytes = type.Build({}, vectors_.matrix(), GetParam());
+    ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
+    bytes_ = *std::move(bytes);
+    auto index = type.Open(bytes_, vectors_.matrix(), GetParam());
+    ASSERT_TRUE(index.ok()) << index.status().ToString();
+    index_ = *std::move(index);
+  }
+
+  std::vector<RowHit> Oracle(std::span<const float> query, size_t limit, const RowSelection& selection) const {
+    return *ScanExactly({}, vectors_.matrix(), GetParam(), query, limit, selection);
+  }
+
+  // The share of the best `limit` scores that searches for 30 queries find. Fails where a hit is not one, or its score
+  // is wrong.
+  double Recall(size_t limit, const RowSelection& selection, const VectorSearchParameters& parameters = kWalk) {
+    std::mt19937 random(9);
+    std::normal_distribution<float> normal(0, 0.02f);
+    size_t found = 0;
+    size_t wanted = 0;
+    for (int q = 0; q < 30; ++q) {
+      const auto near = vectors_.matrix().row(random() % vectors_.matrix().rows);
+      std::vector<float> query(near.begin(), near.end());
+      for (float& value : query) value += normal(random);
+      const auto best = Oracle(query, limit, selection);
+      const auto hits = index_->Search({}, query, limit, selection, parameters);
+      if (!hits.ok()) {
+        ADD_FAILURE() << hits.status().ToString();
+        return 0;
+      }
+      EXPECT_EQ(hits->size(), best.size());
+      EXPECT_TRUE(std::is_sorted(hits->begin(), hits->end(), TopHits::IsBetter));
+      for (const RowHit& hit : *hits) {
+        EXPECT_FALSE(selection.excluded.Contains(hit.row)) << "row " << hit.row;
+        EXPECT_EQ(Oracle(query, 1, {{}, std::span(&hit.row, 1)}).front(), hit);
+        found += hit.score >= best.back().score ? 1 : 0;
+      }
+      wanted += best.size();
+    }
+    return wanted == 0 ? 1 : static_cast<double>(found) / static_cast<double>(wanted);
+  }
+
+  Vectors vectors_;
+  std::vector<std::byte> bytes_;
+  std::unique_ptr<VectorIndex> index_;
+};
+
+TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
+  for (const size_t dimension : {1u, 7u, 96u, 384u, 768u, 1024u, 1536u}) {
+    SCOPED_TRACE(dimension);
+    Build(Clustered(1, 3000, dimension, GetParam()));
+    EXPECT_GE(Recall(10, {}), 0.95);
+    EXPECT_GE(Recall(10, {}, {.ef = 30}), 0.97);
+  }
+}
+
+TEST_P(Hnsw, MoreIsFoundWithALargerEf) {
+  Build(Clustered(2, 20000, 24, GetParam()));
+  EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.97);
+  EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.995);
+  EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);
+  EXPECT_EQ(Recall(10, {}, {.ef = 20000}), 1);
+}
+
+TEST_P(Hnsw, ExcludedRowsDoNotCount) {
+  Build(Clustered(3, 4000, 48, GetParam()));
+  std::mt19937 random(4);
+  for (const uint32_t share : {1u, 30u, 60u, 90u, 99u, 100u}) {
+    SCOPED_TRACE(share);
+    const auto excluded = Bits(4000, [&](uint32_t) { return random() % 100 < share; });
+    EXPECT_GE(Recall(10, RowBitmap{excluded}), 0.95);
+  }
+  // Rows behind those that the bitmap holds are not excluded.
+  const std::vector<uint64_t> short_bitmap(3, ~uint64_t{0});
+  EXPECT_GE(Recall(10, RowBitmap{short_bitmap}), 0.95);
+}
+
+TEST_P(Hnsw, FindsWhatLiesBehindExcludedRows) {
+  Build(Clustered(5, 4000, 48, GetParam()));
+  const auto query = vectors_.matrix().row(0);
+  const auto nearest = Oracle(query, 1000, {});
+  std::vector<bool> near(4000);
+  for (const RowHit& hit : nearest) near[hit.row] = true;
+  const auto excluded = Bits(4000, [&](uint32_t row) { return near[row]; });
+  const auto hits = index_->Search({}, query, 10, RowBitmap{excluded}, kWalk);
+  ASSERT_TRUE(hits.ok());
+  EXPECT_EQ(*hits, Oracle(query, 10, RowBitmap{excluded}));
+}
+
+TEST_P(Hnsw, ListedRowsAreAllLookedAt) {
+  Build(Clustered(6, 4000, 48, GetParam()));
+  for (const uint32_t step : {2u, 7u, 50u, 1000u}) {
+    std::vector<uint32_t> listed;
+    for (uint32_t row = 1; row < 4000; row += step) listed.push_back(row);
+    const auto excluded = Bits(4000, [&](uint32_t row) { return row % step != 1; });
+    EXPECT_GE(Recall(5, {RowBitmap{excluded}, listed}), step == 2 ? 0.95 : 1) << step;
+  }
+  const std::vector<uint32_t> wrong = {1, 4000};
+  EXPECT_EQ(index_->Search({}, vectors_.matrix().row(0), 1, {{}, wrong}).status().code(), StatusCode::kInvalidArgument);
+}
+
+// Boilerplate that every page has.
+TEST_P(Hnsw, EqualRowsHideNeitherEachOtherNorTheRest) {
+  Vectors vectors = Clustered(7, 5000, 32, GetParam());
+  std::mt19937 random(8);
+  for (uint32_t row = 0; row < 5000; ++row) {
+    if (random() % 3 == 0) std::copy_n(vectors.data.begin() + row % 3 * 32, 32, vectors.data.begin() + row * 32);
+  }
+  Build(std::move(vectors));
+  EXPECT_GE(Recall(10, {}), 0.95);
+  const auto excluded = Bits(5000, [](uint32_t row) { return row % 4 != 0; });
+  EXPECT_GE(Recall(10, RowBitmap{excluded}), 0.95);
+  for (uint32_t row = 0; row < 3; ++row) {
+    const auto query = vectors_.matrix().row(row);
+    EXPECT_EQ(*index_->Search({}, query, 600, {}, kWalk), Oracle(query, 600, {}));
+    EXPECT_EQ(*index_->Search({}, query, 30, RowBitmap{excluded}, kWalk), Oracle(query, 30, RowBitmap{excluded}));
+  }
+}
+
+// As where another segment has better rows.
+TEST_P(Hnsw, RowsThatAreTooFarMayBeMissing) {
+  Build(Clustered(19, 6000, 48, GetParam()));
+  size_t found = 0;
+  size_t wanted = 0;
+  for (size_t row = 0; row < 6000; row += 200) {
+    const auto query = vectors_.matrix().row(row);
+    const auto best = Oracle(query, 20, {});
+    for (const size_t rank : {size_t{0}, size_t{4}, size_t{19}}) {
+      const float score_min = best[rank].score;
+      const auto hits = index_->Search({}, query, 20, {}, {.ef = 40, .score_min = score_min});
+      ASSERT_TRUE(hits.ok());
+      for (size_t i = 0; i <= rank; ++i) found += std::count(hits->begin(), hits->end(), best[i]);
+      wanted += rank + 1;
+    }
+    // None is good enough.
+    const float above = best[0].score + std::abs(best[0].score) + 1;
+    EXPECT_TRUE(index_->Search({}, query, 20, {}, {.ef = 40, .score_min = above})->empty());
+  }
+  // Inner products of vectors of many lengths lead less straight.
+  const double share = GetParam() == Metric::kInnerProduct ? 0.93 : 0.95;
+  EXPECT_GE(static_cast<double>(found), share * static_cast<double>(wanted));
+}
+
+TEST_P(Hnsw, HardDataIsSearchedToo) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  const std::function<float(size_t, size_t)> hard[] = {
+      [](size_t, size_t) { return 0.0f; },
+      [](size_t r, size_t i) { return r % 16 == i ? 1.0f : 0.0f; },
+      [&](size_t, size_t) { return normal(random) * 1e-30f; },
+      [&](size_t, size_t) { return normal(random) * 1e13f; },
+      [&](size_t r, size_t) { return normal(random) * static_cast<float>(std::exp2(r % 45)); },
+      [](size_t r, size_t) { return 1.0f + static_cast<float>(r % 3) * 1e-7f; },
+  };
+  for (const auto& value : hard) {
+    Vectors vectors{std::vector<float>(2500 * 16), 16};
+    for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = value(i / 16, i % 16);
+    Build(std::move(vectors));
+    for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
+      const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
+      ASSERT_TRUE(hits.ok()) << hits.status().ToString();
+      EXPECT_EQ(hits->size(), 10u);
+    }
+  }
+}
+
+TEST_P(Hnsw, TheBytesDoNotDependOnTheThreads) {
+  Build(Clustered(10, 3000, 20, GetParam()), {.threads = 1});
+  const auto bytes = bytes_;
+  for (const size_t threads : {2u, 5u}) {
+    Build(vectors_, {.threads = threads});
+    EXPECT_EQ(bytes_, bytes) << threads;
+  }
+  const auto query = vectors_.matrix().row(7);
+  const auto hits = index_->Search({}, query, 20, {}, kWalk);
+  for (int n = 0; n < 3; ++n) EXPECT_EQ(*index_->Search({}, query, 20, {}, kWalk), *hits);
+}
+
+TEST_P(Hnsw, ParametersAreTaken) {
+  Build(Clustered(11, 3000, 20, GetParam()), {.m = 16, .ef_construction = 100});
+  const double recall = Recall(10, {});
+  const size_t size = bytes_.size();
+  Build(vectors_, {.m = 4, .ef_construction = 4});
+  EXPECT_LT(bytes_.size(), size);
+  EXPECT_LT(Recall(10, {}), recall);
+  Build(vectors_, {.m = 128, .ef_construction = 300});
+  EXPECT_GE(Recall(10, {}), recall);
+}
+
+std::string MetricName(const testing::TestParamInfo<Metric>& metric) {
+  if (metric.param == Metric::kL2) return "L2";
+  return metric.param == Metric::kCosine ? "Cosine" : "InnerProduct";
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics), MetricName);
+
+TEST(HnswIndex, FewRowsAreScanned) {
+  const HnswIndexType type;
+  for (const size_t rows : {0u, 1u, 255u}) {
+    const Vectors vectors = Clustered(12, rows, 8, Metric::kL2);
+    const VectorMatrix matrix{vectors.data.data(), rows, 8};
+    const auto bytes = *type.Build({}, matrix, Metric::kL2);
+    EXPECT_EQ(bytes.size(), sizeof(HnswHeader));
+    auto index = type.Open(bytes, matrix, Metric::kL2);
+    ASSERT_TRUE(index.ok());
+    const std::vector<float> query(8, 0.5f);
+    EXPECT_EQ(*(*index)->Search({}, query, 5, {}), *ScanExactly({}, matrix, Metric::kL2, query, 5, {}));
+  }
+}
+
+TEST(HnswIndex, WrongArgumentsAreRefused) {
+  const HnswIndexType type;
+  for (const size_t rows : {3u, 300u}) {
+    Vectors vectors = Clustered(13, rows, 16, Metric::kCosine);
+    auto bytes = type.Build({}, vectors.matrix(), Metric::kCosine);
+    ASSERT_TRUE(bytes.ok());
+    auto index = type.Open(*bytes, vectors.matrix(), Metric::kCosine);
+    ASSERT_TRUE(index.ok());
+    std::vector<float> query(16, 1.0f);
+    EXPECT_EQ((*index)->Search({}, std::span(query).first(15), 1, {}).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_TRUE((*index)->Search({}, query, 0, {})->empty());
+    for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(), 1e16f}) {
+      query[3] = bad;
+      EXPECT_EQ((*index)->Search({}, query, 1, {}).status().code(), StatusCode::kInvalidArgument);
+      vectors.data[(rows - 1) * 16] = bad;
+      const Status status = type.Build({}, vectors.matrix(), Metric::kCosine).status();
+      EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+      EXPECT_THAT(status.message(), testing::HasSubstr("row"));
+    }
+  }
+  EXPECT_FALSE(type.Build({}, {nullptr, 0, 0}, Metric::kL2).ok());
+}
+
+TEST(HnswIndex, WhatIsCancelledStops) {
+  const HnswIndexType type;
+  const Vectors vectors = Clustered(14, 3000, 16, Metric::kL2);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kL2);
+  auto index = type.Open(bytes, vectors.matrix(), Metric::kL2);
+  std::stop_source source;
+  source.request_stop();
+  const Context context{.stop = source.get_token()};
+  EXPECT_EQ((*index)->Search(context, vectors.matrix().row(0), 3, {}, kWalk).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(type.Build(context, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kCancelled);
+}
+
+TEST(HnswIndex, ForeignBytesAreRefused) {
+  const HnswIndexType type;
+  const Vectors vectors = Clustered(15, 300, 16, Metric::kCosine);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
+  for (size_t size = 0; size < bytes.size(); size += size < 200 ? 1 : 997) {
+    EXPECT_EQ(type.Open(std::span(bytes).first(size), vectors.matrix(), Metric::kCosine).status().code(),
+              StatusCode::kDataLoss);
+  }
+  for (size_t bit = 0; bit < sizeof(HnswHeader) * 8; ++bit) {
+    auto damaged = bytes;
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(type.Open(damaged, vectors.matrix(), Metric::kCosine).ok()) << bit;
+  }
+  EXPECT_EQ(type.Open(bytes, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(type.Open(bytes, {vectors.data.data(), 299, 16}, Metric::kCosine).status().code(), StatusCode::kDataLoss);
+  auto newer = bytes;
+  newer[offsetof(HnswHeader, version)] = std::byte{2};
+  const Status status = type.Open(newer, vectors.matrix(), Metric::kCosine).status();
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
+}
+
+// What changes this changes the format: raise the version and keep the reader of the old one.
+TEST(HnswIndex, TheBytesAreThoseOfVersion1) {
+  Vectors vectors{std::vector<float>(300 * 20), 20};
+  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 7 + i / 20 * 3) % 11) - 5;
+  const auto bytes = *HnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "351e7b548581a23815a37e976e4a9324");
+}
+
+// Damage that a checksum would find must not lead a walk out of its bytes; sanitizers see it if it does.
+TEST(HnswIndex, MutatedBodiesAreSearchedWithoutHarm) {
+  std::mt19937 random(16);
+  const HnswIndexType type;
+  const Vectors vectors = Clustered(17, 2500, 20, Metric::kCosine);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
+  const auto excluded = Bits(2500, [](uint32_t row) { return row % 10 == 0; });
+  size_t refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    auto damaged = bytes;
+    for (int n = 1 + static_cast<int>(random() % 200); n > 0; --n) {
+      damaged[sizeof(HnswHeader) + random() % (damaged.size() - sizeof(HnswHeader))] = static_cast<std::byte>(random());
+    }
+    auto index = type.Open(damaged, vectors.matrix(), Metric::kCosine);
+    ASSERT_TRUE(index.ok());
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      const auto hits = (*index)->Search({}, vectors.matrix().row(random() % 2500), 10, bitmap, kWalk);
+      if (!hits.ok()) {
+        ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
+        ++refused;
+        continue;
+      }
+      EXPECT_LE(hits->size(), 10u);
+      for (const RowHit& hit : *hits) EXPECT_LT(hit.row, 2500u);
+    }
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+TEST(Frontier, KeepsTheBestAndGivesEachOnce) {
+  std::mt19937 random(18);
+  for (const size_t size : {1u, 2u, 7u, 100u}) {
+    Frontier frontier(size);
+    std::vector<float> all;
+    std::vector<uint32_t> given;
+    uint32_t row = 0;
+    for (uint32_t n = 0; n < 300; ++n) {
+      const float score = static_cast<float>(random() % 50);
+      all.push_back(score);
+      frontier.Offer(n, score);
+      frontier.Offer(1000, std::nanf(""));
+      if (n % 3 == 0 && frontier.Next(row)) given.push_back(row);
+    }
+    while (frontier.Next(row)) given.push_back(row);
+    std::sort(all.begin(), all.end(), std::greater<>());
+    ASSERT_EQ(frontier.rows().size(), size);
+    for (size_t i = 0; i < size; ++i) EXPECT_EQ(frontier.rows()[i].score, all[i]);
+    for (const MetRow& met : frontier.rows()) EXPECT_EQ(std::count(given.begin(), given.end(), met.row), 1);
+    std::sort(given.begin(), given.end());
+    EXPECT_EQ(std::adjacent_find(given.begin(), given.end()), given.end());
+    frontier.Clear();
+    EXPECT_FALSE(frontier.Next(row));
+  }
+}
+
+}  // namespace
+}  // namespace ragtime

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/kernels/coded_rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "base/str_cat.h"
+#include "index/kernels/top_hits.h"
+
+namespace ragtime {
+namespace {
+
+// Longer vectors would overflow the square of a distance in float.
+constexpr double kNormMax = 1e15;
+// One row of 384 codes takes about 12 ns, so that the context is asked every 12 us.
+constexpr size_t kBlockRows = CodedRows::kBatchRows;
+// So few listed rows are scored from their vectors at once.
+constexpr size_t kExactRows = 64;
+
+double Norm(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += double{value} * value;
+  return std::sqrt(sum);
+}
+
+// Not below `value`, as a float. The margin covers the rounding of the double sums behind it.
+float RoundUp(double value) {
+  return std::nextafter(static_cast<float>(value * (1 + 1e-9)), std::numeric_limits<float>::infinity());
+}
+
+float ExactScore(const Kernels& kernels, Metric metric, std::span<const float> query, std::span<const float> row) {
+  if (metric == Metric::kL2) return -kernels.l2_squared(query.data(), row.data(), query.size());
+  return kernels.dot(query.data(), row.data(), query.size());
+}
+
+// The mean of the rows. What lies between the rows and their mean is what codes can tell apart: texts of one language
+// or subject have vectors that share most of their length.
+std::vector<float> Mean(VectorMatrix vectors) {
+  std::vector<double> sums(vectors.dimension);
+  for (size_t r = 0; r < vectors.rows; ++r) {
+    const float* row = vectors.data + r * vectors.dimension;
+    for (size_t i = 0; i < vectors.dimension; ++i) sums[i] += row[i];
+  }
+  std::vector<float> mean(vectors.dimension);
+  for (size_t i = 0; i < vectors.dimension; ++i)
+    mean[i] = static_cast<float>(sums[i] / static_cast<double>(vectors.rows));
+  return mean;
+}
+
+// Codes one row and computes, in double, what bounds the error of the codes.
+CodedRow CodeRow(const float* row, const std::vector<float>& mean, Metric metric, uint32_t stride, int8_t* codes,
+                 std::vector<float>& scratch) {
+  const size_t n = mean.size();
+  for (size_t i = 0; i < n; ++i) scratch[i] = row[i] - mean[i];
+  CodedRow result;
+  result.scale = QuantizeCodes(scratch.data(), n, stride, codes);
+  double error = 0;
+  double code_norm = 0;
+  double centre = 0;
+  double square = 0;
+  for (size_t i = 0; i < n; ++i) {
+    // Not scratch[i], which is rounded.
+    const double difference = double{row[i]} - mean[i];
+    const double coded = double{result.scale} * codes[i];
+    error += (difference - coded) * (difference - coded);
+    code_norm += coded * coded;
+    centre += double{mean[i]} * difference;
+    square += difference * difference;
+  }
+  result.error = RoundUp(std::sqrt(error));
+  result.code_norm = RoundUp(std::sqrt(code_norm));
+  result.offset = static_cast<float>(metric == Metric::kL2 ? -square : centre);
+  return result;
+}
+
+// The rows that can still be among the best, as they are met.
+class Candidates {
+ public:
+  Candidates(size_t limit, float score_min) : lower_bounds_(limit), threshold_(score_min) {}
+
+  void Offer(uint32_t row, float estimate, float bound) {
+    const float upper = estimate + bound;
+    if (!(upper >= threshold_)) return;
+    candidates_.push_back({row, upper});
+    lower_bounds_.Offer({row, estimate - bound});
+    if (lower_bounds_.full()) threshold_ = std::max(threshold_, lower_bounds_.worst().score);
+  }
+
+  float threshold() const { return threshold_; }
+  std::vector<Candidate> Take() {
+    std::erase_if(candidates_, [this](const Candidate& candidate) { return candidate.upper < threshold_; });
+    return std::move(candidates_);
+  }
+
+ private:
+  std::vector<Candidate> candidates_;
+  TopHits lower_bounds_;
+  float threshold_;
+};
+
+// The rows from `start` on, at most kBlockRows, that are not excluded.
+size_t CountIncluded(RowBitmap excluded, size_t start, size_t count) {
+  size_t included = count;
+  for (size_t word = start / 64; word < excluded.words.size() && word * 64 < start + count; ++word) {
+    uint64_t bits = excluded.words[word];
+    const size_t left = start + count - word * 64;
+    if (left < 64) bits &= (uint64_t{1} << left) - 1;
+    included -= static_cast<size_t>(std::popcount(bits));
+  }
+  return included;
+}
+
+}  // namespace
+
+void CodedRows::Write(VectorMatrix vectors, Metric metric, const CodedLayout& layout, std::span<std::byte> bytes) {
+  const std::vector<float> mean = Mean(vectors);
+  std::memcpy(bytes.data() + layout.mean, mean.data(), mean.size() * sizeof(float));
+  const uint32_t stride = CodedLayout::CodeStride(vectors.dimension);
+  std::vector<float> scratch(vectors.dimension);
+  for (size_t r = 0; r < vectors.rows; ++r) {
+    auto* codes = reinterpret_cast<int8_t*>(bytes.data() + layout.codes + r * stride);
+    const CodedRow row = CodeRow(vectors.row(r).data(), mean, metric, stride, codes, scratch);
+    std::memcpy(bytes.data() + layout.rows + r * sizeof(row), &row, sizeof(row));
+  }
+}
+
+CodedQuery CodedRows::Code(std::span<const float> query) const {
+  const size_t n = query.size();
+  CodedQuery coded;
+  coded.codes.resize(stride_);
+  std::vector<float> centred(n);
+  for (size_t i = 0; i < n; ++i) centred[i] = query[i] - mean_[i];
+  const float scale = QuantizeCodes(centred.data(), n, stride_, coded.codes.data());
+  double norm = 0;
+  double error = 0;
+  double centre = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double difference = double{query[i]} - mean_[i];
+    const double rest = difference - double{scale} * coded.codes[i];
+    norm += difference * difference;
+    error += rest * rest;
+    centre += double{query[i]} * mean_[i];
+  }
+  // score = <q, m> + <m, x - m> + <q - m, x - m>, or -|q - m|^2 - |x - m|^2 + 2 <q - m, x - m>.
+  const bool l2 = metric_ == Metric::kL2;
+  const float weight = l2 ? 2.0f : 1.0f;
+  coded.query_offset = static_cast<float>(l2 ? -norm : centre);
+  coded.factor = weight * scale;
+  coded.norm = RoundUp(weight * std::sqrt(norm));
+  coded.code_error = RoundUp(weight * std::sqrt(error));
+  // What rounding can do to the exact score, the estimate and the bound together: docs/formats/index-flat.md counts it.
+  const double reach = Norm(query) + norm_max_;
+  coded.slack = RoundUp(reach * reach * (static_cast<double>(n) / 64 + 320) * 0x1p-24 + 1e-30);
+  return coded;
+}
+
+void CodedRows::Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* estimates) const {
+  int32_t products[kBatchRows];
+  for (const uint32_t row : rows) __builtin_prefetch(rows_ + row);
+  BestKernels().dot_listed_codes(query.codes.data(), codes_, stride_, rows.data(), rows.size(), products);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const CodedRow& row = rows_[rows[i]];
+    estimates[i] = row.offset + query.query_offset + query.factor * row.scale * static_cast<float>(products[i]);
+  }
+}
+
+Result<std::vector<RowHit>> CodedRows::Search(const Context& context, std::span<const float> query, size_t limit,
+                                              const RowSelection& selection, float score_min) const {
+  const size_t count = selection.listed ? selection.listed->size() : vectors_.rows;
+  // Where a large part of the rows is wanted, the bounds would leave most of them in.
+  if ((selection.listed && count <= kExactRows) || limit >= count / 4) {
+    return ScanExactly(context, vectors_, metric_, query, limit, selection);
+  }
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<Candidate> candidates, Scan(context, Code(query), limit, selection, score_min));
+  return ScoreExactly(context, query, limit, std::move(candidates), score_min);
+}
+
+Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const CodedQuery& query, size_t limit,
+                                               const RowSelection& selection, float score_min) const {
+  const Kernels& kernels = BestKernels();
+  Candidates candidates(limit, score_min);
+  float estimates[kBlockRows];
+  if (selection.listed) {
+    for (size_t start = 0; start < selection.listed->size(); start += kBlockRows) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      const auto rows = selection.listed->subspan(start, std::min(kBlockRows, selection.listed->size() - start));
+      for (const uint32_t row : rows) {
+        if (row >= vectors_.rows) return InvalidArgumentError(StrCat("the index has no row ", row));
+      }
+      Estimate(query, rows, estimates);
+      for (size_t i = 0; i < rows.size(); ++i) candidates.Offer(rows[i], estimates[i], BoundOf(query, rows[i]));
+    }
+    return candidates.Take();
+  }
+  int32_t products[kBlockRows];
+  uint32_t listed[kBlockRows];
+  float bounds[kBlockRows];
+  const RowBitmap excluded = selection.excluded;
+  for (size_t start = 0; start < vectors_.rows; start += kBlockRows) {
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    const size_t count = std::min(kBlockRows, vectors_.rows - start);
+    const size_t included = CountIncluded(excluded, start, count);
+    if (included == 0) continue;
+    // Reading on is faster than jumping, as long as half of what is read is wanted.
+    if (included < count / 2) {
+      size_t found = 0;
+      for (size_t i = 0; i < count; ++i) {
+        const auto row = static_cast<uint32_t>(start + i);
+        if (!excluded.Contains(row)) listed[found++] = row;
+      }
+      Estimate(query, {listed, found}, estimates);
+      for (size_t i = 0; i < found; ++i) candidates.Offer(listed[i], estimates[i], BoundOf(query, listed[i]));
+      continue;
+    }
+    kernels.dot_codes(query.codes.data(), codes_ + start * stride_, stride_, count, products);
+    const CodedRow* rows = rows_ + start;
+    for (size_t i = 0; i < count; ++i) {
+      estimates[i] =
+          rows[i].offset + query.query_offset + query.factor * rows[i].scale * static_cast<float>(products[i]);
+      bounds[i] = query.norm * rows[i].error + query.code_error * rows[i].code_norm + query.slack;
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (!(estimates[i] + bounds[i] >= candidates.threshold())) continue;
+      const auto row = static_cast<uint32_t>(start + i);
+      if (!excluded.Contains(row)) candidates.Offer(row, estimates[i], bounds[i]);
+    }
+  }
+  return candidates.Take();
+}
+
+Result<std::vector<RowHit>> CodedRows::ScoreExactly(const Context& context, std::span<const float> query, size_t limit,
+                                                    std::vector<Candidate> candidates, float score_min) const {
+  // The most promising first: their scores soon rule out the rest, whose vectors then need not be read.
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.upper > b.upper || (a.upper == b.upper && a.row < b.row);
+  });
+  const Kernels& kernels = BestKernels();
+  TopHits top(limit);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].upper < (top.full() ? std::max(top.worst().score, score_min) : score_min)) break;
+    if (i % kBlockRows == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+    const uint32_t row = candidates[i].row;
+    const float score = ExactScore(kernels, metric_, query, vectors_.row(row));
+    if (!(score < score_min)) top.Offer({row, score});
+  }
+  return top.Take();
+}
+
+Result<std::vector<RowHit>> ScanExactly(const Context& context, VectorMatrix vectors, Metric metric,
+                                        std::span<const float> query, size_t limit, const RowSelection& selection) {
+  const Kernels& kernels = BestKernels();
+  TopHits top(limit);
+  const size_t count = selection.listed ? selection.listed->size() : vectors.rows;
+  for (size_t i = 0; i < count; ++i) {
+    if (i % kBlockRows == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+    const auto row = selection.listed ? (*selection.listed)[i] : static_cast<uint32_t>(i);
+    if (row >= vectors.rows) return InvalidArgumentError(StrCat("the index has no row ", row));
+    if (selection.listed || !selection.excluded.Contains(row)) {
+      top.Offer({row, ExactScore(kernels, metric, query, vectors.row(row))});
+    }
+  }
+  return top.Take();
+}
+
+Status CheckShape(VectorMatrix vectors, std::string_view type) {
+  // The last number is what marks the end of a list of links.
+  if (vectors.rows >= std::numeric_limits<uint32_t>::max()) {
+    return InvalidArgumentError(StrCat("an index of type ", type, " cannot number that many rows: ", vectors.rows));
+  }
+  if (vectors.dimension == 0 || vectors.dimension > kCodesMax) {
+    return InvalidArgumentError(
+        StrCat("the dimension of an index of type ", type, " must be from 1 to ", kCodesMax, ": ", vectors.dimension));
+  }
+  return Status();
+}
+
+Result<double> CheckVectors(VectorMatrix vectors) {
+  double norm_max = 0;
+  for (size_t r = 0; r < vectors.rows; ++r) {
+    const double norm = Norm(vectors.row(r));
+    if (!(norm <= kNormMax)) {
+      return InvalidArgumentError(StrCat("a vector is not finite, or longer than 1e15: row ", r),
+                                  "Check the embedding model: it must return finite numbers.");
+    }
+    norm_max = std::max(norm_max, norm * (1 + 1e-9));
+  }
+  return norm_max;
+}
+
+Status CheckQuery(VectorMatrix vectors, std::span<const float> query) {
+  if (query.size() != vectors.dimension) {
+    return InvalidArgumentError(
+        StrCat("the query vector has another dimension than the index: ", query.size(), ", index ", vectors.dimension),
+        "Embed the question with the model that the knowledge base was made with.");
+  }
+  if (!(Norm(query) <= kNormMax)) return InvalidArgumentError("the query vector is not finite, or longer than 1e15");
+  return Status();
+}
+
+}  // namespace ragtime
