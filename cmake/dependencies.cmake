@@ -21,3 +21,10 @@ find_package(ggml REQUIRED)
 find_package(llama REQUIRED)
 set(OpenVINO_DIR "${RAGTIME_DEPS}/openvino/cmake")
 find_package(OpenVINO REQUIRED COMPONENTS Runtime)
+
+find_package(OpenSSL REQUIRED)
+add_library(hiredis::hiredis STATIC IMPORTED)
+set_target_properties(hiredis::hiredis PROPERTIES
+  IMPORTED_LOCATION "${RAGTIME_DEPS}/hiredis/lib/libhiredis.a"
+  INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/hiredis/include"
+  INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto")

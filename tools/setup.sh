@@ -145,10 +145,13 @@ find_python() {
 find_folders() {
   deps_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
     "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" -)
+  clients_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
+    "$python" "$root/tools/deps.py" key client "$root/tools/compile_hiredis.sh" -)
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
   deps=$cache/deps/$deps_key
+  clients_done=$deps/hiredis/$clients_key.done  # Inside, so that it goes with what another version replaces.
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -237,6 +240,7 @@ make_venv() {
 fetch() {
   local uses=()
   if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
+  if [[ ! -e $clients_done ]]; then uses+=(client); fi
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -285,6 +289,22 @@ unpack_and_compile() {
     fail "llama.cpp did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
   publish "$temporary" "$deps"
   rm -rf "$cache/work/llama-$deps_key"
+  end_step
+}
+
+# A client library, small enough to have no step of its own.
+compile_clients() {
+  if [[ -e $clients_done ]]; then return; fi
+  local sdist temporary=$deps/.tmp-hiredis
+  sdist=$cache/downloads/$("$python" "$root/tools/deps.py" pypi client | awk '$1 == "hiredis" {print $3}')
+  begin_step 4 "Compiling hiredis" "some seconds"
+  new_log hiredis
+  run_logged bash "$root/tools/compile_hiredis.sh" "$sdist" "$cache/work/hiredis-$clients_key" "$temporary" ||
+    fail "hiredis did not compile" "remove $cache/work; it needs gcc and libssl-dev"
+  touch "$temporary/$clients_key.done"
+  rm -rf "$deps/hiredis"
+  mv "$temporary" "$deps/hiredis"
+  rm -rf "$cache/work/hiredis-$clients_key"
   end_step
 }
 
@@ -387,7 +407,7 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)); then minutes_max[2]=0; fi
+  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $clients_done ]]; then minutes_max[2]=0; fi
 }
 
 check_disk() {
@@ -402,7 +422,7 @@ check_disk() {
 }
 
 if ((print_env)); then
-  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] || {
+  find_python && find_folders && [[ -e $deps/complete && -e $clients_done && -e $models/complete ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -423,6 +443,7 @@ find_folders
 rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
 fetch
 unpack_and_compile
+compile_clients
 convert_models
 exec 9>&-
 if ((build)); then build_ragtime; fi
