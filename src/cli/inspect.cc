@@ -89,6 +89,11 @@ int RunStats(const Options& options) {
               count(store.deleted_nodes), count(store.tail_nodes));
   std::printf("segments    %llu\n", count(store.segments));
   std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
+  if (!statistics->cache.empty()) {
+    const CacheStatistics& cache = statistics->cache_counts;
+    std::printf("cache       %s (%llu hits, %llu misses by this process)\n", statistics->cache.c_str(),
+                count(cache.hits), count(cache.misses));
+  }
   return 0;
 }
 
