@@ -33,3 +33,9 @@ set_target_properties(milvus::proto PROPERTIES
   IMPORTED_LOCATION "${RAGTIME_DEPS}/milvus_proto/lib/libmilvus_proto.a"
   INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/milvus_proto/include"
   INTERFACE_LINK_LIBRARIES PkgConfig::PROTOBUF)
+find_package(OpenSSL REQUIRED)
+add_library(hiredis::hiredis STATIC IMPORTED)
+set_target_properties(hiredis::hiredis PROPERTIES
+  IMPORTED_LOCATION "${RAGTIME_DEPS}/hiredis/lib/libhiredis.a"
+  INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/hiredis/include"
+  INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto")

@@ -30,7 +30,7 @@ target_compile_features(ragtime_shared INTERFACE cxx_std_20)
 # Whole archives first, so that the same archives in the order of their dependencies add nothing but third parties.
 target_link_options(ragtime_shared PRIVATE
   "LINKER:--whole-archive,${ragtime_archives},--no-whole-archive"
-  -Wl,--exclude-libs,libllama.a:libggml.a:libggml-base.a:libggml-cpu.a)
+  -Wl,--exclude-libs,libllama.a:libggml.a:libggml-base.a:libggml-cpu.a:libhiredis.a)
 if(NOT RAGTIME_SANITIZE)
   target_link_options(ragtime_shared PRIVATE -Wl,-z,defs)
 endif()
@@ -59,6 +59,7 @@ endif()
 install(FILES ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION share/doc/ragtime)
 install(DIRECTORY "${RAGTIME_DEPS}/openvino/licenses/" DESTINATION share/doc/ragtime/licenses/openvino OPTIONAL)
 install(DIRECTORY "${RAGTIME_DEPS}/llama/licenses/" DESTINATION share/doc/ragtime/licenses/llama.cpp OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/hiredis/licenses/" DESTINATION share/doc/ragtime/licenses/hiredis OPTIONAL)
 
 set(ragtime_config_folder lib/cmake/ragtime)
 install(EXPORT ragtimeTargets NAMESPACE ragtime:: DESTINATION ${ragtime_config_folder})

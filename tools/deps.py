@@ -13,7 +13,7 @@ from typing import NamedTuple
 import zipfile
 
 LOCK = pathlib.Path(__file__).resolve().parent / "deps.lock"
-PYPI_USES = {"fetch", "compile", "protocol", "convert", "model", "bench"}
+PYPI_USES = {"fetch", "compile", "protocol", "client", "convert", "model", "bench"}
 DEBIAN_USES = {"build", "dev"}
 
 

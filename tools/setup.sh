@@ -149,12 +149,15 @@ find_folders() {
     "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" -)
   milvus_key=$({ g++ --version; protoc --version || true; } 2>/dev/null |
     "$python" "$root/tools/deps.py" key protocol "$root/tools/compile_milvus.sh" "$root/tools/milvus" -)
+  clients_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
+    "$python" "$root/tools/deps.py" key client "$root/tools/compile_hiredis.sh" -)
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
   servers_key=$(sha256sum "$root/tools/servers.lock" | cut -c 1-16)
   deps=$cache/deps/$deps_key
   milvus_done=$deps/milvus_proto/$milvus_key.done  # Inside, so that it goes with what another version replaces.
+  clients_done=$deps/hiredis/$clients_key.done  # Inside, so that it goes with what another version replaces.
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -245,6 +248,7 @@ fetch() {
   local uses=()
   if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
   if [[ ! -e $milvus_done ]]; then uses+=(protocol); fi
+  if [[ ! -e $clients_done ]]; then uses+=(client); fi
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -310,6 +314,22 @@ compile_milvus() {
   rm -rf "$deps/milvus_proto"
   mv "$temporary" "$deps/milvus_proto"
   rm -rf "$cache/work/milvus-$milvus_key"
+  end_step
+}
+
+# A client library, small enough to have no step of its own.
+compile_clients() {
+  if [[ -e $clients_done ]]; then return; fi
+  local sdist temporary=$deps/.tmp-hiredis
+  sdist=$cache/downloads/$("$python" "$root/tools/deps.py" pypi client | awk '$1 == "hiredis" {print $3}')
+  begin_step 4 "Compiling hiredis" "some seconds"
+  new_log hiredis
+  run_logged bash "$root/tools/compile_hiredis.sh" "$sdist" "$cache/work/hiredis-$clients_key" "$temporary" ||
+    fail "hiredis did not compile" "remove $cache/work; it needs gcc and libssl-dev"
+  touch "$temporary/$clients_key.done"
+  rm -rf "$deps/hiredis"
+  mv "$temporary" "$deps/hiredis"
+  rm -rf "$cache/work/hiredis-$clients_key"
   end_step
 }
 
@@ -435,7 +455,7 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $milvus_done ]]; then minutes_max[2]=0; fi
+  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $milvus_done && -e $clients_done ]]; then minutes_max[2]=0; fi
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
@@ -452,7 +472,7 @@ check_disk() {
 }
 
 if ((print_env)); then
-  find_python && find_folders && [[ -e $deps/complete && -e $milvus_done && -e $models/complete ]] || {
+  find_python && find_folders && [[ -e $deps/complete && -e $milvus_done && -e $clients_done && -e $models/complete ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -475,6 +495,7 @@ rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
 fetch
 unpack_and_compile
 compile_milvus
+compile_clients
 convert_models
 install_servers
 exec 9>&-

@@ -87,6 +87,24 @@ struct ServerConfig {
   int64_t drain_ms = 30000;     // How long requests may go on once the server is told to end.
 };
 
+struct CacheConfig {
+  std::string type = "memory";                          // none | memory | redis | memcached
+  std::string uri;                                      // Of redis and memcached.
+  std::string password_env = "RAGTIME_CACHE_PASSWORD";  // The environment variable that holds the password of a Redis.
+  std::string tls_ca;                                   // PEM files of rediss://. "": what the system trusts.
+  std::string tls_cert;
+  std::string tls_key;
+  int64_t ttl_s = 86400;
+  size_t capacity_bytes = size_t{64} << 20;  // Of what is kept in memory.
+  bool two_level = true;                     // Memory before redis and memcached.
+  int64_t timeout_ms = 50;                   // What a server may cost a request, once.
+  bool similar_questions = false;            // An answer may be given again to a question that is nearly the same.
+  double similar_cosine = 0.93;              // How near it must be.
+  int64_t session_ttl_s = 86400;             // A conversation ends so long after its last turn.
+  size_t session_turns = 8;                  // Of it are kept, the last ones,
+  size_t session_bytes = 16384;              // and no more than this.
+};
+
 struct Config {
   std::filesystem::path dataset_path;  // What `ingest` reads when no path is given.
   EmbedConfig embed;
@@ -105,6 +123,7 @@ struct Config {
   RewriteConfig rewrite;
   RerankConfig rerank;
   ServerConfig server;
+  CacheConfig cache;
   size_t threads = 0;  // 0: one per core.
   int64_t lock_timeout_ms = 5000;
   std::filesystem::path

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "ragtime/cache.h"
 #include "ragtime/config.h"
 #include "ragtime/context.h"
 #include "ragtime/document.h"
@@ -101,7 +102,8 @@ struct SearchHit {
 
 struct SearchResult {
   std::vector<SearchHit> hits;  // Best first.
-  Timings timings_ms;           // open, embed, each route by name, fuse, rerank, fetch, window, total
+  bool cached = false;          // Found before, in this state of the knowledge base, and kept.
+  Timings timings_ms;           // open, cache, embed, each route by name, fuse, rerank, fetch, window, total
   std::vector<Warning> warnings;
 };
 
@@ -149,6 +151,11 @@ struct AskRequest {
   std::optional<size_t> max_tokens;  // Of the answer, at most llm.max_tokens.
   float temperature = 0.0f;          // 0: the likeliest answer.
   std::string client;                // Who asks: where many wait for the model, clients are served in turn.
+  // The conversation that the question belongs to; "": none. Its last turns are given to the model, and a question that
+  // does not stand alone is searched for with the words of the one before. Kept in the cache for cache.session_ttl_s
+  // after its last turn. Of two questions at the same time, the turn of one may be lost.
+  std::string session;
+  std::string owner;  // Whose conversation it is: another owner's of the same name is another one.
   Context context;
   Generator::OnToken on_token;  // Gets the answer as it comes, if set. Markers are checked before they are passed on.
 };
@@ -169,6 +176,11 @@ struct Answer {
   AnswerMode mode = AnswerMode::kExtract;  // How it was made: kGenerate or kExtract.
   bool found = true;  // False: the documents do not answer; text says so and names the nearest files.
   std::vector<Citation> citations;
+  bool cached = false;  // Made before, in this state of the knowledge base, and kept.
+  // The nearly same question that it was made for; only with cache.similar_questions, and then `cached` too.
+  std::optional<std::string> similar_question;
+  // What was searched for in place of a question that does not stand alone.
+  std::optional<std::string> standalone_question;
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;
   size_t completion_tokens = 0;
@@ -182,7 +194,10 @@ struct KnowledgeBaseStatistics {
   uint64_t generation = 0;
   std::string model;  // The recorded embedder; "" before the first ingestion.
   size_t dimension = 0;
-  std::string root;  // What file paths are relative to.
+  std::string root;              // What file paths are relative to.
+  std::string cache;             // "memory", "redis 127.0.0.1:6379"; "": none.
+  CacheStatistics cache_counts;  // Since this object was opened.
+  Status cache_condition;        // Not OK: why the cache is bypassed at present.
 };
 
 struct CompactReport {

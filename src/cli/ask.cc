@@ -66,6 +66,8 @@ void PrintSources(const Answer& answer) {
     std::printf("%s\n    \"%s\"\n", citation.inferred ? " (inferred)" : "",
                 Excerpt(citation.quote, kQuoteCharacters).c_str());
   }
+  if (answer.standalone_question) std::fprintf(stderr, "\nsearched for: %s\n", answer.standalone_question->c_str());
+  if (answer.similar_question) std::fprintf(stderr, "\nanswered before, as: %s\n", answer.similar_question->c_str());
   std::string line;
   for (const char* stage : {"ttft", "tpot", "total"}) {
     const auto found = answer.timings_ms.find(stage);
@@ -82,11 +84,16 @@ void PrintSources(const Answer& answer) {
 int RunAsk(const Options& options, const Context& context) {
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
+  if (!options.session.empty() && (config->cache.type == "memory" || config->cache.type == "none")) {
+    return Fail(options, InvalidArgumentError("a conversation in memory ends with this process",
+                                              "set cache: {type: redis, uri: redis://127.0.0.1:6379}, or memcached"));
+  }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
 
   TextStream stream;
-  AskRequest request{.question = options.question, .filter = options.filter, .context = context};
+  AskRequest request{
+      .question = options.question, .filter = options.filter, .session = options.session, .context = context};
   if (options.json_events) {
     request.on_token = PrintEvent;
   } else if (!options.json && options.stream) {

@@ -92,6 +92,11 @@ int RunStats(const Options& options) {
     std::printf("index       %s of %llu rows\n", type.c_str(), count(rows));
   }
   std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
+  if (!statistics->cache.empty()) {
+    const CacheStatistics& cache = statistics->cache_counts;
+    std::printf("cache       %s (%llu hits, %llu misses by this process)\n", statistics->cache.c_str(),
+                count(cache.hits), count(cache.misses));
+  }
   return 0;
 }
 

@@ -103,6 +103,7 @@ int Main(int argc, char** argv) {
   AddQuestionOptions(*ask, options);
   ask->add_option("--mode", options.mode, "How the answer is made")
       ->check(CLI::IsMember({"auto", "generate", "extract"}));
+  ask->add_option("--session", options.session, "The conversation that the question goes on with");
   bool no_stream = false;
   bool stream = false;
   ask->add_flag("--no-stream", no_stream, "Print the answer when it is whole");

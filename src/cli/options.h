@@ -29,6 +29,7 @@ struct Options {
   std::optional<std::string> route;
   std::optional<std::string> mode;
   std::string filter;  // query too
+  std::string session;
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
   // why-not

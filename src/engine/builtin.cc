@@ -6,6 +6,11 @@
 
 #include "base/files.h"
 #include "base/str_cat.h"
+#include "cache/memcached/memcached_cache.h"
+#include "cache/memory/memory_cache.h"
+#include "cache/redis/redis_cache.h"
+#include "cache/server_address.h"
+#include "cache/two_level_cache.h"
 #include "catalog/sql/sql_catalog.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
@@ -159,6 +164,45 @@ Status ProbeServer(const Config& config) {
   request.total_timeout_ms = 3000;
   const Result<HttpResponse> response = client.Send(Context{}, request);
   return response.ok() ? Status() : response.status();
+}
+
+Result<Caches> MakeCaches(const Config& config) {
+  const CacheConfig& cache = config.cache;
+  Caches caches;
+  if (cache.type == "none") return caches;
+  const auto memory = std::make_shared<MemoryCache>(MemoryCacheOptions{.capacity_bytes = cache.capacity_bytes});
+  if (cache.type == "memory") {
+    caches.results = caches.shared = memory;
+    return caches;
+  }
+  RAGTIME_ASSIGN_OR_RETURN(ServerAddress address, ParseServerAddress(cache.uri));
+  const bool is_memcached = address.scheme == "memcached" || (address.scheme == "unix" && cache.type == "memcached");
+  if (is_memcached != (cache.type == "memcached")) {
+    return InvalidArgumentError(StrCat("cache.type is ", cache.type, ", and cache.uri names another server"),
+                                StrCat("write a uri like ", cache.type, "://host"));
+  }
+  std::shared_ptr<Cache> server;
+  if (is_memcached) {
+    server = std::make_shared<MemcachedCache>(MemcachedOptions{.address = address, .timeout_ms = cache.timeout_ms});
+  } else {
+    const char* const password = std::getenv(cache.password_env.c_str());
+    if (address.password.empty() && password != nullptr) address.password = password;
+    RAGTIME_ASSIGN_OR_RETURN(server, RedisCache::Make({.address = address,
+                                                       .ca_file = cache.tls_ca,
+                                                       .certificate_file = cache.tls_cert,
+                                                       .key_file = cache.tls_key,
+                                                       .timeout_ms = cache.timeout_ms}));
+  }
+  caches.guard = std::make_shared<Guard>(std::move(server));
+  caches.shared = caches.guard;
+  caches.results = caches.guard;
+  if (cache.two_level) caches.results = std::make_shared<TwoLevelCache>(memory, caches.guard);
+  return caches;
+}
+
+Status ProbeCache(const Config& config) {
+  RAGTIME_ASSIGN_OR_RETURN(const Caches caches, MakeCaches(config));
+  return caches.guard == nullptr ? Status() : caches.guard->Probe(Context{});
 }
 
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {

@@ -8,7 +8,9 @@
 #include <memory>
 #include <string_view>
 
+#include "cache/guard.h"
 #include "ingest/import/import_source.h"
+#include "ragtime/cache.h"
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
@@ -26,6 +28,17 @@ Status ProbeBatchEncoder(const Config& config);
 Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config);
 // Whether the server of `api: openai` answers at all.
 Status ProbeServer(const Config& config);
+
+// The caches of a configuration; all null where it wants none.
+struct Caches {
+  std::shared_ptr<Cache> results;  // What names its content: memory before the server where there is one.
+  std::shared_ptr<Cache> shared;   // What changes under its key, conversations: the server, or memory.
+  std::shared_ptr<Guard> guard;    // Of the server; null: there is none.
+};
+// Connects to nothing. kInvalidArgument where the keys contradict each other.
+Result<Caches> MakeCaches(const Config& config);
+// Whether the server of the cache answers; OK where there is none.
+Status ProbeCache(const Config& config);
 
 // kNotFound if there is no knowledge base at config.store.uri and `create` is false.
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);

@@ -233,6 +233,13 @@ llm:
   context_tokens: 4096
   max_tokens: 256
 
+cache:
+  type: memory                    # none | memory | redis | memcached
+  # uri: redis://127.0.0.1:6379/0 # rediss:// for TLS, unix:///socket, memcached://127.0.0.1:11211
+  ttl_s: 86400                    # how long anything is kept at most
+  capacity_bytes: 67108864        # what this process keeps in memory
+  # similar_questions: true       # answer again what was asked in nearly the same words
+
 threads: 0                        # 0: one per core
 )";
 }

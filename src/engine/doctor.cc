@@ -135,6 +135,14 @@ void ExamineServer(const Config& config, std::vector<Finding>& findings) {
                       status.ok() ? "answers" : status.message(), status.remedy()});
 }
 
+void ExamineCache(const Config& config, std::vector<Finding>& findings) {
+  if (config.cache.type == "none" || config.cache.type == "memory") return;
+  const Status status = ProbeCache(config);
+  // Everything works without it, only not as fast.
+  findings.push_back({"cache", config.cache.type, status.ok() ? Health::kGood : Health::kLimited,
+                      status.ok() ? "answers" : status.message(), status.remedy()});
+}
+
 void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) {
   if (config.store.uri.empty() || config.store.type != "ragtime") return;
   auto knowledge_base = KnowledgeBase::Open(config, /*must_exist=*/true);
@@ -162,6 +170,7 @@ std::vector<Finding> Examine(const Config& config) {
   ExamineDisk(config.store.uri, findings);
   ExamineModels(config, findings);
   ExamineServer(config, findings);
+  ExamineCache(config, findings);
   ExamineKnowledgeBase(config, findings);
   return findings;
 }

@@ -4,11 +4,15 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/hash.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
+#include "cache/caching_embedder.h"
 #include "engine/builtin.h"
+#include "engine/configuration_text.h"
 #include "engine/keeping.h"
+#include "engine/kept_results.h"
 #include "engine/recorded.h"
 #include "engine/retrievers.h"
 #include "engine/routes.h"
@@ -17,9 +21,12 @@
 #include "ingest/read/readers.h"
 #include "ingest/split/sentence_splitter.h"
 #include "query/answer.h"
+#include "query/answer/replay.h"
+#include "query/conversation.h"
 #include "query/rerank/keyword_filter.h"
 #include "query/rewrite/synonyms.h"
 #include "query/search.h"
+#include "query/similar_questions.h"
 #include "query/table.h"
 #include "query/why_not.h"
 #include "store/batch_check.h"
@@ -72,7 +79,8 @@ Status CheckPaths(const std::vector<fs::path>& paths) {
 
 class LocalKnowledgeBase : public KnowledgeBase {
  public:
-  explicit LocalKnowledgeBase(Config config) : config_(std::move(config)), pool_(config_.threads) {}
+  LocalKnowledgeBase(Config config, Caches caches)
+      : config_(std::move(config)), caches_(std::move(caches)), pool_(config_.threads) {}
 
   // Opens the store if it is there.
   Status OpenStore() {
@@ -98,13 +106,30 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   Result<SearchResult> Search(const SearchRequest& request) override {
     const Stopwatch stopwatch;
+    RAGTIME_RETURN_IF_ERROR(request.context.Check());
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+    const size_t top_k = request.top_k.value_or(config_.search.top_k);
+    const Route route = request.route.value_or(config_.search.route);
+    const std::optional<KeptResults> kept = KeptOf(*snapshot);
+    const std::string identity = SearchIdentity(request, top_k, route);
+    const Stopwatch looking;
+    std::optional<SearchResult> before = kept ? kept->FindSearch(request.context, identity) : std::nullopt;
     SearchResult result;
-    RAGTIME_ASSIGN_OR_RETURN(Searched searched,
-                             Recall(request.query, request.top_k.value_or(config_.search.top_k),
-                                    request.route.value_or(config_.search.route), request.filter, request.context));
-    searched.result.timings_ms["open"] = open_ms_;
-    searched.result.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
-    return std::move(searched.result);
+    if (before) {
+      result = *std::move(before);
+    } else {
+      const double cache_ms = looking.ElapsedMs();
+      RAGTIME_ASSIGN_OR_RETURN(Searched searched,
+                               Recall(snapshot, request.query, top_k, route, request.filter, request.context));
+      result = std::move(searched.result);
+      if (kept && WorthKeeping(result.warnings)) kept->KeepSearch(request.context, identity, result);
+      if (kept) result.timings_ms["cache"] = cache_ms;
+    }
+    if (result.cached) result.timings_ms["cache"] = looking.ElapsedMs();
+    WarnOfCache(result.warnings);
+    result.timings_ms["open"] = open_ms_;
+    result.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
+    return result;
   }
 
   Result<Answer> Ask(const AskRequest& request) override;
@@ -133,6 +158,11 @@ class LocalKnowledgeBase : public KnowledgeBase {
     statistics.uuid = uuid.value_or("");
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> dimension, store->Setting("dimension"));
     statistics.dimension = dimension ? std::strtoull(dimension->c_str(), nullptr, 10) : 0;
+    if (caches_.results) {
+      statistics.cache = caches_.results->name();
+      statistics.cache_counts = caches_.results->Statistics();
+    }
+    if (caches_.guard) statistics.cache_condition = caches_.guard->condition();
     std::lock_guard lock(mutex_);
     if (recorded_) {
       statistics.model = recorded_->model;
@@ -191,6 +221,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
     if (recorded_) RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> metric, store->Setting("metric"));
     metric_ = ParseMetric(metric.value_or("")).value_or(Metric::kCosine);
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> uuid, store->Setting("uuid"));
+    uuid_ = uuid.value_or("");
+    configuration_.clear();
     store_ = std::move(store);
     return Status();
   }
@@ -220,6 +253,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
         if (recorded && recorded_ && recorded->fingerprint != recorded_->fingerprint) {
           RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded, config_));
           embedder_.reset();
+          configuration_.clear();
         }
         if (recorded) recorded_ = std::move(recorded);
         followed_generation_ = snapshot->generation();
@@ -237,8 +271,67 @@ class LocalKnowledgeBase : public KnowledgeBase {
       RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Embedder> embedder, MakeEmbedder(config_));
       if (recorded_) RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded_, embedder->info()));
       embedder_ = std::move(embedder);
+      if (caches_.results) {
+        embedder_ = std::make_shared<CachingEmbedder>(std::move(embedder_), caches_.results, config_.cache.ttl_s);
+      }
     }
     return embedder_;
+  }
+
+  // What was kept of this state; none without a cache, or without a uuid to tell knowledge bases apart.
+  std::optional<KeptResults> KeptOf(const Snapshot& snapshot) {
+    std::lock_guard lock(mutex_);
+    if (!caches_.results || uuid_.empty()) return std::nullopt;
+    // A registered function has no name by which a later process would know that it is the same one.
+    if (!similarities_.empty()) return std::nullopt;
+    // The vectors' own model, not only the name of one: a knowledge base may be restored under the same uuid.
+    if (configuration_.empty()) {
+      configuration_ = HashHex(StrCat(ConfigurationText(config_), recorded_ ? recorded_->fingerprint : ""));
+    }
+    return KeptResults(CacheNamespace(caches_.results, uuid_, StrCat(snapshot.generation(), ":", configuration_),
+                                      config_.cache.ttl_s));
+  }
+
+  CacheNamespace Sessions() {
+    std::lock_guard lock(mutex_);
+    return CacheNamespace(caches_.shared, uuid_, "sessions", config_.cache.session_ttl_s);
+  }
+
+  void WarnOfCache(std::vector<Warning>& warnings) const {
+    const Status status = caches_.guard ? caches_.guard->condition() : Status();
+    if (status.ok()) return;
+    warnings.push_back({"cache_bypassed", std::nullopt,
+                        StrCat("the cache is bypassed until it answers: ", status.message(), "; ", status.remedy())});
+  }
+
+  // Recall may find what an answer to nearly the same question was made of. Fills `question` for remembering.
+  std::optional<Answer> FindSimilar(const KeptResults& kept, const Context& context, const Searched& searched,
+                                    AnsweredQuestion& question) const {
+    std::vector<NodeId> nodes;
+    for (const SearchHit& hit : searched.result.hits) {
+      if (nodes.size() < config_.answer.passages) nodes.push_back(hit.node.id);
+    }
+    question.question = searched.query.text;
+    question.vector = searched.query_vector;
+    question.best_node = nodes.empty() ? 0 : nodes.front();
+    const std::optional<AnsweredQuestion> similar = similar_.Find({.scope = question.scope,
+                                                                   .question = question.question,
+                                                                   .vector = question.vector,
+                                                                   .nodes = nodes,
+                                                                   .min_cosine = config_.cache.similar_cosine});
+    if (!similar) return std::nullopt;
+    std::optional<Answer> answer = kept.FindAnswer(context, similar->identity);
+    if (answer) answer->similar_question = similar->question;
+    return answer;
+  }
+
+  // Adds the turn to its conversation.
+  void KeepTurn(const AskRequest& request, Conversation conversation, const Answer& answer) {
+    if (request.session.empty()) return;
+    conversation.turns.push_back(
+        {request.question, answer.standalone_question.value_or(request.question), answer.text});
+    CutConversation(config_.cache.session_turns, config_.cache.session_bytes, conversation);
+    KeepConversation(Sessions(), request, conversation);
   }
 
   struct ChosenEmbedder {
@@ -287,9 +380,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator.ok() ? *std::move(generator) : nullptr;
   }
 
-  Result<Searched> Recall(const std::string& question, size_t top_k, Route route, const std::string& filter_text,
-                          const Context& context) {
-    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  Result<Searched> Recall(std::shared_ptr<const Snapshot> snapshot, const std::string& question, size_t top_k,
+                          Route route, const std::string& filter_text, const Context& context) {
     RAGTIME_ASSIGN_OR_RETURN(const Filter matching, Filter::Parse(filter_text, NodeFields(snapshot->fields())));
     RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
@@ -313,6 +405,11 @@ class LocalKnowledgeBase : public KnowledgeBase {
     options.reranker = filtered ? &filter : nullptr;
     return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
   }
+
+  // Recalls, packs and answers. `question` gets what similar questions are known by.
+  Result<Answer> MakeAnswer(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                            const Conversation& conversation, const std::optional<KeptResults>& kept,
+                            AnsweredQuestion& question);
 
   Result<IngestReport> IngestInto(const std::vector<fs::path>& paths, Embedder& embedder, const IngestOptions& options);
   // Makes the store and records how it is made, at the first ingestion.
@@ -339,6 +436,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
   std::mutex ingest_mutex_;
   mutable std::mutex mutex_;
   Config config_;  // Guarded by mutex_ until the store is open, constant from then on.
+  const Caches caches_;
+  SimilarQuestions similar_;
+  std::string uuid_;           // Guarded by mutex_. "" before the first ingestion.
+  std::string configuration_;  // Guarded by mutex_. Hash of what can change a result; "" until it is asked for.
   double open_ms_ = 0;
   Metric metric_ = Metric::kCosine;            // Constant once the store is open.
   std::optional<Recorded> recorded_;           // Guarded by mutex_.
@@ -479,10 +580,73 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
 
 Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   const Stopwatch stopwatch;
+  RAGTIME_RETURN_IF_ERROR(request.context.Check());
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  if (!request.session.empty() && !caches_.shared) {
+    return FailedPreconditionError("a conversation is kept in the cache, and there is none",
+                                   "set cache: {type: memory}, redis or memcached");
+  }
+  const Conversation conversation = request.session.empty() ? Conversation() : LoadConversation(Sessions(), request);
+  const AnswerMode mode = request.mode.value_or(config_.answer.mode);
+  const Route route = request.route.value_or(config_.search.route);
+  // Another draw of the dice is another answer.
+  const std::optional<KeptResults> kept = request.temperature > 0 ? std::nullopt : KeptOf(*snapshot);
+  const std::string identity = AskIdentity(request, route, mode, conversation);
+  const Stopwatch looking;
+  std::optional<Answer> before = kept ? kept->FindAnswer(request.context, identity) : std::nullopt;
+  const double cache_ms = looking.ElapsedMs();
+  Result<Answer> made = UnavailableError("no answer");
+  if (before) {
+    KeepTurn(request, conversation, *before);
+    ReplayAnswer(request.on_token, *before);
+    made = *std::move(before);
+  } else {
+    AskRequest asked = request;
+    bool reader_left = false;
+    if (request.on_token) {
+      asked.on_token = [&](Channel channel, std::string_view text) {
+        reader_left = !request.on_token(channel, text);
+        return !reader_left;
+      };
+    }
+    AnsweredQuestion question{.scope = StrCat(snapshot->generation(), " ", static_cast<int>(route), " ",
+                                              static_cast<int>(mode), " ", request.filter),
+                              .identity = identity};
+    made = MakeAnswer(asked, snapshot, conversation, kept, question);
+    if (made.ok() && !reader_left) {
+      if (kept && !made->cached && WorthKeeping(made->warnings)) {
+        kept->KeepAnswer(request.context, identity, *made);
+        if (config_.cache.similar_questions && !question.vector.empty()) {
+          for (const Citation& citation : made->citations) question.quoted_nodes.push_back(citation.node_id);
+          similar_.Remember(std::move(question));
+        }
+      }
+      KeepTurn(request, conversation, *made);
+    }
+  }
+  if (!made.ok()) return made.status();
+  if (kept) made->timings_ms["cache"] = cache_ms;
+  WarnOfCache(made->warnings);
+  made->timings_ms["open"] = open_ms_;
+  made->timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
+  return made;
+}
+
+Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                                              const Conversation& conversation, const std::optional<KeptResults>& kept,
+                                              AnsweredQuestion& question) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
   const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
   AnswerContext context;
-  RAGTIME_ASSIGN_OR_RETURN(context.snapshot, GetFollowedSnapshot());
+  context.snapshot = std::move(snapshot);
+  context.standalone_question = StandaloneQuestion(request.question, conversation);
+  context.history = MessagesOf(conversation);
+  // A follow-up is known by what was said before it, not by its own words.
+  if (kept && config_.cache.similar_questions && conversation.turns.empty()) {
+    context.made_before = [&](const Searched& searched) {
+      return FindSimilar(*kept, request.context, searched, question);
+    };
+  }
   RAGTIME_ASSIGN_OR_RETURN(context.filter, Filter::Parse(request.filter, NodeFields(context.snapshot->fields())));
   context.route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
@@ -510,8 +674,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
   context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
   RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
-  answer.timings_ms["open"] = open_ms_;
-  answer.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
+  if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
   return answer;
 }
 
@@ -526,7 +689,8 @@ Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config
 }
 
 Result<std::unique_ptr<KnowledgeBase>> KnowledgeBase::Open(const Config& config, bool must_exist) {
-  auto knowledge_base = std::make_unique<LocalKnowledgeBase>(config);
+  RAGTIME_ASSIGN_OR_RETURN(Caches caches, MakeCaches(config));
+  auto knowledge_base = std::make_unique<LocalKnowledgeBase>(config, std::move(caches));
   const Status status = knowledge_base->OpenStore();
   if (!status.ok() && (must_exist || status.code() != StatusCode::kNotFound)) return status;
   return Result<std::unique_ptr<KnowledgeBase>>(std::move(knowledge_base));

@@ -12,6 +12,7 @@
 #include "query/answer/citations.h"
 #include "query/answer/extract.h"
 #include "query/answer/not_found.h"
+#include "query/answer/replay.h"
 #include "query/pack.h"
 #include "query/relevance.h"
 #include "query/search.h"
@@ -47,7 +48,7 @@ void SendAnswer(Asking& asking, std::string_view text) {
 Status Find(Asking& asking) {
   const AnswerContext& context = asking.context;
   SearchOptions options;
-  options.recall = {.question = asking.request.question,
+  options.recall = {.question = context.standalone_question.empty() ? asking.request.question : context.standalone_question,
                     .top_k = 2 * std::max<size_t>(1, context.passages),  // Some are dropped as repetitions.
                     .route = asking.request.route.value_or(context.route),
                     .routes = context.routes,
@@ -166,9 +167,11 @@ void KeepGenerated(Asking& asking, const CheckedStream& stream, std::vector<Cita
 Result<bool> Generated(Asking& asking) {
   const bool is_auto = asking.mode == AnswerMode::kAuto;
   const Stopwatch packing;
-  Result<Packed> packed = PackPrompt({.question = asking.question(),
+  const bool follows = !asking.context.standalone_question.empty();
+  Result<Packed> packed = PackPrompt({.question = follows ? asking.request.question : asking.question(),
                                       .language = asking.language,
                                       .hits = asking.hits(),
+                                      .history = asking.context.history,
                                       .passages_max = asking.context.passages,
                                       .context_tokens = asking.context.context_tokens,
                                       .answer_tokens = asking.context.max_tokens},
@@ -261,7 +264,14 @@ Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& re
     return FailedPreconditionError("answer mode generate needs a language model, and none is configured", remedy);
   }
   RAGTIME_RETURN_IF_ERROR(Find(asking));
-  RAGTIME_RETURN_IF_ERROR(MakeAnswer(asking));
+  std::optional<Answer> before = context.made_before ? context.made_before(asking.searched) : std::nullopt;
+  if (before) {
+    ReplayAnswer(request.on_token, *before);
+    before->timings_ms.merge(asking.answer.timings_ms);
+    asking.answer = *std::move(before);
+  } else {
+    RAGTIME_RETURN_IF_ERROR(MakeAnswer(asking));
+  }
   asking.answer.timings_ms["total"] = total.ElapsedMs();
   return std::move(asking.answer);
 }

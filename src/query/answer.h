@@ -10,13 +10,16 @@
 #define RAGTIME_QUERY_ANSWER_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "query/passage.h"
 #include "query/route.h"
+#include "query/search.h"
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
@@ -51,6 +54,11 @@ struct AnswerContext {
   const Rewriter* rewriter = nullptr;
   const Reranker* reranker = nullptr;
   SourceSpanOf source_span_of;  // Optional: finer than SourceSpanByLength.
+  // A follow-up question in words that stand alone, for recall, evidence and extraction; "": AskRequest::question.
+  std::string standalone_question;
+  std::vector<ChatMessage> history;  // Turns before, for the model; as PackRequest takes them.
+  // Asked once recall is done: an answer that was made before and may be given again. It is streamed like another.
+  std::function<std::optional<Answer>(const Searched& searched)> made_before;
 };
 
 // How the answer is made, and the code of its warning:

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kTemplateTokens = 48;
 // A passage cut shorter than this says nothing.
 constexpr size_t kPassageTokensMin = 24;
+constexpr size_t kTurnTokens = 8;  // What the template adds to a message of the history.
 
 // Short and in plain words: a model of 135M parameters follows the first two sentences and little more.
 constexpr std::string_view kInstructionsEnglish =
@@ -104,6 +105,22 @@ void OrderTies(std::span<Passage> passages) {
   }
 }
 
+// The last turns that fit a fourth of the context, as data.
+std::vector<ChatMessage> PackHistory(std::span<const ChatMessage> history, const Generator& generator, size_t context,
+                                     size_t& tokens) {
+  std::vector<ChatMessage> kept;
+  for (size_t end = history.size() / 2 * 2; end >= 2; end -= 2) {
+    ChatMessage question{history[end - 2].role, AsData(history[end - 2].content)};
+    ChatMessage answer{history[end - 1].role, AsData(history[end - 1].content)};
+    const size_t more =
+        2 * kTurnTokens + generator.CountTokens(question.content) + generator.CountTokens(answer.content);
+    if (tokens + more > context / 4) break;
+    tokens += more;
+    kept.insert(kept.begin(), {std::move(question), std::move(answer)});
+  }
+  return kept;
+}
+
 Status DoesNotFit(size_t fixed, size_t answer, size_t context) {
   return ResourceExhaustedError(
       StrCat("the question and one passage do not fit the language model's context: question and instructions ", fixed,
@@ -118,8 +135,10 @@ Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator
   const std::string system(request.language == "zh" ? kInstructionsChinese : kInstructionsEnglish);
   size_t context = request.context_tokens;
   if (const size_t limit = generator.info().context_tokens; limit > 0) context = std::min(context, limit);
-  const size_t fixed =
-      kTemplateTokens + generator.CountTokens(system) + generator.CountTokens(UserMessage({}, request));
+  size_t history_tokens = 0;
+  const std::vector<ChatMessage> history = PackHistory(request.history, generator, context, history_tokens);
+  const size_t fixed = kTemplateTokens + history_tokens + generator.CountTokens(system) +
+                       generator.CountTokens(UserMessage({}, request));
   if (fixed + request.answer_tokens + kPassageTokensMin > context) {
     return DoesNotFit(fixed, request.answer_tokens, context);
   }
@@ -153,9 +172,12 @@ Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator
   // Tokens of the parts may be a few less than those of the whole.
   for (; !rendered.empty(); rendered.pop_back(), packed.passages.pop_back()) {
     std::string user = UserMessage(rendered, request);
-    packed.prompt_tokens = kTemplateTokens + generator.CountTokens(system) + generator.CountTokens(user);
+    packed.prompt_tokens =
+        kTemplateTokens + history_tokens + generator.CountTokens(system) + generator.CountTokens(user);
     if (packed.prompt_tokens + request.answer_tokens > context) continue;
-    packed.messages = {{"system", system}, {"user", std::move(user)}};
+    packed.messages = {{"system", system}};
+    packed.messages.insert(packed.messages.end(), history.begin(), history.end());
+    packed.messages.push_back({"user", std::move(user)});
     return packed;
   }
   return DoesNotFit(fixed, request.answer_tokens, context);

@@ -25,13 +25,16 @@ struct PackRequest {
   std::string question;
   std::string language;  // Of the question, ISO 639-1; "zh" gets Chinese instructions, all others English ones.
   std::span<const SearchHit> hits;  // Best first.
+  // Turns before this question, oldest first, "user" and "assistant" in turn. They take a fourth of the context at
+  // most; the oldest are left out first. Their markers name other passages, and become "(3)".
+  std::span<const ChatMessage> history;
   size_t passages_max = 5;
   size_t context_tokens = 4096;  // The prompt and the answer together; the model's own limit holds too.
   size_t answer_tokens = 256;    // Kept free for the answer.
 };
 
 struct Packed {
-  std::vector<ChatMessage> messages;  // system, user
+  std::vector<ChatMessage> messages;  // system, the turns before, user
   std::vector<Passage> passages;      // As shown, numbered from 1; they point into PackRequest::hits.
   size_t prompt_tokens = 0;           // Counted, with an allowance for the chat template.
 };

@@ -118,7 +118,10 @@ Json SearchJson(const std::string& query, const SearchResult& result) {
     hits.Append(std::move(entry.Set("heading", std::move(heading))));
   }
   Json json = Object();
-  json.Set("query", query).Set("hits", std::move(hits)).Set("timings_ms", TimingsJson(result.timings_ms));
+  json.Set("query", query)
+      .Set("hits", std::move(hits))
+      .Set("cached", result.cached)
+      .Set("timings_ms", TimingsJson(result.timings_ms));
   return std::move(json.Set("warnings", WarningsJson(result.warnings)));
 }
 
@@ -154,6 +157,9 @@ Json AnswerJson(const Answer& answer) {
   Json json = Object();
   json.Set("answer", answer.text).Set("reasoning", answer.reasoning).Set("mode", ModeName(answer.mode));
   json.Set("found", answer.found).Set("citations", std::move(citations)).Set("usage", std::move(usage));
+  json.Set("cached", answer.cached);
+  if (answer.similar_question) json.Set("similar_question", *answer.similar_question);
+  if (answer.standalone_question) json.Set("standalone_question", *answer.standalone_question);
   json.Set("timings_ms", TimingsJson(answer.timings_ms));
   return std::move(json.Set("warnings", WarningsJson(answer.warnings)));
 }
@@ -237,7 +243,18 @@ Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   Json indexes(Json::Object{});
   for (const auto& [type, rows] : statistics.store.vector_index_rows) indexes.Set(type, rows);
   json.Set("vector_indexes", std::move(indexes));
-  return std::move(json.Set("size_bytes", statistics.store.size_bytes));
+  json.Set("size_bytes", statistics.store.size_bytes);
+  if (statistics.cache.empty()) return json;
+  const CacheStatistics& counts = statistics.cache_counts;
+  const auto or_null = [](const std::optional<uint64_t>& number) { return number ? Json(*number) : Json(); };
+  Json cache(Json::Object{});
+  cache.Set("name", statistics.cache).Set("hits", counts.hits).Set("misses", counts.misses);
+  const uint64_t asked = counts.hits + counts.misses;
+  cache.Set("hit_rate", asked == 0 ? Json() : Json(static_cast<double>(counts.hits) / static_cast<double>(asked)));
+  cache.Set("entries", or_null(counts.entries)).Set("bytes", or_null(counts.bytes));
+  cache.Set("evictions", or_null(counts.evictions)).Set("capacity_bytes", or_null(counts.capacity_bytes));
+  if (!statistics.cache_condition.ok()) cache.Set("bypassed", statistics.cache_condition.message());
+  return std::move(json.Set("cache", std::move(cache)));
 }
 
 Json DeleteJson(const DeleteReport& report) {

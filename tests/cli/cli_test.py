@@ -598,6 +598,53 @@ class CommandLine(unittest.TestCase):
         )
         self.assertEqual(doctor.returncode, 0, findings)
 
+    def test_a_redis_keeps_answers_and_conversations_between_processes(self):
+        folder = self.scratch()
+        socket = folder / "redis.sock"
+        server = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)],
+            stdout=subprocess.DEVNULL,
+        )
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        for _ in range(1000):
+            if socket.exists():
+                break
+            time.sleep(0.02)
+        # A patient time: what is tested is not how loaded this machine is.
+        env = {
+            "RAGTIME_CACHE_TYPE": "redis",
+            "RAGTIME_CACHE_URI": f"unix://{socket}",
+            "RAGTIME_CACHE_TIMEOUT_MS": "20000",
+        }
+        question = "How much does a replacement for a lost card cost?"
+        ask = ("ask", question, "--kb", self.kb, "--mode", "extract", "--json", "--session", "s")
+        first = checked(run(*ask, environment=env), "ask")
+        self.assertFalse(first["cached"])
+        leaning = ("ask", "What about children?", *ask[2:])
+        follow_up = checked(run(*leaning, environment=env), "ask")
+        self.assertEqual(follow_up["standalone_question"], f"{question} What about children?")
+        search = ("search", question, "--kb", self.kb, "--json")
+        self.assertFalse(checked(run(*search, environment=env), "search")["cached"])
+        again = checked(run(*search, environment=env), "search")
+        self.assertTrue(again["cached"])
+        self.assertIn("cache", again["timings_ms"])
+        self.assertNotIn("embed", again["timings_ms"])
+        stats = checked(run("stats", "--kb", self.kb, "--json", environment=env), "stats")
+        self.assertEqual(stats["cache"]["name"], f"redis {socket}")
+        doctor = ("doctor", "--kb", self.kb, "--json")
+        findings = checked(run(*doctor, environment=env), "doctor")["findings"]
+        self.assertIn("answers", [f["detail"] for f in findings if f["area"] == "cache"])
+
+        server.kill()
+        server.wait()
+        dead = checked(run(*search, environment=env), "search")
+        self.assertEqual([hit["node_id"] for hit in dead["hits"]], [hit["node_id"] for hit in again["hits"]])
+        self.assertIn("cache_bypassed", [warning["code"] for warning in dead["warnings"]])
+        findings = checked(run(*doctor, environment=env), "doctor")["findings"]
+        self.assertEqual(["limited"], [f["health"] for f in findings if f["area"] == "cache"])
+        self.assertFails(run(*ask), "ends with this process", code=(2,))
+
     def test_filters_narrow_a_search_and_query_lists_counts_and_groups(self):
         question = "How much does a replacement for a lost card cost?"
         only = checked(

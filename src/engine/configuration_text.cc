@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/configuration_text.h"
+
+#include <filesystem>
+
+#include "base/str_cat.h"
+#include "engine/models.h"
+#include "ragtime/version.h"
+#include "wire/json.h"
+
+namespace ragtime {
+namespace {
+
+Json Words(const std::vector<std::string>& words) {
+  Json array(Json::Array{});
+  for (const std::string& word : words) array.Append(word);
+  return array;
+}
+
+Json GroupsOf(const std::vector<NodeGroupConfig>& groups) {
+  Json array(Json::Array{});
+  for (const NodeGroupConfig& group : groups) {
+    array.Append(Json(Json::Array{group.name, group.parent, group.splitter, group.writer, uint64_t{group.size_tokens},
+                                  group.overlap_tokens ? Json(uint64_t{*group.overlap_tokens}) : Json(), group.embed}));
+  }
+  return array;
+}
+
+Json RoutesOf(const std::vector<RetrieverConfig>& retrievers) {
+  Json array(Json::Array{});
+  for (const RetrieverConfig& retriever : retrievers) {
+    array.Append(Json(Json::Array{retriever.name, retriever.group, retriever.similarity, uint64_t{retriever.top_k},
+                                  retriever.similarity_cut_off ? Json(*retriever.similarity_cut_off) : Json(),
+                                  retriever.weight, retriever.target}));
+  }
+  return array;
+}
+
+// A model file that was replaced by another under its name.
+std::string VersionOfModel(const Config& config) {
+  if (config.llm.api != "local") return "";
+  const Result<std::filesystem::path> path = FindModel(config, config.llm.model);
+  if (!path.ok()) return "";
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(*path, error).time_since_epoch().count();
+  return StrCat(path->string(), " ", time);
+}
+
+}  // namespace
+
+std::string ConfigurationText(const Config& config) {
+  Json json(Json::Object{});
+  json.Set("version", kVersion);
+  json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision}));
+  json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
+  json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
+  Json synonyms(Json::Object{});
+  for (const auto& [word, others] : config.rewrite.synonyms) synonyms.Set(word, Words(others));
+  json.Set("synonyms", std::move(synonyms));
+  json.Set("required", Words(config.rerank.required)).Set("excluded", Words(config.rerank.excluded));
+  json.Set("node_groups", GroupsOf(config.node_groups)).Set("retrievers", RoutesOf(config.retrievers));
+  json.Set("fusion", Json(Json::Array{static_cast<int>(config.fusion.type), config.fusion.k,
+                                      static_cast<int>(config.fusion.scale), config.fusion.mmr_lambda}));
+  json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
+  json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
+                                    uint64_t{config.store.hnsw.ef}}));
+  json.Set("passages", uint64_t{config.answer.passages});
+  json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
+                                   uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens}}));
+  return json.Dump();
+}
+
+}  // namespace ragtime
