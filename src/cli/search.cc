@@ -13,9 +13,9 @@ constexpr size_t kExcerptCharacters = 240;
 
 void PrintHits(const SearchResult& result) {
   if (result.hits.empty()) std::printf("no hits\n");
-  int rank = 0;
+  int number = 0;
   for (const SearchHit& hit : result.hits) {
-    std::printf("%2d. %s", ++rank, hit.file.c_str());
+    std::printf("%2d. %s", ++number, hit.file.c_str());
     if (hit.node.bytes) {
       std::printf(":%llu-%llu", static_cast<unsigned long long>(hit.node.bytes->start),
                   static_cast<unsigned long long>(hit.node.bytes->end));

@@ -69,6 +69,8 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   GeneratorStatistics GenerationStatistics() override { return {.prompt_tokens = 200, .cached_tokens = 120}; }
 
   Result<IngestReport> Ingest(const std::vector<std::filesystem::path>&, const IngestOptions&) override { return No(); }
+  Result<WhyNotReport> WhyNot(const WhyNotRequest&) override { return No(); }
+  Status RegisterSimilarity(const std::string&, Similarity) override { return No(); }
   Result<TableResult> Query(const TableRequest&) override { return No(); }
   Result<std::vector<FileRecord>> Files() override { return No(); }
   Result<DeleteReport> Delete(const std::vector<std::string>&, const Context&) override { return No(); }

@@ -169,7 +169,9 @@ TEST(Mmr, KeepsEveryHitOnce) {
     for (const FusedHit& hit : Diversify(hits, vectors, (random() % 11) / 10.0, random() % 50))
       ids.push_back(hit.node_id);
     ASSERT_EQ(ids.size(), hits.size());
-    if (!ids.empty()) EXPECT_EQ(ids[0], 1);
+    if (!ids.empty()) {
+      EXPECT_EQ(ids[0], 1);
+    }
     std::sort(ids.begin(), ids.end());
     for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<NodeId>(i + 1));
   }
