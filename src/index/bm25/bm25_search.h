@@ -7,6 +7,7 @@
 #ifndef RAGTIME_INDEX_BM25_BM25_SEARCH_H_
 #define RAGTIME_INDEX_BM25_BM25_SEARCH_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,9 +26,9 @@ struct Bm25Formula {
   double Part(double gain, double count, double length) const {
     return gain * count / (count + length_free + length_factor * length);
   }
-  // No row of the block has more, but for rounding.
+  // No row of the block has more, but for rounding. A count of 0 is damage, and 0 / 0 would have no order.
   double Bound(double gain, uint8_t max_count, uint8_t min_length) const {
-    return max_count == kAnyCount ? gain : Part(gain, max_count, LengthOfCode(min_length));
+    return max_count == kAnyCount ? gain : Part(gain, std::max<uint8_t>(max_count, 1), LengthOfCode(min_length));
   }
   // Whether a part grows with the count and shrinks with the length.
   bool monotonic() const { return length_free >= 0 && length_factor >= 0; }
