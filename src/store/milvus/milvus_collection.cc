@@ -64,7 +64,9 @@ Status MilvusCollection::Put(const Context& context, std::span<const CollectionR
     if (under_way.size() == kPutsAtOnce) wait_for_first();
     const auto send = [this, &context, message = *std::move(request)] {
       proto::MutationResult result;
-      return channel_->Call(context, "Upsert", message, result, what_);
+      const Status put = channel_->Call(context, "Upsert", message, result, what_);
+      if (put.ok()) NoteWrite(result.timestamp());
+      return put;
     };
     if (begin == 0 && end == rows.size()) return send();
     under_way.push_back(std::async(std::launch::async, send));
@@ -74,6 +76,12 @@ Status MilvusCollection::Put(const Context& context, std::span<const CollectionR
   return status;
 }
 
+void MilvusCollection::NoteWrite(uint64_t timestamp) {
+  uint64_t before = written_;
+  while (before < timestamp && !written_.compare_exchange_weak(before, timestamp)) {
+  }
+}
+
 Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> ids) {
   for (size_t begin = 0; begin < ids.size(); begin += kErasedAtOnce) {
     proto::DeleteRequest request;
@@ -81,6 +89,7 @@ Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> 
     request.set_expr(MilvusIdsExpression(ids.subspan(begin, std::min(kErasedAtOnce, ids.size() - begin))));
     proto::MutationResult result;
     RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Delete", request, result, what_));
+    NoteWrite(result.timestamp());
   }
   return Status();
 }
@@ -88,14 +97,15 @@ Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> 
 Result<std::vector<CollectionRow>> MilvusCollection::Get(const Context& context, std::span<const int64_t> ids,
                                                          bool with_vectors) const {
   RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  const Consistency consistency(level, written_);
   std::vector<CollectionRow> rows;
   for (size_t begin = 0; begin < ids.size(); begin += kGotAtOnce) {
     const auto some = ids.subspan(begin, std::min(kGotAtOnce, ids.size() - begin));
     proto::QueryResults results;
-    RAGTIME_RETURN_IF_ERROR(
-        channel_->Call(context, "Query",
-                       QueryRequestOf(spec_.name, MilvusIdsExpression(some), OutputFields(spec_, with_vectors), level),
-                       results, what_));
+    RAGTIME_RETURN_IF_ERROR(channel_->Call(
+        context, "Query",
+        QueryRequestOf(spec_.name, MilvusIdsExpression(some), OutputFields(spec_, with_vectors), consistency), results,
+        what_));
     auto found = RowsOf(spec_, results, with_vectors);
     if (!found.ok()) return found.status().Annotate(StrCat(channel_->name(), ", Query of ", what_));
     std::move(found->begin(), found->end(), std::back_inserter(rows));
@@ -105,9 +115,10 @@ Result<std::vector<CollectionRow>> MilvusCollection::Get(const Context& context,
 
 Result<uint64_t> MilvusCollection::CountMatching(const Context& context, std::string expression) const {
   RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  const Consistency consistency(level, written_);
   proto::QueryResults results;
   RAGTIME_RETURN_IF_ERROR(channel_->Call(
-      context, "Query", QueryRequestOf(spec_.name, std::move(expression), {"count(*)"}, level), results, what_));
+      context, "Query", QueryRequestOf(spec_.name, std::move(expression), {"count(*)"}, consistency), results, what_));
   for (const auto& field : results.fields_data()) {
     if (field.scalars().long_data().data_size() == 1) return static_cast<uint64_t>(field.scalars().long_data().data(0));
   }
@@ -118,6 +129,7 @@ Result<uint64_t> MilvusCollection::CountMatching(const Context& context, std::st
 Result<std::vector<CollectionRow>> MilvusCollection::Scan(const Context& context, const Filter& filter,
                                                           int64_t after_id, size_t limit, bool with_vectors) const {
   RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  const Consistency consistency(level, written_);
   RAGTIME_ASSIGN_OR_RETURN(const std::string expression, ExpressionOf(filter));
   std::vector<CollectionRow> rows;
   while (rows.size() < limit) {
@@ -125,7 +137,7 @@ Result<std::vector<CollectionRow>> MilvusCollection::Scan(const Context& context
     proto::QueryResults results;
     RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Query",
                                            LowestRequestOf(spec_.name, Both(expression, StrCat("id > ", after_id)),
-                                                           OutputFields(spec_, with_vectors), page_rows, level),
+                                                           OutputFields(spec_, with_vectors), page_rows, consistency),
                                            results, what_));
     auto page = RowsOf(spec_, results, with_vectors);
     if (!page.ok()) return page.status().Annotate(StrCat(channel_->name(), ", Query of ", what_));
@@ -149,11 +161,12 @@ Result<std::vector<CollectionHit>> MilvusCollection::SearchVector(const Context&
                                                                   size_t limit, const Filter& filter) const {
   if (limit == 0) return std::vector<CollectionHit>();
   RAGTIME_ASSIGN_OR_RETURN(const auto level, ConsistencyLevelOf(channel_->options().consistency_level));
+  const Consistency consistency(level, written_);
   RAGTIME_ASSIGN_OR_RETURN(std::string expression, ExpressionOf(filter));
   const size_t top = std::min(limit, kTopMax);
   proto::SearchResults results;
   RAGTIME_RETURN_IF_ERROR(channel_->Call(
-      context, "Search", SearchRequestOf(spec_, query, top, std::move(expression), level), results, what_));
+      context, "Search", SearchRequestOf(spec_, query, top, std::move(expression), consistency), results, what_));
   const auto& data = results.results();
   const auto& ids = data.ids().int_id().data();
   if (ids.size() > data.scores_size()) {

@@ -6,6 +6,7 @@
 #ifndef RAGTIME_STORE_MILVUS_MILVUS_COLLECTION_H_
 #define RAGTIME_STORE_MILVUS_MILVUS_COLLECTION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,12 +38,14 @@ class MilvusCollection final : public Collection {
   bool Translates(const Filter& filter) const override;
 
  private:
+  void NoteWrite(uint64_t timestamp);
   Result<std::string> ExpressionOf(const Filter& filter) const;
   Result<uint64_t> CountMatching(const Context& context, std::string expression) const;
 
   const std::shared_ptr<const MilvusChannel> channel_;
   const CollectionSpec spec_;
-  const std::string what_;  // For messages.
+  const std::string what_;             // For messages.
+  std::atomic<uint64_t> written_ = 0;  // The server's time of the last write.
 };
 
 }  // namespace ragtime

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 #include "base/str_cat.h"
 
@@ -20,9 +21,15 @@ std::optional<std::string> Quoted(std::string_view text) {
   return quoted + '"';
 }
 
+// Milvus reads a sign and a number, and the number of the lowest integer is none.
+std::optional<std::string> Literal(int64_t number) {
+  if (number == std::numeric_limits<int64_t>::min()) return std::nullopt;
+  return StrCat(number);
+}
+
 std::optional<std::string> Literal(const FieldValue& value) {
-  if (const auto* number = std::get_if<int64_t>(&value)) return StrCat(*number);
-  if (const auto* moment = std::get_if<Datetime>(&value)) return StrCat(moment->ms);
+  if (const auto* number = std::get_if<int64_t>(&value)) return Literal(*number);
+  if (const auto* moment = std::get_if<Datetime>(&value)) return Literal(moment->ms);
   if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "true" : "false";
   if (const auto* text = std::get_if<std::string>(&value)) return Quoted(*text);
   if (const auto* number = std::get_if<double>(&value)) {

@@ -28,6 +28,7 @@ TEST(MilvusExpression, SaysEachOperator) {
   EXPECT_EQ(Of(""), "");
   EXPECT_EQ(Of("year = 2020"), "f_year == 2020");
   EXPECT_EQ(Of("year < 2020"), "f_year < 2020");
+  EXPECT_EQ(Of("year > -9223372036854775807"), "f_year > -9223372036854775807");
   EXPECT_EQ(Of("year in (1, -2)"), "f_year in [-2, 1]");
   EXPECT_EQ(Of("price >= 2"), "f_price >= 2.0");
   EXPECT_EQ(Of("price > 0.1"), "f_price > 0.10000000000000001");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/milvus/milvus_requests.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <map>
@@ -42,6 +43,15 @@ Json ParametersOf(const std::map<std::string, std::string>& parameters) {
     }
   }
   return json;
+}
+
+// 0: everything, 1: anything, 2: what the server holds to be fresh enough.
+template <typename Request>
+void SetConsistency(Request& request, const Consistency& consistency) {
+  request.set_consistency_level(consistency.level);
+  if (consistency.level == common::Session) request.set_guarantee_timestamp(std::max<uint64_t>(consistency.written, 1));
+  if (consistency.level == common::Bounded) request.set_guarantee_timestamp(2);
+  if (consistency.level == common::Eventually) request.set_guarantee_timestamp(1);
 }
 
 }  // namespace
@@ -91,12 +101,12 @@ proto::CreateIndexRequest IndexRequest(const CollectionSpec& spec) {
 }
 
 proto::QueryRequest QueryRequestOf(const std::string& collection, std::string expression,
-                                   std::vector<std::string> output_fields, common::ConsistencyLevel level) {
+                                   std::vector<std::string> output_fields, const Consistency& consistency) {
   proto::QueryRequest request;
   request.set_collection_name(collection);
   request.set_expr(std::move(expression));
   for (std::string& field : output_fields) request.add_output_fields(std::move(field));
-  request.set_consistency_level(level);
+  SetConsistency(request, consistency);
   AddPair(*request.mutable_query_params(), "reduce_stop_for_best", "False");
   AddPair(*request.mutable_query_params(), "ignore_growing", "False");
   return request;
@@ -104,8 +114,9 @@ proto::QueryRequest QueryRequestOf(const std::string& collection, std::string ex
 
 proto::QueryRequest LowestRequestOf(const std::string& collection, std::string expression,
                                     std::vector<std::string> output_fields, size_t limit,
-                                    common::ConsistencyLevel level) {
-  proto::QueryRequest request = QueryRequestOf(collection, std::move(expression), std::move(output_fields), level);
+                                    const Consistency& consistency) {
+  proto::QueryRequest request =
+      QueryRequestOf(collection, std::move(expression), std::move(output_fields), consistency);
   auto& parameters = *request.mutable_query_params();
   AddPair(parameters, "limit", StrCat(limit));
   AddPair(parameters, "iterator", "True");
@@ -114,7 +125,7 @@ proto::QueryRequest LowestRequestOf(const std::string& collection, std::string e
 }
 
 proto::SearchRequest SearchRequestOf(const CollectionSpec& spec, std::span<const float> query, size_t limit,
-                                     std::string expression, common::ConsistencyLevel level) {
+                                     std::string expression, const Consistency& consistency) {
   std::vector<float> vector(query.begin(), query.end());
   vector.resize(MilvusDimension(spec));
   common::PlaceholderGroup group;
@@ -129,7 +140,7 @@ proto::SearchRequest SearchRequestOf(const CollectionSpec& spec, std::span<const
   request.set_dsl_type(common::BoolExprV1);
   request.set_placeholder_group(group.SerializeAsString());
   request.set_nq(1);
-  request.set_consistency_level(level);
+  SetConsistency(request, consistency);
   auto& parameters = *request.mutable_search_params();
   const std::string metric(MilvusMetric(spec.metric));
   Json of_index = ParametersOf(spec.search_params);

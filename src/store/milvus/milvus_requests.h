@@ -8,6 +8,7 @@
 
 #include <milvus_proto/milvus.pb.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,14 @@ namespace ragtime {
 
 // Strong, Bounded, Session, Eventually. kInvalidArgument names what else was said.
 Result<milvus::proto::common::ConsistencyLevel> ConsistencyLevelOf(std::string_view name);
+// How fresh an answer must be, as pymilvus says it.
+struct Consistency {
+  Consistency(milvus::proto::common::ConsistencyLevel of_level, uint64_t last_write = 0)
+      : level(of_level), written(last_write) {}
+  milvus::proto::common::ConsistencyLevel level;
+  uint64_t written;  // The server's time of our last write; 0: none. Only Session looks at it.
+};
+
 // "COSINE", "IP", "L2"
 std::string_view MilvusMetric(Metric metric);
 
@@ -28,14 +37,14 @@ milvus::proto::milvus::CreateCollectionRequest CreateRequest(const CollectionSpe
 milvus::proto::milvus::CreateIndexRequest IndexRequest(const CollectionSpec& spec);
 milvus::proto::milvus::QueryRequest QueryRequestOf(const std::string& collection, std::string expression,
                                                    std::vector<std::string> output_fields,
-                                                   milvus::proto::common::ConsistencyLevel level);
+                                                   const Consistency& consistency);
 // At most `limit` rows, those with the lowest ids: what pymilvus' iterators ask for.
 milvus::proto::milvus::QueryRequest LowestRequestOf(const std::string& collection, std::string expression,
                                                     std::vector<std::string> output_fields, size_t limit,
-                                                    milvus::proto::common::ConsistencyLevel level);
+                                                    const Consistency& consistency);
 milvus::proto::milvus::SearchRequest SearchRequestOf(const CollectionSpec& spec, std::span<const float> query,
                                                      size_t limit, std::string expression,
-                                                     milvus::proto::common::ConsistencyLevel level);
+                                                     const Consistency& consistency);
 
 }  // namespace ragtime
 

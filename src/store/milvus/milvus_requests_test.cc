@@ -94,6 +94,11 @@ TEST(MilvusRequests, AreThoseOfPymilvus) {
         SearchRequestOf(spec, std::vector<float>{1.0f, 0.5f, -2.0f}, 7, "f_year >= 2020", common::Strong);
     ExpectSame(search, Golden<proto::SearchRequest>("search_" + name));
   }
+  const auto bounded = SearchRequestOf(Spec(), std::vector<float>{1.0f, 0.5f, -2.0f}, 7, "", common::Bounded);
+  const auto wanted_bounded = Golden<proto::SearchRequest>("search_bounded");
+  EXPECT_EQ(bounded.guarantee_timestamp(), wanted_bounded.guarantee_timestamp());
+  EXPECT_EQ(bounded.consistency_level(), wanted_bounded.consistency_level());
+  EXPECT_EQ(bounded.use_default_consistency(), wanted_bounded.use_default_consistency());
   ExpectSame(QueryRequestOf("kb_nodes", "f_year is null", {"id"}, common::Strong),
              Golden<proto::QueryRequest>("query"));
   // pymilvus' iterator also says which collection it is and as of when.
@@ -352,6 +357,35 @@ TEST_F(MilvusChannelTest, DamagedAnswersAreReadOrRefused) {
     expect_named(collection->SearchVector({}, std::vector<float>{1, 0, 0}, 3, Filter()).status());
   }
   EXPECT_GT(refused, 0);
+}
+
+TEST_F(MilvusChannelTest, ASessionSeesItsOwnWrites) {
+  constexpr uint64_t kTime = 470712700016525312;
+  RecordingGrpcServer server([](size_t, const RecordedCall& call) {
+    if (call.method == "GetLoadState") {
+      proto::GetLoadStateResponse loaded;
+      loaded.set_state(common::LoadStateLoaded);
+      return Answer(loaded);
+    }
+    proto::MutationResult written;
+    written.set_timestamp(kTime);
+    return call.method == "Upsert" ? Answer(written) : GrpcReply{};
+  });
+  MilvusOptions options = Options(server);
+  options.consistency_level = "Session";
+  const auto milvus = Value(MilvusServer::Open({}, options));
+  const auto collection = Value(milvus->OpenOrMake({}, Spec()));
+  const std::vector<float> query = {1, 0, 0};
+  const auto asked = [&] {
+    EXPECT_OK(collection->SearchVector({}, query, 3, Filter()));
+    proto::SearchRequest request;
+    EXPECT_TRUE(request.ParseFromString(server.calls().back().request));
+    EXPECT_EQ(request.consistency_level(), common::Session);
+    return request.guarantee_timestamp();
+  };
+  EXPECT_EQ(asked(), 1u);
+  EXPECT_OK(collection->Put({}, std::vector<CollectionRow>{{.id = 1, .vector = query}}));
+  EXPECT_EQ(asked(), kTime);
 }
 
 TEST_F(MilvusChannelTest, ACollectionWhoseMakingWasNotHeardOfIsTaken) {

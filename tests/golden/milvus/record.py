@@ -140,6 +140,8 @@ def main():
             consistency_level="Strong",
         )
         write(f"search_{name}", recorder.seen, "Search")
+    client.search("kb_nodes", data=[[1.0, 0.5, -2.0]], anns_field="vector", limit=7, consistency_level="Bounded")
+    write("search_bounded", recorder.seen, "Search")
     rows = [
         {"id": 5, "vector": [1, 2, 3], "text": "first", "text_rest": None, "payload": "{}", "payload_rest": None}
         | {"f_year": 2020, "f_author": None},
