@@ -56,6 +56,9 @@ class Filter {
   // A blank text matches everything.
   static Result<Filter> Parse(std::string_view text, std::span<const FieldSpec> fields);
 
+  // Of a tree such as Parse makes, which is not checked again.
+  static Filter Of(FilterNode root);
+
   bool matches_all() const;
   const FilterNode& root() const { return *root_; }
   // The same for filters that differ in spelling only; parses to an equal filter.

@@ -138,6 +138,8 @@ Filter::Filter() : root_(std::make_shared<const FilterNode>()) {}
 
 Filter::Filter(FilterNode root) : root_(std::make_shared<const FilterNode>(std::move(root))) {}
 
+Filter Filter::Of(FilterNode root) { return Filter(std::move(root)); }
+
 bool Filter::matches_all() const { return root_->op == FilterOp::kAnd && root_->operands.empty(); }
 
 std::string Filter::ToString() const {

@@ -5,6 +5,7 @@
 #define RAGTIME_TESTS_TESTING_STORE_BACKENDS_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -17,6 +18,9 @@
 #include "ragtime/store.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
+#include "store/remote_catalog.h"
+#include "store/remote_store.h"
+#include "testing/memory_collections.h"
 #include "testing/naive_index.h"
 #include "testing/status_matchers.h"
 #include "testing/store_testing.h"
@@ -43,6 +47,28 @@ inline StoreBackend EmbeddedBackend(std::string name, IndexSet indexes, Embedded
           .open = [indexes = std::move(indexes), limits](const std::filesystem::path& folder, Metric metric) {
             const StoreConfig config{.uri = (folder / "kb").string(), .metric = metric};
             return std::unique_ptr<Store>(Value(EmbeddedStore::Open(config, indexes, true, limits)));
+          }};
+}
+
+// A RemoteStore on a server in memory, which stays for as long as the folder does.
+inline StoreBackend RemoteBackend(std::string name, RemoteCatalogLimits limits, bool translates) {
+  auto servers = std::make_shared<std::map<std::filesystem::path, std::shared_ptr<MemoryCollections>>>();
+  return {.name = std::move(name),
+          .persistent = true,
+          .open = [servers, limits, translates](const std::filesystem::path& folder, Metric metric) {
+            auto& server = (*servers)[folder];
+            if (server == nullptr || !std::filesystem::exists(folder / "kb")) {
+              server = std::make_shared<MemoryCollections>();
+              // What every server must understand: which documents, and which group.
+              server->SetUntranslated([translates](const FilterNode& leaf) {
+                return translates ? leaf.op == FilterOp::kLike
+                                  : leaf.field != "document_id" && leaf.field != "kind" && leaf.field != "group";
+              });
+            }
+            RemoteStoreOptions options{.server = server, .metric = metric, .indexes = RealIndexes()};
+            options.state_folder = folder / "kb";
+            options.catalog = std::make_shared<RemoteCatalog>(server, "ragtime_catalog", folder / "kb", limits);
+            return std::unique_ptr<Store>(Value(RemoteStore::Open({}, std::move(options), true)));
           }};
 }
 
@@ -81,6 +107,8 @@ inline std::vector<StoreBackend> StoreBackends() {
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
       EmbeddedBackend("EmbeddedHnsw", hnsw, {}),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),
+      RemoteBackend("Remote", {}, true),
+      RemoteBackend("RemoteSmall", {.log_commits_max = 3, .log_bytes_max = 2000, .row_bytes_max = 300}, false),
   };
 }
 

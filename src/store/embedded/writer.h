@@ -26,7 +26,7 @@
 #include "ragtime/store.h"
 #include "store/embedded/pacer.h"
 #include "store/embedded/view.h"
-#include "store/embedded/writer_lock.h"
+#include "store/writer_lock.h"
 #include "store/file_plan.h"
 
 namespace ragtime {

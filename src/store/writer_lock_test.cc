@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Goal: one holder at a time, named to those who wait; a holder that dies leaves the lock free.
-#include "store/embedded/writer_lock.h"
+#include "store/writer_lock.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>

@@ -5,8 +5,8 @@
 //
 // Threads: one thread. Ownership: held until destruction or the end of the process, however that comes. Errors:
 // kFailedPrecondition names the holder.
-#ifndef RAGTIME_STORE_EMBEDDED_WRITER_LOCK_H_
-#define RAGTIME_STORE_EMBEDDED_WRITER_LOCK_H_
+#ifndef RAGTIME_STORE_WRITER_LOCK_H_
+#define RAGTIME_STORE_WRITER_LOCK_H_
 
 #include <cstdint>
 #include <filesystem>
@@ -30,4 +30,4 @@ class WriterLock {
 
 }  // namespace ragtime
 
-#endif  // RAGTIME_STORE_EMBEDDED_WRITER_LOCK_H_
+#endif  // RAGTIME_STORE_WRITER_LOCK_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/embedded/writer_lock.h"
+#include "store/writer_lock.h"
 
 #include <fcntl.h>
 #include <unistd.h>
