@@ -67,7 +67,8 @@ def ask(port, question, tokens):
 def row(arguments, kb, questions, users, keeps):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ragtime_bench_"))
     shutil.copytree(kb, folder / "kb", ignore=shutil.ignore_patterns("kv"))
-    variables = {**os.environ, "RAGTIME_LLM_MODEL": arguments.model}
+    # Whole answers are not kept: it is the model that is measured.
+    variables = {**os.environ, "RAGTIME_LLM_MODEL": arguments.model, "RAGTIME_CACHE_TYPE": "none"}
     if not keeps:
         variables.update(RAGTIME_LLM_KV_MEMORY_BYTES="0", RAGTIME_LLM_KV_DISK_BYTES="0")
     server = subprocess.Popen(

@@ -143,7 +143,8 @@ class Serve(unittest.TestCase):
 
     def test_chat_search_and_restart(self):
         kb = self.copy_of_kb()
-        with Serving(kb, "--mode", "generate") as server:
+        # Answers are not kept, so that the model is asked each time.
+        with Serving(kb, "--mode", "generate", RAGTIME_CACHE_TYPE="none") as server:
             self.assertEqual(server.request("GET", "/healthz")[0].status, 200)
             self.assertEqual(server.request("GET", "/readyz")[0].status, 200)
             response, text = server.chat(QUESTION, max_tokens=12)
@@ -172,7 +173,7 @@ class Serve(unittest.TestCase):
             self.assertGreater(metrics["ragtime_llm_cached_tokens_total"], 0)
             code, errors = server.end()
             self.assertEqual(code, 0, errors)
-        with Serving(kb, "--mode", "generate") as server:
+        with Serving(kb, "--mode", "generate", RAGTIME_CACHE_TYPE="none") as server:
             warm = json.loads(server.chat(QUESTION, max_tokens=12)[1])
             self.assertEqual(
                 warm["usage"]["prompt_tokens_details"]["cached_tokens"], warm["usage"]["prompt_tokens"] - 1
