@@ -42,6 +42,15 @@ struct LlmConfig {
   int64_t timeout_ms = 120000;
 };
 
+// Of a store on a server: store_conf.type chroma.
+struct StoreServerConfig {
+  std::string name = "ragtime";  // Of the knowledge base on the server.
+  std::string tenant = "default_tenant";
+  std::string database = "default_database";
+  std::string token_env = "RAGTIME_STORE_TOKEN";  // The environment variable that holds the token.
+  std::filesystem::path state;                    // Where words are kept on this machine; "": below the cache folder.
+};
+
 enum class AnswerMode { kAuto, kGenerate, kExtract };
 
 struct AnswerConfig {
@@ -70,6 +79,7 @@ struct Config {
   EmbedConfig embed;
   SplitConfig split;
   StoreConfig store;  // "store_conf" in the file; uri is --kb.
+  StoreServerConfig store_server;
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
   std::vector<FieldSpec> doc_fields;
   LlmConfig llm;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/builtin.h"
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/str_cat.h"
 #include "engine/models.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
@@ -13,8 +15,10 @@
 #include "model/local/local_embedder.h"
 #include "model/openai/openai_generator.h"
 #include "model/openvino/openvino_encoder.h"
+#include "store/chroma/chroma_server.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
+#include "store/remote_store.h"
 #include "text/tokenizer.h"
 #include "wire/http_client.h"
 #include "wire/json.h"
@@ -63,6 +67,28 @@ IndexSet MakeIndexes(const Config& config) {
   return {.vector = std::make_shared<FlatIndexType>(),
           .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
           .fields = std::make_shared<ColumnsType>()};
+}
+
+Result<std::unique_ptr<Store>> MakeRemoteStore(const Config& config, std::shared_ptr<CollectionServer> server,
+                                               bool create) {
+  const StoreServerConfig& remote = config.store_server;
+  RemoteStoreOptions options{.server = std::move(server),
+                             .name = remote.name,
+                             .metric = config.store.metric,
+                             .index_type = config.store.index_type,
+                             .indexes = MakeIndexes(config),
+                             .state_folder = remote.state.empty() ? CacheFolder() / "stores" : remote.state};
+  RAGTIME_ASSIGN_OR_RETURN(auto store, RemoteStore::Open(Context(), std::move(options), create));
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+Result<std::unique_ptr<Store>> MakeChromaStore(const Config& config, bool create) {
+  const char* token = std::getenv(config.store_server.token_env.c_str());
+  RAGTIME_ASSIGN_OR_RETURN(auto server, ChromaServer::Connect(Context(), {.uri = config.store.uri,
+                                                                          .tenant = config.store_server.tenant,
+                                                                          .database = config.store_server.database,
+                                                                          .token = token == nullptr ? "" : token}));
+  return MakeRemoteStore(config, std::move(server), create);
 }
 
 }  // namespace
@@ -124,6 +150,7 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
   }
+  if (config.store.type == "chroma") return MakeChromaStore(config, create);
   RAGTIME_ASSIGN_OR_RETURN(auto store, EmbeddedStore::Open(config.store, indexes, create));
   return std::unique_ptr<Store>(std::move(store));
 }
@@ -132,6 +159,10 @@ Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem
                                      const Context& context) {
   if (config.store.type == "map") {
     return InvalidArgumentError("a map file is restored by copying it", "use cp, or store_conf.type ragtime");
+  }
+  if (config.store.type != "ragtime") {
+    return InvalidArgumentError(StrCat("a store of type ", config.store.type, " is not restored from a folder"),
+                                "use the server's own backup, or store_conf.type ragtime");
   }
   return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
 }

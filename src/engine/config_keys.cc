@@ -63,11 +63,17 @@ auto Choice(std::string_view key, std::vector<std::pair<std::string_view, T>> ch
 }
 
 Status SetStoreType(Config& config, const std::string& value, const std::filesystem::path&) {
-  if (value == "milvus" || value == "chroma" || value == "chromadb") {
+  if (value == "milvus") {
     return InvalidArgumentError(StrCat("store_conf.type is \"", value, "\", a store that this version does not have"),
-                                "write type: ragtime (embedded, on disk) or type: map (in memory)");
+                                "write type: ragtime (embedded, on disk), map (in memory) or chroma (a server)");
   }
-  if (value != "ragtime" && value != "map") return WrongValue("store_conf.type", value, "ragtime or map");
+  if (value != "ragtime" && value != "map" && value != "chroma" && value != "chromadb") {
+    return WrongValue("store_conf.type", value, "ragtime, map or chroma");
+  }
+  if (value == "chromadb") {
+    config.store.type = "chroma";
+    return Status();
+  }
   config.store.type = value;
   return Status();
 }
@@ -167,12 +173,33 @@ std::vector<ConfigKey> MakeKeys() {
       {"split.overlap", "RAGTIME_SPLIT_OVERLAP", "tokens, 0 to 250", "32",
        "How much of the end of a node the next one repeats, in whole sentences.",
        Number<size_t>("split.overlap", 0, 250, [](Config& c) -> size_t& { return c.split.overlap_tokens; })});
-  keys.push_back({"store_conf.type", "RAGTIME_STORE_TYPE", "ragtime | map", "ragtime",
-                  "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one.", SetStoreType});
-  keys.push_back({"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
-                  "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing.",
+  keys.push_back({"store_conf.type", "RAGTIME_STORE_TYPE", "ragtime | map | chroma", "ragtime",
+                  "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one. chroma: a Chroma "
+                  "server; see stores/chroma.md.",
+                  SetStoreType});
+  keys.push_back(
+      {"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
+       "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing. Of a server: "
+       "http(s)://host:port.",
+       [](Config& c, const string& v, const std::filesystem::path& base) {
+         c.store.uri = v.find("://") != string::npos ? v : Resolve(v, base).string();
+         return Status();
+       }});
+  keys.push_back({"store_conf.kwargs.name", "RAGTIME_STORE_NAME", "letters, digits and _", "ragtime",
+                  "The knowledge base on a server that holds several.",
+                  Text([](Config& c) -> string& { return c.store_server.name; })});
+  keys.push_back({"store_conf.kwargs.tenant", "RAGTIME_STORE_TENANT", "a name", "default_tenant", "Of type chroma.",
+                  Text([](Config& c) -> string& { return c.store_server.tenant; })});
+  keys.push_back({"store_conf.kwargs.database", "RAGTIME_STORE_DATABASE", "a name", "default_database",
+                  "Of type chroma. Made where there is none.",
+                  Text([](Config& c) -> string& { return c.store_server.database; })});
+  keys.push_back({"store_conf.kwargs.token_env", "RAGTIME_STORE_TOKEN_ENV", "the name of an environment variable",
+                  "RAGTIME_STORE_TOKEN", "Where the token of a server is read from. Tokens never stand in the file.",
+                  Text([](Config& c) -> string& { return c.store_server.token_env; })});
+  keys.push_back({"store_conf.kwargs.state", "RAGTIME_STORE_STATE", "a folder", "below the cache folder",
+                  "Where the words of a store on a server are kept on this machine. Safe to delete.",
                   [](Config& c, const string& v, const std::filesystem::path& base) {
-                    c.store.uri = Resolve(v, base).string();
+                    c.store_server.state = Resolve(v, base);
                     return Status();
                   }});
   keys.push_back({"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE", "FLAT", "FLAT",
