@@ -54,6 +54,23 @@ struct LlmConfig {
   int64_t timeout_ms = 120000;
 };
 
+// Of a store on a server: store_conf.type chroma.
+struct StoreServerConfig {
+  std::string name = "ragtime";  // Of the knowledge base on the server.
+  std::string tenant = "default_tenant";
+  std::string database = "default_database";
+  std::string db_name;                            // Of type milvus; "": the server's default one.
+  std::string token_env = "RAGTIME_STORE_TOKEN";  // The environment variable that holds the token.
+  std::string tls_ca;                             // PEM files of https://, of type milvus. "": what the system trusts.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_server_name;
+  std::string consistency_level = "Strong";          // Of type milvus.
+  std::map<std::string, std::string> index_params;   // nlist, m, nbits: of indexes that only a server has.
+  std::map<std::string, std::string> search_params;  // nprobe, search_list
+  std::filesystem::path state;  // Where words are kept on this machine; "": below the cache folder.
+};
+
 enum class AnswerMode { kAuto, kGenerate, kExtract };
 
 struct AnswerConfig {
@@ -80,8 +97,8 @@ struct RerankConfig {
 
 // Of `ragtime serve`.
 struct ServerConfig {
-  uint16_t port = 8321;       // 0: one that the system chooses.
-  size_t requests_max = 32;   // Under way at once; one more gets 429.
+  uint16_t port = 8321;      // 0: one that the system chooses.
+  size_t requests_max = 32;  // Under way at once; one more gets 429.
   size_t body_bytes_max = size_t{1} << 20;
   int64_t timeout_ms = 300000;  // Of one request.
   int64_t drain_ms = 30000;     // How long requests may go on once the server is told to end.
@@ -110,6 +127,7 @@ struct Config {
   EmbedConfig embed;
   SplitConfig split;
   StoreConfig store;  // "store_conf" in the file; uri is --kb.
+  StoreServerConfig store_server;
   CatalogConfig catalog;
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.
   std::vector<FieldSpec> doc_fields;

@@ -26,9 +26,12 @@
 #include "model/local/local_embedder.h"
 #include "model/openai/openai_generator.h"
 #include "model/openvino/openvino_encoder.h"
+#include "store/chroma/chroma_server.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
+#include "store/milvus/milvus.h"
 #include "store/mirrored_store.h"
+#include "store/remote_store.h"
 #include "text/tokenizer.h"
 #include "wire/http_client.h"
 #include "wire/json.h"
@@ -73,6 +76,15 @@ Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
   return options;
 }
 
+// Of the stores in this process.
+Status CheckIndexType(const Config& config) {
+  const std::string& type = config.store.index_type;
+  if (type == "AUTO" || type == "FLAT" || type == "HNSW") return Status();
+  return InvalidArgumentError(
+      StrCat("store_conf.kwargs.index_kwargs.index_type is \"", type, "\", an index that only Milvus has"),
+      "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes), or store_conf.type: milvus");
+}
+
 IndexSet MakeIndexes(const Config& config) {
   HnswParameters parameters = config.store.hnsw;
   parameters.threads = config.threads;
@@ -106,6 +118,53 @@ std::unique_ptr<Store> Mirrored(std::unique_ptr<Store> store, const CatalogConfi
       std::move(store),
       [config](const Context& context, const std::string& name) { return OpenSqlCatalog(config, context, name); },
       std::move(settings));
+}
+
+// `automatic` is what AUTO means to the server.
+Result<std::unique_ptr<Store>> MakeRemoteStore(const Config& config, std::shared_ptr<CollectionServer> server,
+                                               const std::string& automatic, bool create) {
+  const StoreServerConfig& remote = config.store_server;
+  RemoteStoreOptions options{.server = std::move(server),
+                             .name = remote.name,
+                             .metric = config.store.metric,
+                             .index_type = config.store.index_type == "AUTO" ? automatic : config.store.index_type,
+                             .index_params = remote.index_params,
+                             .search_params = remote.search_params,
+                             .indexes = MakeIndexes(config),
+                             .state_folder = remote.state.empty() ? CacheFolder() / "stores" : remote.state};
+  if (options.index_type == "HNSW") {
+    options.index_params["M"] = StrCat(config.store.hnsw.m);
+    options.index_params["efConstruction"] = StrCat(config.store.hnsw.ef_construction);
+    options.search_params["ef"] = StrCat(config.store.hnsw.ef);
+  }
+  if (!config.catalog.uri.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(options.catalog, OpenSqlCatalog(config.catalog, Context(), remote.name));
+  }
+  RAGTIME_ASSIGN_OR_RETURN(auto store, RemoteStore::Open(Context(), std::move(options), create));
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+Result<std::unique_ptr<Store>> MakeChromaStore(const Config& config, bool create) {
+  const char* token = std::getenv(config.store_server.token_env.c_str());
+  RAGTIME_ASSIGN_OR_RETURN(auto server, ChromaServer::Connect(Context(), {.uri = config.store.uri,
+                                                                          .tenant = config.store_server.tenant,
+                                                                          .database = config.store_server.database,
+                                                                          .token = token == nullptr ? "" : token}));
+  return MakeRemoteStore(config, std::move(server), "FLAT", create);
+}
+
+Result<std::unique_ptr<Store>> MakeMilvusStore(const Config& config, bool create) {
+  const StoreServerConfig& remote = config.store_server;
+  const char* token = std::getenv(remote.token_env.c_str());
+  RAGTIME_ASSIGN_OR_RETURN(auto server, OpenMilvus(Context(), {.uri = config.store.uri,
+                                                               .db_name = remote.db_name,
+                                                               .token = token == nullptr ? "" : token,
+                                                               .ca_file = remote.tls_ca,
+                                                               .certificate_file = remote.tls_cert,
+                                                               .key_file = remote.tls_key,
+                                                               .server_name = remote.tls_server_name,
+                                                               .consistency_level = remote.consistency_level}));
+  return MakeRemoteStore(config, std::move(server), "AUTOINDEX", create);
 }
 
 }  // namespace
@@ -208,6 +267,7 @@ Status ProbeCache(const Config& config) {
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   const IndexSet indexes = MakeIndexes(config);
   if (config.store.type == "map") {
+    RAGTIME_RETURN_IF_ERROR(CheckIndexType(config));
     if (!config.catalog.uri.empty()) {
       return InvalidArgumentError("catalog.uri is set, and a store of type map has no mirror",
                                   "take it out, or use store_conf.type ragtime");
@@ -218,6 +278,9 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
   }
+  if (config.store.type == "chroma") return MakeChromaStore(config, create);
+  if (config.store.type == "milvus") return MakeMilvusStore(config, create);
+  RAGTIME_RETURN_IF_ERROR(CheckIndexType(config));
   RAGTIME_ASSIGN_OR_RETURN(auto store, EmbeddedStore::Open(config.store, indexes, create));
   if (config.catalog.uri.empty()) return std::unique_ptr<Store>(std::move(store));
   RAGTIME_RETURN_IF_ERROR(SqlAddress::Parse(config.catalog.uri).status());
@@ -247,6 +310,10 @@ Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem
                                      const Context& context) {
   if (config.store.type == "map") {
     return InvalidArgumentError("a map file is restored by copying it", "use cp, or store_conf.type ragtime");
+  }
+  if (config.store.type != "ragtime") {
+    return InvalidArgumentError(StrCat("a store of type ", config.store.type, " is not restored from a folder"),
+                                "restore it with store_conf.type ragtime, and move it with ragtime copy");
   }
   return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
 }

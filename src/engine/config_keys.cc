@@ -78,20 +78,25 @@ auto Choice(std::string_view key, std::vector<std::pair<std::string_view, T>> ch
 }
 
 Status SetStoreType(Config& config, const std::string& value, const std::filesystem::path&) {
-  if (value == "milvus" || value == "chroma" || value == "chromadb") {
-    return InvalidArgumentError(StrCat("store_conf.type is \"", value, "\", a store that this version does not have"),
-                                "write type: ragtime (embedded, on disk) or type: map (in memory)");
+  if (value != "ragtime" && value != "map" && value != "chroma" && value != "chromadb" && value != "milvus") {
+    return WrongValue("store_conf.type", value, "ragtime, map, chroma or milvus");
   }
-  if (value != "ragtime" && value != "map") return WrongValue("store_conf.type", value, "ragtime or map");
+  if (value == "chromadb") {
+    config.store.type = "chroma";
+    return Status();
+  }
   config.store.type = value;
   return Status();
 }
 
 Status SetIndexType(Config& config, const std::string& value, const std::filesystem::path&) {
-  if (value != "AUTO" && value != "FLAT" && value != "HNSW") {
-    return InvalidArgumentError(StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value,
-                                       "\", an index that this version does not have"),
-                                "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes)");
+  static constexpr std::array<std::string_view, 8> kKnown = {"AUTO",    "FLAT",   "HNSW",    "IVF_FLAT",
+                                                             "IVF_SQ8", "IVF_PQ", "DISKANN", "AUTOINDEX"};
+  if (std::find(kKnown.begin(), kKnown.end(), value) == kKnown.end() && !value.starts_with("GPU_")) {
+    return InvalidArgumentError(
+        StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value, "\", an index that is not known"),
+        "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes); of type milvus also IVF_FLAT, "
+        "IVF_SQ8, IVF_PQ, DISKANN, GPU_* or AUTOINDEX");
   }
   config.store.index_type = value;
   return Status();
@@ -274,16 +279,62 @@ std::vector<ConfigKey> MakeKeys() {
       {"split.overlap", "RAGTIME_SPLIT_OVERLAP", "tokens, 0 to 250", "32",
        "How much of the end of a node the next one repeats, in whole sentences.",
        Number<size_t>("split.overlap", 0, 250, [](Config& c) -> size_t& { return c.split.overlap_tokens; })});
-  keys.push_back({"store_conf.type", "RAGTIME_STORE_TYPE", "ragtime | map", "ragtime",
-                  "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one.", SetStoreType});
-  keys.push_back({"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
-                  "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing.",
+  keys.push_back({"store_conf.type", "RAGTIME_STORE_TYPE", "ragtime | map | chroma | milvus", "ragtime",
+                  "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one. chroma: a Chroma "
+                  "server; see stores/chroma.md.",
+                  SetStoreType});
+  keys.push_back(
+      {"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
+       "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing. Of a server: "
+       "http(s)://host:port.",
+       [](Config& c, const string& v, const std::filesystem::path& base) {
+         c.store.uri = v.find("://") != string::npos ? v : Resolve(v, base).string();
+         return Status();
+       }});
+  keys.push_back({"store_conf.kwargs.name", "RAGTIME_STORE_NAME", "letters, digits and _", "ragtime",
+                  "The knowledge base on a server that holds several.",
+                  Text([](Config& c) -> string& { return c.store_server.name; })});
+  keys.push_back({"store_conf.kwargs.tenant", "RAGTIME_STORE_TENANT", "a name", "default_tenant", "Of type chroma.",
+                  Text([](Config& c) -> string& { return c.store_server.tenant; })});
+  keys.push_back({"store_conf.kwargs.database", "RAGTIME_STORE_DATABASE", "a name", "default_database",
+                  "Of type chroma. Made where there is none.",
+                  Text([](Config& c) -> string& { return c.store_server.database; })});
+  keys.push_back({"store_conf.kwargs.db_name", "RAGTIME_STORE_DB_NAME", "a name", "none",
+                  "Of type milvus: the database. None: the server's default one.",
+                  Text([](Config& c) -> string& { return c.store_server.db_name; })});
+  keys.push_back({"store_conf.kwargs.consistency_level", "RAGTIME_STORE_CONSISTENCY_LEVEL",
+                  "Strong | Bounded | Session | Eventually", "Strong",
+                  "Of type milvus. With another than Strong a commit may not be seen at once.",
+                  Text([](Config& c) -> string& { return c.store_server.consistency_level; })});
+  const auto tls = [&keys](const char* name, const char* variable, const char* allowed, const char* help,
+                           std::function<string&(Config&)> field) {
+    keys.push_back({name, variable, allowed, "none", help, Text(std::move(field))});
+  };
+  tls("store_conf.kwargs.tls_ca", "RAGTIME_STORE_TLS_CA", "a PEM file",
+      "Of type milvus: who certifies the server of https://; none: whom the system trusts.",
+      [](Config& c) -> string& { return c.store_server.tls_ca; });
+  tls("store_conf.kwargs.tls_cert", "RAGTIME_STORE_TLS_CERT", "a PEM file",
+      "Of type milvus: the certificate that this end shows, with tls_key.",
+      [](Config& c) -> string& { return c.store_server.tls_cert; });
+  tls("store_conf.kwargs.tls_key", "RAGTIME_STORE_TLS_KEY", "a PEM file", "Of type milvus: the key of tls_cert.",
+      [](Config& c) -> string& { return c.store_server.tls_key; });
+  tls("store_conf.kwargs.tls_server_name", "RAGTIME_STORE_TLS_SERVER_NAME", "a name",
+      "Of type milvus: the name in the server's certificate; none: the host of the uri.",
+      [](Config& c) -> string& { return c.store_server.tls_server_name; });
+  keys.push_back(
+      {"store_conf.kwargs.token_env", "RAGTIME_STORE_TOKEN_ENV", "the name of an environment variable",
+       "RAGTIME_STORE_TOKEN",
+       "Where the token of a server is read from, of type milvus also user:password. Tokens never stand in the file.",
+       Text([](Config& c) -> string& { return c.store_server.token_env; })});
+  keys.push_back({"store_conf.kwargs.state", "RAGTIME_STORE_STATE", "a folder", "below the cache folder",
+                  "Where the words of a store on a server are kept on this machine. Safe to delete.",
                   [](Config& c, const string& v, const std::filesystem::path& base) {
-                    c.store.uri = Resolve(v, base).string();
+                    c.store_server.state = Resolve(v, base);
                     return Status();
                   }});
   keys.push_back(
-      {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE", "AUTO | FLAT | HNSW", "AUTO",
+      {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE",
+       "AUTO | FLAT | HNSW; of type milvus also IVF_FLAT | IVF_SQ8 | IVF_PQ | DISKANN | GPU_* | AUTOINDEX", "AUTO",
        "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. AUTO "
        "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. Another type than before holds "
        "for new segments, and for all after `ragtime compact`.",
@@ -304,6 +355,30 @@ std::vector<ConfigKey> MakeKeys() {
        "longer. May differ from search to search.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
+  const auto of_server = [&keys](const char* name, const char* variable, const char* help, int64_t most,
+                                 std::map<string, string> StoreServerConfig::* to) {
+    keys.push_back({name, variable, most == 64 ? "1 to 64" : "1 to 65536", "the server's", help,
+                    [name, most, to](Config& c, const string& v, const std::filesystem::path&) -> Status {
+                      int64_t number = 0;
+                      const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), number);
+                      if (error != std::errc() || end != v.data() + v.size() || number < 1 || number > most) {
+                        return WrongValue(name, v, StrCat("a whole number from 1 to ", most));
+                      }
+                      const std::string_view full = name;
+                      (c.store_server.*to)[string(full.substr(full.rfind('.') + 1))] = v;
+                      return Status();
+                    }});
+  };
+  of_server("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "IVF_* of type milvus: lists.", 65536,
+            &StoreServerConfig::index_params);
+  of_server("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M",
+            "IVF_PQ of type milvus: parts that a vector is cut into.", 65536, &StoreServerConfig::index_params);
+  of_server("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS",
+            "IVF_PQ of type milvus: bits of the code of a part.", 64, &StoreServerConfig::index_params);
+  of_server("store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE",
+            "IVF_* of type milvus: lists that a search looks into.", 65536, &StoreServerConfig::search_params);
+  of_server("store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST",
+            "DISKANN of type milvus: how many near nodes a search keeps.", 65536, &StoreServerConfig::search_params);
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.metric_type", "RAGTIME_METRIC_TYPE", "COSINE | IP | L2", "COSINE",
        "What near means. Recorded at the first ingestion.",

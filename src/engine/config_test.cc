@@ -74,10 +74,10 @@ TEST(Config, TakesListsAndMaps) {
 TEST(Config, RefusesByNameWhatItDoesNotTake) {
   auto error = [](std::string_view yaml) { return ParseConfig(yaml, "").status(); };
   EXPECT_THAT(error("store_conf: {segment_store: {type: map}}").remedy(), HasSubstr("one store"));
-  EXPECT_THAT(error("store_conf: {type: milvus}").ToString(), HasSubstr("milvus"));
+  EXPECT_THAT(error("store_conf: {type: qdrant}").ToString(), HasSubstr("milvus"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: [{index_type: FLAT}, {index_type: FLAT}]}}").ToString(),
               HasSubstr("lists 2 embeddings"));
-  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: IVF_FLAT}}}").ToString(), HasSubstr("HNSW"));
+  EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: IVF_FALT}}}").ToString(), HasSubstr("HNSW"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {nlist: 128}}}}").ToString(), HasSubstr("nlist"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {M: 3}}}}").ToString(), HasSubstr("4"));
 }

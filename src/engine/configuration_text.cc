@@ -64,6 +64,11 @@ std::string ConfigurationText(const Config& config) {
   json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
   json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
                                     uint64_t{config.store.hnsw.ef}}));
+  Json server(Json::Object{});
+  for (const auto* parameters : {&config.store_server.index_params, &config.store_server.search_params}) {
+    for (const auto& [name, value] : *parameters) server.Set(name, value);
+  }
+  json.Set("server_index", std::move(server)).Set("consistency", config.store_server.consistency_level);
   json.Set("passages", uint64_t{config.answer.passages});
   json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
                                    uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens}}));

@@ -15,6 +15,14 @@
 #include "testing/store_backends.h"
 #include "testing/store_model.h"
 
+// Those of the servers are programs of their own, as they take longer.
+#ifdef RAGTIME_CHROMA
+#include "testing/chroma_backend.h"
+#define RAGTIME_BACKENDS ChromaBackends
+#else
+#define RAGTIME_BACKENDS StoreBackends
+#endif
+
 namespace ragtime {
 namespace {
 
@@ -512,7 +520,7 @@ TEST_P(StoreConformance, ReadersGoOnWhileCommitsAndSealsHappen) {
   second.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(, StoreConformance, testing::ValuesIn(StoreBackends()),
+INSTANTIATE_TEST_SUITE_P(, StoreConformance, testing::ValuesIn(RAGTIME_BACKENDS()),
                          [](const auto& backend) { return backend.param.name; });
 
 }  // namespace

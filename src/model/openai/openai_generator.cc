@@ -2,7 +2,6 @@
 #include "model/openai/openai_generator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
@@ -13,11 +12,10 @@
 #include "model/openai/completion_stream.h"
 #include "text/utf8.h"
 #include "wire/json.h"
+#include "wire/remote_call.h"
 
 namespace ragtime {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::string KeyFromEnvironment(const std::string& name) {
   const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
@@ -127,33 +125,30 @@ Result<GenerationResult> OpenAiGenerator::Generate(const Context& context, const
   http.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream, application/json"}};
   if (!key.empty()) http.headers.emplace_back("Authorization", "Bearer " + key);
   http.body = RequestBody(options_.model, request);
-  http.connect_timeout_ms = options_.connect_timeout_ms;
-  http.idle_timeout_ms = options_.idle_timeout_ms;
-
-  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(options_.timeout_ms);
-  Context bounded = context;
-  bounded.deadline = context.deadline ? std::min(*context.deadline, end) : end;
-  Retry retry(bounded, options_.retry);
-  AnswerStream answer(on_token);  // Outside of the loop: times count from the call.
+  const CallPolicy policy{.timeout_ms = options_.timeout_ms,
+                          .connect_timeout_ms = options_.connect_timeout_ms,
+                          .idle_timeout_ms = options_.idle_timeout_ms,
+                          .retry = options_.retry};
+  RemoteCall call(context, policy);
+  AnswerStream answer(on_token);  // Outside of the attempts: times count from the call.
   if (options_.template_opens_think) answer.StartInReasoning();
-  while (true) {
-    http.total_timeout_ms =
-        std::max<int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count());
-    const Attempt attempt = Try(context, http, key, answer);
-    if (attempt.status.ok()) {
-      const CompletionStream& stream = *attempt.stream;
-      GenerationResult result = answer.Finish(stream.completion_tokens().value_or(answer.feeds()));
-      result.truncated = stream.truncated();
-      result.cached_tokens = stream.cached_tokens();
-      size_t estimate = 0;
-      for (const ChatMessage& message : request.messages) estimate += CountTokens(message.content);
-      result.prompt_tokens = stream.prompt_tokens().value_or(estimate);
-      return result;
-    }
+  std::unique_ptr<CompletionStream> stream;
+  const Status status = call.Run(http, [&](const HttpRequest& sent) {
+    Attempt attempt = Try(context, sent, key, answer);
+    stream = std::move(attempt.stream);
     // After the first token a second attempt would say everything twice.
-    if (attempt.final || answer.feeds() > 0) return Explain(attempt.status);
-    if (Status give_up = retry.Wait(attempt.status, attempt.retry_after_ms); !give_up.ok()) return Explain(give_up);
-  }
+    return RemoteCall::Attempt{.status = attempt.status,
+                               .retry_after_ms = attempt.retry_after_ms,
+                               .final = attempt.final || answer.feeds() > 0};
+  });
+  if (!status.ok()) return Explain(status);
+  GenerationResult result = answer.Finish(stream->completion_tokens().value_or(answer.feeds()));
+  result.truncated = stream->truncated();
+  result.cached_tokens = stream->cached_tokens();
+  size_t estimate = 0;
+  for (const ChatMessage& message : request.messages) estimate += CountTokens(message.content);
+  result.prompt_tokens = stream->prompt_tokens().value_or(estimate);
+  return result;
 }
 
 OpenAiGenerator::Attempt OpenAiGenerator::Try(const Context& context, const HttpRequest& http, std::string_view key,
@@ -221,7 +216,7 @@ Status OpenAiGenerator::StatusOfAnswer(int code, std::string_view location, std:
     return ResourceExhaustedError(StrCat("the prompt does not fit the model's context: ", http, words),
                                   "set llm.context_tokens to what the server allows, or lower answer.passages");
   }
-  if (code == 408 || code == 425 || code == 429 || code >= 500) {
+  if (code == 501 || StatusCodeOfHttp(code) == StatusCode::kUnavailable) {
     return UnavailableError(
         StrCat("the server ", code == 429 ? "is busy or its quota is used up" : "failed", ": ", http, words),
         "wait a while and ask again, or look into the server's log");
