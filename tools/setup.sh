@@ -472,7 +472,8 @@ check_disk() {
 }
 
 if ((print_env)); then
-  find_python && find_folders && [[ -e $deps/complete && -e $milvus_done && -e $clients_done && -e $models/complete ]] || {
+  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] &&
+    [[ -e $milvus_done && -e $clients_done ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }

@@ -16,6 +16,7 @@ namespace {
 
 // One reader in the middle of recovering a log after a crash can hold another one up for a moment.
 constexpr int kBusyTimeoutMs = 5000;
+constexpr uintmax_t kPageBytes = 4096;  // SQLite's own default, which no catalog changes.
 
 // The path as given where the current folder is gone.
 std::filesystem::path Absolute(const std::filesystem::path& file) {
@@ -45,6 +46,15 @@ bool HasPendingLog(const std::filesystem::path& file) {
   std::error_code error;
   const auto size = std::filesystem::file_size(file.string() + "-wal", error);
   return !error && size > 0;
+}
+
+// SQLite takes a last page that is cut off for one that ends in zeros. While there is a log, the page may stand there.
+Status CheckWholePages(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (error || size % kPageBytes == 0 || HasPendingLog(file)) return Status();
+  return DataLossError(StrCat("the catalog ", file.string(), " is cut off after ", size, " bytes"),
+                       "restore the knowledge base from a copy, or ingest the documents into a new one");
 }
 
 // SQLite keeps a log and an index of it beside the catalog, and where it cannot make them it says no more than that.
@@ -130,6 +140,7 @@ std::span<const std::byte> Query::Blob(int column) const {
 const std::filesystem::path& Query::file() const { return connection_.file_; }
 
 Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path& file, Access access) {
+  RAGTIME_RETURN_IF_ERROR(CheckWholePages(file));
   std::unique_ptr<Connection> connection(new Connection(file));
   if (access == Access::kWrite) {
     RAGTIME_RETURN_IF_ERROR(connection->OpenHandle(SQLITE_OPEN_READWRITE, false));

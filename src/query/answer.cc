@@ -48,7 +48,8 @@ void SendAnswer(Asking& asking, std::string_view text) {
 Status Find(Asking& asking) {
   const AnswerContext& context = asking.context;
   SearchOptions options;
-  options.recall = {.question = context.standalone_question.empty() ? asking.request.question : context.standalone_question,
+  const bool stands_alone = context.standalone_question.empty();
+  options.recall = {.question = stands_alone ? asking.request.question : context.standalone_question,
                     .top_k = 2 * std::max<size_t>(1, context.passages),  // Some are dropped as repetitions.
                     .route = asking.request.route.value_or(context.route),
                     .routes = context.routes,

@@ -173,9 +173,10 @@ TEST_F(DamageTest, AFileCutAnywhereIsToldOrAnOlderState) {
     for (const fs::path& file : FilesOf(from)) {
       const std::string good = Value(ReadFile(from / file));
       for (int round = 0; round < 25; ++round) {
-        SCOPED_TRACE(StrCat((from / file).string(), " round ", round));
+        const size_t size = round == 0 ? 0 : random_.Below(good.size());
+        SCOPED_TRACE(StrCat((from / file).string(), " of ", good.size(), " bytes cut to ", size));
         const fs::path kb = Copy(from);
-        Write(kb / file, std::string_view(good).substr(0, round == 0 ? 0 : random_.Below(good.size())));
+        Write(kb / file, std::string_view(good).substr(0, size));
         const Status status = UseAll(kb, random_);
         // What is not whole at the end of the log counts as never acknowledged.
         if (from == Clean()) {
