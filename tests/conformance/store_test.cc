@@ -19,6 +19,9 @@
 #ifdef RAGTIME_CHROMA
 #include "testing/chroma_backend.h"
 #define RAGTIME_BACKENDS ChromaBackends
+#elif defined(RAGTIME_MILVUS)
+#include "testing/milvus_backend.h"
+#define RAGTIME_BACKENDS MilvusBackends
 #else
 #define RAGTIME_BACKENDS StoreBackends
 #endif
