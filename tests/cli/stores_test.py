@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One line of store_conf changes the store, and the same questions find the same passages in all of them.
 
-usage: stores_test.py RAGTIME SOURCE_FOLDER SERVERS, with SERVERS as tools/setup.sh --dev makes it. Chroma and Milvus Lite
-run for the test on ports of their own and end with it.
+usage: stores_test.py RAGTIME SOURCE_FOLDER SERVERS, with SERVERS as tools/setup.sh --dev makes it. Chroma and Milvus
+Lite run for the test on ports of their own and end with it.
 """
 
 import json
@@ -88,7 +88,8 @@ class Stores(unittest.TestCase):
         found = {}
         for kind in self.uris:
             self.run_ragtime(kind, "ingest", f"{SOURCE}/examples/documents")
-            again = json.loads(self.run_ragtime(kind, "ingest", f"{SOURCE}/examples/documents", "--json").splitlines()[-1])
+            output = self.run_ragtime(kind, "ingest", f"{SOURCE}/examples/documents", "--json")
+            again = json.loads(output.splitlines()[-1])
             self.assertEqual(again["files_added"] + again["files_changed"], 0, f"{kind} reads everything again")
             for question in QUESTIONS:
                 for route in ("vector", "keyword", "hybrid"):
