@@ -76,7 +76,7 @@ class WordReplica {
   const IndexSet indexes_;
   const std::filesystem::path parent_;
 
-  std::timed_mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // Guards what follows.
   bool loaded_ = false;
   std::filesystem::path folder_;    // "" where nothing is kept on disk.
   std::optional<WriterLock> lock_;  // None: another process keeps the folder, and this one reads it.

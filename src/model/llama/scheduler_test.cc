@@ -139,7 +139,9 @@ TEST(SchedulerTest, ClientsAreServedInTurn) {
   Scheduler scheduler(model, {.context_tokens = 512});
   std::vector<std::future<Result<GenerationResult>>> results;
   const auto ask = [&](size_t length, const std::string& client) {
-    const uint64_t before = scheduler.statistics().requests_waiting + scheduler.statistics().requests_running;
+    // Both of one moment: a request that goes from waiting to running in between would count twice.
+    const GeneratorStatistics at_first = scheduler.statistics();
+    const uint64_t before = at_first.requests_waiting + at_first.requests_running;
     results.push_back(std::async(std::launch::async, [&scheduler, &random, length, client] {
       static std::mutex mutex;
       std::unique_lock lock(mutex);
