@@ -2,15 +2,22 @@
 //
 // Goal: the small parts that everything rests on do what their headers say.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "base/bounded_queue.h"
+#include "base/child_process.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "ragtime/context.h"
 #include "ragtime/document.h"
@@ -99,6 +106,46 @@ TEST(Document, MapsTextBackToTheSourceThroughVerbatimAndDecodedRuns) {
   EXPECT_EQ(document.SourceSpan(2, 3), (Span{5, 10}));
   EXPECT_EQ(document.SourceSpan(3, 4), (Span{10, 11}));
   EXPECT_EQ(document.SourceSpan(3, 3), std::nullopt);
+}
+
+// The state of a process as the kernel names it; 0: there is none.
+char StateOf(pid_t pid) {
+  const Result<std::string> text = ReadFile(StrCat("/proc/", pid, "/stat"));
+  if (!text.ok()) return 0;
+  const size_t end = text->rfind(')');
+  return end + 2 < text->size() ? (*text)[end + 2] : 0;
+}
+
+TEST(ChildProcess, EndsWithTheProcessThatStartedItHoweverThatEnds) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / StrCat("ragtime_child_process_", ::getpid());
+  std::filesystem::create_directories(folder);
+  for (const bool killed : {false, true}) {
+    const std::filesystem::path told = folder / (killed ? "killed" : "ended");
+    const pid_t owner = ::fork();
+    if (owner == 0) {
+      auto child = ChildProcess::Start(
+          {"/bin/sh", "-c", "echo $$ >\"$0.part\"; mv \"$0.part\" \"$0\"; exec sleep 600", told.string()},
+          folder / "log");
+      while (child.ok() && !std::filesystem::exists(told)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (killed) ::kill(::getpid(), SIGKILL);
+      child = UnavailableError("over");
+      ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(owner, &status, 0), owner);
+    const pid_t served = std::atoi(ReadFile(told)->c_str());
+    ASSERT_GT(served, 0);
+    // A zombie is only not yet waited for by whoever inherited it.
+    char state = StateOf(served);
+    for (int i = 0; i < 1000 && state != 0 && state != 'Z'; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      state = StateOf(served);
+    }
+    EXPECT_TRUE(state == 0 || state == 'Z') << state;
+  }
+  EXPECT_EQ(FindProgram("no-such-program-here", "install it").status().code(), StatusCode::kNotFound);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

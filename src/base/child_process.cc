@@ -79,15 +79,18 @@ bool ChildProcess::running() {
   return false;
 }
 
+void ChildProcess::Kill() {
+  if (watcher_ == 0) return;
+  ::kill(-watcher_, SIGKILL);
+  ::waitpid(watcher_, nullptr, 0);
+  watcher_ = 0;
+}
+
 ChildProcess::~ChildProcess() {
   ::close(pipe_);
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (running()) {
-    if (std::chrono::steady_clock::now() > end) {
-      ::kill(-watcher_, SIGKILL);
-      ::waitpid(watcher_, nullptr, 0);
-      return;
-    }
+    if (std::chrono::steady_clock::now() > end) Kill();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }

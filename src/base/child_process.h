@@ -29,6 +29,8 @@ class ChildProcess {
   ~ChildProcess();
 
   bool running();
+  // Ends it at once, without a chance to finish anything.
+  void Kill();
 
  private:
   ChildProcess(pid_t watcher, int pipe) : watcher_(watcher), pipe_(pipe) {}

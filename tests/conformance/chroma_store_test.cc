@@ -3,7 +3,6 @@
 // Goal: a Chroma server that dies, stalls or answers garbage costs an error that names it, and nothing acknowledged.
 // Method: a real server that is killed while it is written to, and scripted ones.
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <atomic>
 #include <map>
@@ -60,7 +59,7 @@ TEST_F(ChromaStoreTest, KilledWhileItIsWrittenToItLosesNothingThatWasAcknowledge
     std::jthread killer([&](const std::stop_token& stop) {
       while (commits < 3 && !stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       std::this_thread::sleep_for(pause);
-      ::kill(process->process(), SIGKILL);
+      process->Kill();
     });
     Random batches(next);
     for (;; ++next) {

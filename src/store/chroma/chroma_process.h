@@ -2,17 +2,16 @@
 //
 // ChromaProcess is a `chroma run` of our own, on a folder of this machine and a free port of 127.0.0.1.
 //
-// Threads: one thread. Ownership: the server ends with it, or with this process. Errors: kFailedPrecondition where
-// `chroma` is not installed or the folder is in use.
+// Threads: one thread. Ownership: the server ends with it, and with this process however it ends. Errors:
+// kFailedPrecondition where `chroma` is not installed or the folder is in use.
 #ifndef RAGTIME_STORE_CHROMA_CHROMA_PROCESS_H_
 #define RAGTIME_STORE_CHROMA_CHROMA_PROCESS_H_
-
-#include <sys/types.h>
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "base/child_process.h"
 #include "ragtime/context.h"
 #include "ragtime/status.h"
 #include "store/writer_lock.h"
@@ -26,17 +25,16 @@ class ChromaProcess {
                                                       const std::string& command);
   ChromaProcess(const ChromaProcess&) = delete;
   ChromaProcess& operator=(const ChromaProcess&) = delete;
-  ~ChromaProcess();
 
   const std::string& url() const { return url_; }
-  pid_t process() const { return process_; }
+  void Kill() { process_->Kill(); }
 
  private:
-  ChromaProcess(WriterLock lock, pid_t process, std::string url)
-      : lock_(std::move(lock)), process_(process), url_(std::move(url)) {}
+  ChromaProcess(WriterLock lock, std::unique_ptr<ChildProcess> process, std::string url)
+      : lock_(std::move(lock)), process_(std::move(process)), url_(std::move(url)) {}
 
-  const WriterLock lock_;
-  const pid_t process_;
+  const WriterLock lock_;  // Given back after the process has ended.
+  const std::unique_ptr<ChildProcess> process_;
   const std::string url_;
 };
 
