@@ -10,6 +10,7 @@
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
+#include "base/write_right.h"
 #include "engine/builtin.h"
 #include "engine/digest.h"
 #include "engine/recorded.h"
@@ -22,17 +23,6 @@ namespace {
 // Of the target: whose copy it is, and whether it was whole once. Until then nobody else has put anything into it.
 constexpr char kCopyOf[] = "copy.of";
 constexpr char kCopyWhole[] = "copy.whole";
-
-class WriteRight {
- public:
-  explicit WriteRight(Store& store) : store_(store) {}
-  WriteRight(const WriteRight&) = delete;
-  WriteRight& operator=(const WriteRight&) = delete;
-  ~WriteRight() { store_.EndWrite(); }
-
- private:
-  Store& store_;
-};
 
 // Whether a row says the same of a file, in whichever store it lies.
 bool SameFile(const FileRecord& a, const FileRecord& b) {

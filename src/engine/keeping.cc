@@ -8,23 +8,12 @@
 
 #include "base/edit_distance.h"
 #include "base/str_cat.h"
+#include "base/write_right.h"
 
 namespace ragtime {
 namespace {
 
 constexpr size_t kNearPathsMax = 3;
-
-// The right to write, given back at the end.
-class WriteRight {
- public:
-  explicit WriteRight(Store& store) : store_(store) {}
-  WriteRight(const WriteRight&) = delete;
-  WriteRight& operator=(const WriteRight&) = delete;
-  ~WriteRight() { store_.EndWrite(); }
-
- private:
-  Store& store_;
-};
 
 std::string_view LastPart(std::string_view path) {
   const size_t slash = path.rfind('/');

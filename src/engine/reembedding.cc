@@ -12,6 +12,7 @@
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
+#include "base/write_right.h"
 #include "engine/builtin.h"
 #include "engine/recorded.h"
 #include "store/batch_check.h"
@@ -28,17 +29,6 @@ constexpr double kRecallLossMax = 0.05;
 constexpr size_t kQuestionBytesMax = 300;
 // Of the store beside: what it is being made for.
 constexpr char kBesideOf[] = "reembed.of";
-
-class WriteRight {
- public:
-  explicit WriteRight(Store& store) : store_(store) {}
-  WriteRight(const WriteRight&) = delete;
-  WriteRight& operator=(const WriteRight&) = delete;
-  ~WriteRight() { store_.EndWrite(); }
-
- private:
-  Store& store_;
-};
 
 Result<std::vector<float>> EmbedPassages(const Context& context, Embedder& embedder,
                                          std::span<const std::string> texts) {

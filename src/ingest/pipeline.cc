@@ -12,6 +12,7 @@
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/unix_time.h"
+#include "base/write_right.h"
 #include "ingest/changes.h"
 #include "ingest/fields.h"
 #include "ingest/read_ahead.h"
@@ -26,17 +27,6 @@ constexpr char kGroupsSetting[] = "node_groups";
 // Behind the meta_hash of a file with a group that the language model did not write: no file has this hash by itself,
 // so it is read again.
 constexpr std::string_view kIncomplete = "?";
-
-class WriteLock {
- public:
-  explicit WriteLock(Store& store) : store_(store) {}
-  WriteLock(const WriteLock&) = delete;
-  WriteLock& operator=(const WriteLock&) = delete;
-  ~WriteLock() { store_.EndWrite(); }
-
- private:
-  Store& store_;
-};
 
 // A file on its way into the store.
 struct PendingFile {
@@ -439,7 +429,7 @@ Result<IngestReport> IngestPaths(const IngestRequest& request, Store& store, Emb
                                  const NodeGroups& groups, std::span<const Reader* const> readers, ThreadPool& pool,
                                  const IngestOptions& options) {
   RAGTIME_RETURN_IF_ERROR(store.BeginWrite(request.lock_timeout_ms));
-  const WriteLock lock(store);
+  const WriteRight lock(store);
   if (request.check) RAGTIME_RETURN_IF_ERROR(request.check());
   return Ingestion(request, store, embedder, groups, readers, pool, options).Run();
 }

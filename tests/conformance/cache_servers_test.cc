@@ -5,6 +5,7 @@
 // server would say.
 #include <gtest/gtest.h>
 
+#include "base/child_process.h"
 #include "cache/guard.h"
 #include "cache/memcached/memcached_cache.h"
 #include "cache/memory/memory_cache.h"
@@ -13,6 +14,7 @@
 #include "testing/cache_contract.h"
 #include "testing/cache_servers.h"
 #include "testing/scripted_tcp_server.h"
+#include "testing/status_matchers.h"
 
 namespace ragtime {
 namespace {
@@ -261,7 +263,7 @@ TEST_P(CacheFaults, AServerThatStallsCostsItsTimeOnce) {
 }
 
 TEST_P(CacheFaults, NobodyListensAtAll) {
-  const int port = FreePort();
+  const int port = Value(FreePort());
   const auto cache = Connect(port, kPatientMs);
   const Status status = cache->Put({}, "key", "value", 0);
   EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable));

@@ -8,7 +8,9 @@
 #include <functional>
 #include <stdexcept>
 
+#include "base/child_process.h"
 #include "base/str_cat.h"
+#include "testing/status_matchers.h"
 
 namespace ragtime {
 namespace {
@@ -18,7 +20,7 @@ std::unique_ptr<ServerProcess> StartServer(const std::function<std::vector<std::
   std::string log;
   const int attempts = port == 0 ? 5 : 1;
   for (int i = 0; i < attempts; ++i) {
-    const int tried = port == 0 ? FreePort() : port;
+    const int tried = port == 0 ? Value(FreePort()) : port;
     auto process = std::make_unique<ServerProcess>(arguments(tried));
     if (process->WaitUntil([tried] { return PortAnswers(tried); }) && process->running()) {
       port = tried;

@@ -38,10 +38,6 @@ class ServerProcess {
   pid_t pid_ = -1;
 };
 
-// A TCP port of 127.0.0.1 that was free a moment ago.
-int FreePort();
-bool PortAnswers(int port);
-
 }  // namespace ragtime
 
 #endif  // RAGTIME_TESTS_TESTING_SERVER_PROCESS_H_

@@ -13,6 +13,7 @@
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/unix_time.h"
+#include "base/write_right.h"
 #include "ingest/import/document_fields.h"
 #include "text/utf8.h"
 
@@ -29,17 +30,6 @@ constexpr std::array<std::string_view, 9> kSourceKeys = {"file_path", "source", 
                                                          "file_name", "filename", "document_id",      "doc_id"};
 constexpr std::array<std::string_view, 3> kTextKeys = {"text", "page_content", "content"};
 constexpr std::array<std::string_view, 3> kPageKeys = {"page", "page_number", "page_label"};
-
-class WriteRight {
- public:
-  explicit WriteRight(Store& store) : store_(store) {}
-  WriteRight(const WriteRight&) = delete;
-  WriteRight& operator=(const WriteRight&) = delete;
-  ~WriteRight() { store_.EndWrite(); }
-
- private:
-  Store& store_;
-};
 
 double Cosine(std::span<const float> a, std::span<const float> b) {
   double product = 0;
