@@ -76,9 +76,20 @@ Result<std::shared_ptr<Collection>> RemoteCore::MakeNodes(const Context& context
   return server_->OpenOrMake(context, SpecOf(columns, metric, dimension));
 }
 
-void RemoteCore::Hold(uint64_t version) {
+Result<std::shared_ptr<const RemoteState>> RemoteCore::RefreshAndHold(const Context& context) {
+  // Held before the server is asked: a commit meanwhile must not erase what the answer names. What Refresh gives is at
+  // least as new as what is known now, and while an older version is held, its nodes stay.
+  uint64_t floor = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (known_ != nullptr) floor = known_->counters().version;
+    held_.insert(floor);
+  }
+  auto state = Refresh(context);
   const std::lock_guard lock(mutex_);
-  held_.insert(version);
+  if (state.ok()) held_.insert((*state)->counters().version);
+  held_.erase(held_.find(floor));
+  return state;
 }
 
 void RemoteCore::Release(uint64_t version) {

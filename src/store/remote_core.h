@@ -46,8 +46,8 @@ class RemoteCore {
   Result<std::shared_ptr<Collection>> MakeNodes(const Context& context, const std::vector<FieldSpec>& columns,
                                                 Metric metric, size_t dimension);
 
-  // A snapshot of this process reads that version from now on, and no longer.
-  void Hold(uint64_t version);
+  // The state of now, for a snapshot of this process: nodes of its version are not erased before Release.
+  Result<std::shared_ptr<const RemoteState>> RefreshAndHold(const Context& context);
   void Release(uint64_t version);
   // None where no snapshot is open.
   std::optional<uint64_t> OldestHeld() const;

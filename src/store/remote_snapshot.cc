@@ -40,9 +40,7 @@ void AddRange(const NodeRange& range, std::vector<int64_t>& ids) {
 }  // namespace
 
 RemoteSnapshot::RemoteSnapshot(std::shared_ptr<RemoteCore> core, std::shared_ptr<const RemoteState> state)
-    : core_(std::move(core)), state_(std::move(state)) {
-  core_->Hold(state_->counters().version);
-}
+    : core_(std::move(core)), state_(std::move(state)) {}
 
 RemoteSnapshot::~RemoteSnapshot() { core_->Release(state_->counters().version); }
 

@@ -25,6 +25,7 @@ namespace ragtime {
 
 class RemoteSnapshot final : public Snapshot {
  public:
+  // `state` is held by RemoteCore::RefreshAndHold; the snapshot releases it.
   RemoteSnapshot(std::shared_ptr<RemoteCore> core, std::shared_ptr<const RemoteState> state);
   ~RemoteSnapshot() override;
 

@@ -107,7 +107,7 @@ Status RemoteStore::Create(const Context& context) {
 }
 
 Result<std::shared_ptr<const Snapshot>> RemoteStore::OpenSnapshot() const {
-  RAGTIME_ASSIGN_OR_RETURN(auto state, core_->Refresh(Context()));
+  RAGTIME_ASSIGN_OR_RETURN(auto state, core_->RefreshAndHold(Context()));
   return std::shared_ptr<const Snapshot>(std::make_shared<RemoteSnapshot>(core_, std::move(state)));
 }
 
@@ -297,7 +297,7 @@ Status RemoteStore::Seal(const Context& context) {
 
 Result<std::vector<Damage>> RemoteStore::Verify(const Context& context) const {
   std::vector<Damage> damages;
-  RAGTIME_ASSIGN_OR_RETURN(const auto state, core_->Refresh(context));
+  RAGTIME_ASSIGN_OR_RETURN(const auto state, core_->RefreshAndHold(context));
   const RemoteSnapshot held(core_, state);  // So that nothing of it is erased meanwhile.
   RAGTIME_ASSIGN_OR_RETURN(const auto nodes, core_->Nodes(context, *state));
   std::map<DocumentId, uint64_t> found;

@@ -26,8 +26,8 @@
 #include "ragtime/store.h"
 #include "store/embedded/pacer.h"
 #include "store/embedded/view.h"
-#include "store/writer_lock.h"
 #include "store/file_plan.h"
+#include "store/writer_lock.h"
 
 namespace ragtime {
 
