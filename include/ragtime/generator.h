@@ -62,6 +62,8 @@ struct GeneratorStatistics {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;  // Of prompt_tokens, not computed again.
   uint64_t completion_tokens = 0;
+  uint64_t guessed_tokens = 0;  // Computed ahead of their turn, and those of them that were right.
+  uint64_t right_guesses = 0;
   uint64_t cells = 0;  // Tokens that the model's memory holds at most, and now reserves for requests.
   uint64_t cells_reserved = 0;
   uint64_t states_memory_bytes = 0;  // Saved states of prompts.

@@ -212,6 +212,7 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                             .kv_disk_bytes = config.llm.kv_disk_bytes,
                                             .kv_folder = has_folder ? std::filesystem::path(config.store.uri) / "kv"
                                                                     : std::filesystem::path(),
+                                            .prompt_lookup = config.llm.prompt_lookup,
                                             .threads = config.threads}));
   return std::unique_ptr<Generator>(std::move(generator));
 }

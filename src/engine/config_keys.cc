@@ -514,6 +514,12 @@ std::vector<ConfigKey> MakeKeys() {
                   Number<uint64_t>("llm.kv_disk_bytes", 0, UINT64_MAX / 2,
                                    [](Config& c) -> uint64_t& { return c.llm.kv_disk_bytes; })});
   keys.push_back(
+      {"llm.prompt_lookup", "RAGTIME_LLM_PROMPT_LOOKUP", "off | auto", "off",
+       "auto: the model in this process guesses what the answer repeats of the passages and checks several tokens at "
+       "once, where it measures that to be sooner. A near tie of two words may then fall the other way.",
+       Choice<bool>("llm.prompt_lookup", {{"off", false}, {"auto", true}},
+                    [](Config& c) -> bool& { return c.llm.prompt_lookup; })});
+  keys.push_back(
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
        Number<int64_t>("llm.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.llm.timeout_ms; })});

@@ -80,6 +80,7 @@ const std::map<std::string, std::string> kChangesNothing = {
     {"llm.kv_tokens", "likewise"},
     {"llm.kv_memory_bytes", "likewise"},
     {"llm.kv_disk_bytes", "likewise"},
+    {"llm.prompt_lookup", "likewise, but for near ties"},
     {"server.port", ""},
     {"server.requests_max", ""},
     {"server.body_bytes_max", ""},

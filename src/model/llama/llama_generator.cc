@@ -119,6 +119,7 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                                       .disk_bytes_max = options_.kv_disk_bytes,
                                                                       .states_folder = options_.kv_folder,
                                                                       .reuse = options_.reuse,
+                                                                      .prompt_lookup = options_.prompt_lookup,
                                                                       .seed = options_.seed});
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));

@@ -31,9 +31,10 @@ struct LlamaGeneratorOptions {
   uint64_t kv_memory_bytes = 256ull << 20;  // Saved states of prompts in memory, and in kv_folder ("": none).
   uint64_t kv_disk_bytes = 1ull << 30;
   std::filesystem::path kv_folder;
-  bool reuse = true;   // False: every prompt is computed whole, to compare with.
-  size_t threads = 0;  // 0: one per core.
-  uint32_t seed = 0;   // Of sampling, where temperature > 0: the same request gets the same answer.
+  bool reuse = true;           // False: every prompt is computed whole, to compare with.
+  bool prompt_lookup = false;  // See SchedulerOptions.
+  size_t threads = 0;          // 0: one per core.
+  uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
 };
 
 class LlamaGenerator final : public Generator {

@@ -136,6 +136,34 @@ TEST(LlamaReuseTest, AHundredPromptsAreAnsweredAlike) {
   EXPECT_GT(cached_tokens, prompt_tokens / 3);
 }
 
+TEST(LlamaReuseTest, GuessingChangesNoAnswerButNearTies) {
+  const std::unique_ptr<LlamaGenerator> plain = OpenModel({});
+  const std::unique_ptr<LlamaGenerator> guessing = OpenModel({.prompt_lookup = true});
+  ASSERT_NE(plain, nullptr);
+  ASSERT_NE(guessing, nullptr);
+  size_t equal = 0;
+  double plain_ms = 0;
+  double guessing_ms = 0;
+  constexpr size_t kPrompts = 20;
+  for (size_t i = 0; i < kPrompts; ++i) {
+    GenerationRequest request = Prompt(i);
+    request.messages[1].content += " Repeat the first two sentences word for word.";
+    request.max_tokens = 24;
+    const Result<GenerationResult> expected = plain->Generate({}, request, nullptr);
+    const Result<GenerationResult> result = guessing->Generate({}, request, nullptr);
+    ASSERT_TRUE(expected.ok() && result.ok());
+    equal += result->text == expected->text;
+    plain_ms += expected->tpot_ms;
+    guessing_ms += result->tpot_ms;
+  }
+  const GeneratorStatistics statistics = guessing->statistics();
+  std::printf("equal answers: %zu of %zu; right guesses: %zu of %zu; ms a token: %.1f plain, %.1f guessing\n", equal,
+              kPrompts, statistics.right_guesses, statistics.guessed_tokens, plain_ms / kPrompts,
+              guessing_ms / kPrompts);
+  EXPECT_GT(statistics.guessed_tokens, 0u);
+  EXPECT_GE(equal, kPrompts - 4);
+}
+
 TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {
   const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_tokens = 4096, .parallel = 4});
   ASSERT_NE(generator, nullptr);

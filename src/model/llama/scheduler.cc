@@ -50,7 +50,10 @@ struct Scheduler::Ticket {
   int sequence = -1;
   size_t held = 0;  // Tokens that the sequence holds: of the prompt, then of the answer.
   size_t written = 0;
-  Token last = 0;                   // Written, not held yet.
+  Token last = 0;              // Written, not held yet.
+  std::vector<Token> text;     // The prompt and what is written, where it is looked up.
+  std::vector<Token> guesses;  // Of the batch under way, behind `last`.
+  LookupGate::Record lookup;
   size_t batch_end = 0;             // What `held` becomes when the batch under way is done.
   std::optional<size_t> scores_at;  // Where in that batch its scores are.
 
@@ -314,6 +317,7 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
   size_t readers = 0;
   for (const TicketPtr& ticket : running_) {
     ticket->scores_at.reset();
+    ticket->guesses.clear();
     ticket->batch_end = ticket->held;
     if (ticket->reads()) {
       ++readers;
@@ -323,6 +327,7 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
     const bool begins = ticket->held < ticket->prompt.size();
     batch.push_back({begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, true});
     ++ticket->batch_end;
+    if (!begins && running_.size() == 1) GuessAhead(*ticket, batch);
   }
   const size_t most = batch.empty() ? options_.batch_tokens : options_.shared_batch_tokens;
   size_t room = std::max(most, batch.size() + 1) - batch.size();
@@ -349,9 +354,11 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
 void Scheduler::Step() {
   const std::vector<BatchToken> batch = MakeBatch();
   const std::vector<TicketPtr> computed = running_;
+  const Stopwatch stopwatch;
   const Status status = model_.Compute(batch, [&computed] {
     return std::all_of(computed.begin(), computed.end(), [](const TicketPtr& ticket) { return ticket->left.load(); });
   });
+  if (computed.size() == 1 && computed.front()->written > 0) lookup_.TookMs(batch.size(), stopwatch.ElapsedMs());
   {
     std::lock_guard lock(mutex_);
     ++statistics_.batches;
@@ -367,24 +374,59 @@ void Scheduler::Step() {
     return;
   }
   for (const TicketPtr& ticket : computed) {
-    ticket->held = ticket->batch_end;
-    if (!ticket->scores_at) continue;
-    if (ticket->max_tokens == 0) {
-      End(ticket, Status(), true);
-      continue;
+    if (ticket->scores_at) {
+      Advance(ticket);
+    } else {
+      ticket->held = ticket->batch_end;
     }
+  }
+}
+
+// Adds guesses of the next tokens to the batch, as many as pay and fit.
+void Scheduler::GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch) {
+  if (!options_.prompt_lookup || !model_.keeps_beginnings()) return;
+  if (ticket.text.empty()) {
+    ticket.text = ticket.prompt;
+    ticket.text.push_back(ticket.last);
+    ticket.lookup = lookup_.StartOf();
+  }
+  const size_t room = std::min(ticket.cells_needed - ticket.held - 1, ticket.max_tokens - ticket.written - 1);
+  ticket.guesses = GuessTokens(ticket.text, std::min(kGuessesMax, room));
+  ticket.guesses.resize(lookup_.Length(ticket.lookup, ticket.guesses.size()));
+  for (const Token guess : ticket.guesses) batch.push_back({guess, ticket.batch_end++, ticket.sequence, true});
+}
+
+// Takes the next token by the scores, and those after it as long as what was guessed is what is chosen.
+void Scheduler::Advance(const TicketPtr& ticket) {
+  ++ticket->held;
+  if (ticket->max_tokens == 0) return End(ticket, Status(), true);
+  const std::vector<Token>& guesses = ticket->guesses;
+  const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
+  size_t right = 0;
+  bool ends = false;
+  bool truncated = false;
+  for (;;) {
     std::string piece;
-    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at), piece);
-    if (!token) {
-      End(ticket, Status(), false);
-      continue;
-    }
+    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at + right), piece);
+    ends = !token;
+    if (ends) break;
     ticket->last = *token;
     ++ticket->written;
+    if (!ticket->text.empty()) ticket->text.push_back(*token);
     Publish(*ticket, std::move(piece));
-    const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
-    if (ticket->written == ticket->max_tokens || ticket->held == context_tokens) End(ticket, Status(), true);
+    ends = truncated = ticket->written == ticket->max_tokens || ticket->held == context_tokens;
+    if (ends || right == guesses.size() || guesses[right] != *token) break;
+    ++right;
+    ++ticket->held;
   }
+  if (!guesses.empty()) {
+    lookup_.Counted(ticket->lookup, guesses.size(), right);
+    if (right < guesses.size()) model_.Forget(ticket->sequence, ticket->held);
+    std::lock_guard lock(mutex_);
+    statistics_.guessed_tokens += guesses.size();
+    statistics_.right_guesses += right;
+  }
+  if (ends) End(ticket, Status(), truncated);
 }
 
 void Scheduler::Publish(Ticket& ticket, std::string piece) {

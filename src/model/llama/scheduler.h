@@ -23,6 +23,7 @@
 #include "model/answer_stream.h"
 #include "model/llama/batch_model.h"
 #include "model/llama/prefix_cache.h"
+#include "model/llama/prompt_lookup.h"
 #include "ragtime/context.h"
 #include "ragtime/generator.h"
 
@@ -41,6 +42,9 @@ struct SchedulerOptions {
   uint64_t disk_bytes_max = 0;
   std::filesystem::path states_folder;  // Empty: none.
   bool reuse = true;                    // False: every prompt is computed whole.
+  // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
+  // than batches of one, so that a near tie may fall the other way.
+  bool prompt_lookup = false;
   uint32_t seed = 0;
 };
 
@@ -75,7 +79,8 @@ class Scheduler {
   void DropGone();
   void Step();
   std::vector<BatchToken> MakeBatch();
-  void Advance(Ticket& ticket, std::span<float> scores);
+  void GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch);
+  void Advance(const TicketPtr& ticket);
   void End(const TicketPtr& ticket, Status status, bool truncated);
   void KeepState(Ticket& ticket);
   void KeepShared(Ticket& ticket);
@@ -104,6 +109,7 @@ class Scheduler {
   std::string last_client_;
   size_t reserved_ = 0;       // Cells that running requests may come to need.
   size_t first_to_read_ = 0;  // Of running_, whose prompt gets its part of the next batch first.
+  LookupGate lookup_;
   std::vector<Token> last_prompt_;
   std::vector<Token> shared_;  // The beginning that the last prompts had in common.
 

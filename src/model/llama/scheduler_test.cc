@@ -91,6 +91,47 @@ TEST(SchedulerTest, WhatIsCachedWasNotComputed) {
   EXPECT_GT(statistics.states_memory_bytes, 0u);
 }
 
+TEST(SchedulerTest, WhatIsGuessedChangesNoAnswer) {
+  std::mt19937 random(11);
+  for (const size_t window : {1, 2, 3, 200}) {
+    ScriptedBatchModel model(4096, 4);
+    model.window = window;
+    // A batch costs the same however large it is, so that guessing pays.
+    model.before_compute = [](std::span<const BatchToken>) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    SchedulerOptions options = WithMemory();
+    options.prompt_lookup = true;
+    Scheduler scheduler(model, options);
+    for (int i = 0; i < 12; ++i) {
+      const std::vector<Token> prompt = RandomTokens(random, 5 + random() % 300);
+      const size_t max_tokens = random() % 60;
+      const Result<GenerationResult> result = Ask(scheduler, prompt, max_tokens);
+      ASSERT_TRUE(result.ok()) << result.status().ToString();
+      EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, max_tokens, window)) << "window " << window;
+      EXPECT_LE(result->completion_tokens, max_tokens);
+    }
+    const GeneratorStatistics statistics = scheduler.statistics();
+    EXPECT_LE(statistics.right_guesses, statistics.guessed_tokens);
+    if (window == 1) {
+      EXPECT_GT(statistics.right_guesses, 20u);
+    }
+  }
+  // As much as the cells and the context hold, and no more.
+  ScriptedBatchModel tight(40, 4);
+  tight.window = 1;
+  SchedulerOptions options = WithMemory();
+  options.context_tokens = 40;
+  options.prompt_lookup = true;
+  Scheduler scheduler(tight, options);
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<Token> prompt = RandomTokens(random, 30);
+    const Result<GenerationResult> result = Ask(scheduler, prompt, 100);
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, 11, 1));
+  }
+}
+
 TEST(SchedulerTest, ALongPromptStallsNobody) {
   std::mt19937 random(2);
   ScriptedBatchModel model(4096, 6);
