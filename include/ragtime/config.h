@@ -51,6 +51,7 @@ struct LlmConfig {
   size_t kv_tokens = 0;  // Of all answers written at once together. 0: context_tokens, four times that in `serve`.
   uint64_t kv_memory_bytes = uint64_t{256} << 20;  // Saved states of prompts, in memory and in the knowledge base.
   uint64_t kv_disk_bytes = uint64_t{1} << 30;
+  bool chunk_reuse = true;     // Join passages where `ragtime tune --kv` has measured that it does little harm.
   bool prompt_lookup = false;  // Guess what the answer repeats of the passages, where it was measured to pay.
   int64_t timeout_ms = 120000;
 };

@@ -280,6 +280,18 @@ struct ReembedReport {
   Timings timings_ms;  // embed, compare, switch, total
 };
 
+struct TuneJoinsOptions {
+  Context context;
+  std::vector<std::string> questions;  // Empty: questions_max made of the passages' own first sentences.
+  size_t questions_max = 100;
+  // What is allowed at most, and least: the mean divergence of the first token's distribution, and the share of tokens
+  // that are those of the exact answer.
+  double divergence_nats_max = 0.05;
+  double agreement_min = 0.95;
+  // On the calling thread. Stage: compare; counts questions, not files.
+  std::function<void(const IngestProgress&)> on_progress;
+};
+
 struct DeleteReport {
   uint64_t files = 0;
   uint64_t folders = 0;
@@ -313,6 +325,13 @@ class KnowledgeBase {
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
   // What the language model has done so far; zeros before its first answer.
   virtual GeneratorStatistics GenerationStatistics() { return {}; }
+
+  // Measures what answers lose when passages are joined as they were computed elsewhere, instead of being computed in
+  // their place, and keeps whether that is within the bounds: later knowledge bases with this folder and model join
+  // them only then. kFailedPrecondition where too few questions have several passages.
+  virtual Result<JoinRecord> TuneJoins(const TuneJoinsOptions&) {
+    return UnimplementedError("this knowledge base has no language model of its own");
+  }
 
   // Takes files and folders with all below out, all or nothing. `paths` are file_paths, or paths on disk below the
   // root. kNotFound names those that are most like an unknown one. A file that still lies there comes back with the

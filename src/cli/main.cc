@@ -169,6 +169,18 @@ int Main(int argc, char** argv) {
   reembed->add_flag("--undo", options.undo, "Back to the vectors of before")->excludes(model);
   reembed->add_flag("--force", options.force, "Also where fewer passages are found than before");
   add_lock_timeout(reembed);
+
+  CLI::App* tune = app.add_subcommand("tune", "Measure on your own documents what makes answers sooner, and keep it");
+  AddSharedOptions(*tune, options);
+  tune->add_flag("--kv", options.tune_kv, "Whether passages may be joined as they were computed elsewhere")->required();
+  tune->add_option("--questions", options.questions_file, "One a line; else they are made of the passages")
+      ->check(CLI::ExistingFile);
+  tune->add_option("--count", options.questions_max, "How many are made")->check(CLI::Range(10, 10000));
+  tune->add_option("--divergence-max", options.divergence_max, "Of the first token, in nats, the mean")
+      ->check(CLI::Range(0.0, 100.0));
+  tune->add_option("--agreement-min", options.agreement_min, "The share of tokens that stay the same")
+      ->check(CLI::Range(0.0, 1.0));
+
   CLI::App* serve = app.add_subcommand("serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it");
   AddSharedOptions(*serve, options);
   serve->add_option("--port", options.port, "Where to listen; 0: a port that the system chooses");
@@ -213,6 +225,7 @@ int Main(int argc, char** argv) {
   if (restore->parsed()) return RunRestore(options, watch.context());
   if (copy->parsed()) return RunCopy(options, watch.context());
   if (import->parsed()) return RunImport(options, watch.context());
+  if (tune->parsed()) return RunTuneJoins(options, watch.context());
   if (reembed->parsed()) return RunReembed(options, watch.context());
   return RunAsk(options, watch.context());
 }

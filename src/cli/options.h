@@ -58,6 +58,12 @@ struct Options {
   std::vector<std::string> import_map;  // "text=page_content"
   std::optional<std::string> model;
   bool undo = false;
+  // tune
+  bool tune_kv = false;
+  std::string questions_file;
+  size_t questions_max = 100;
+  double divergence_max = 0.05;
+  double agreement_min = 0.95;
   // serve
   std::optional<uint16_t> port;
   // init
@@ -72,6 +78,7 @@ int RunWhyNot(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);
+int RunTuneJoins(const Options& options, const Context& context);
 int RunStats(const Options& options);
 int RunDelete(const Options& options, const Context& context);
 int RunCompact(const Options& options, const Context& context);

@@ -213,6 +213,7 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                             .kv_folder = has_folder ? std::filesystem::path(config.store.uri) / "kv"
                                                                     : std::filesystem::path(),
                                             .prompt_lookup = config.llm.prompt_lookup,
+                                            .chunk_reuse = config.llm.chunk_reuse,
                                             .threads = config.threads}));
   return std::unique_ptr<Generator>(std::move(generator));
 }

@@ -514,6 +514,12 @@ std::vector<ConfigKey> MakeKeys() {
                   Number<uint64_t>("llm.kv_disk_bytes", 0, UINT64_MAX / 2,
                                    [](Config& c) -> uint64_t& { return c.llm.kv_disk_bytes; })});
   keys.push_back(
+      {"llm.chunk_reuse", "RAGTIME_LLM_CHUNK_REUSE", "off | auto", "auto",
+       "auto: passages that the model in this process has read before are joined at any place of a prompt, if "
+       "`ragtime tune --kv` has measured with this model that answers stay as they are. Never measured: not joined.",
+       Choice<bool>("llm.chunk_reuse", {{"off", false}, {"auto", true}},
+                    [](Config& c) -> bool& { return c.llm.chunk_reuse; })});
+  keys.push_back(
       {"llm.prompt_lookup", "RAGTIME_LLM_PROMPT_LOOKUP", "off | auto", "off",
        "auto: the model in this process guesses what the answer repeats of the passages and checks several tokens at "
        "once, where it measures that to be sooner. A near tie of two words may then fall the other way.",

@@ -71,7 +71,8 @@ std::string ConfigurationText(const Config& config) {
   json.Set("server_index", std::move(server)).Set("consistency", config.store_server.consistency_level);
   json.Set("passages", uint64_t{config.answer.passages});
   json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
-                                   uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens}}));
+                                   uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens},
+                                   config.llm.chunk_reuse}));
   return json.Dump();
 }
 

@@ -49,6 +49,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"llm.base_url", "http://127.0.0.1:1/v1"},
     {"llm.context_tokens", "1000"},
     {"llm.max_tokens", "100"},
+    {"llm.chunk_reuse", "off"},
 };
 
 // Those that do not: what a request itself says, what the knowledge base records under its uuid, where things lie, how

@@ -16,6 +16,7 @@
 #include "engine/recorded.h"
 #include "engine/retrievers.h"
 #include "engine/routes.h"
+#include "engine/tuning_joins.h"
 #include "ingest/node_groups.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
@@ -169,6 +170,20 @@ class LocalKnowledgeBase : public KnowledgeBase {
       statistics.root = recorded_->root;
     }
     return statistics;
+  }
+
+  Result<JoinRecord> TuneJoins(const TuneJoinsOptions& options) override {
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Generator> generator, GetGenerator());
+    if (generator == nullptr) {
+      return FailedPreconditionError("no language model is configured", "set llm: {api: local}");
+    }
+    std::vector<std::string> questions = options.questions;
+    if (questions.empty()) {
+      RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+      RAGTIME_ASSIGN_OR_RETURN(questions, QuestionsOfNodes(*snapshot, options.questions_max, options.context));
+    }
+    return MeasureJoins(
+        config_, *generator, [this](const SearchRequest& request) { return Search(request); }, questions, options);
   }
 
   GeneratorStatistics GenerationStatistics() override {

@@ -14,6 +14,7 @@
 #include "base/str_cat.h"
 #include "base/write_right.h"
 #include "engine/builtin.h"
+#include "engine/node_question.h"
 #include "engine/recorded.h"
 #include "store/batch_check.h"
 
@@ -26,7 +27,6 @@ constexpr size_t kEmbedNodes = 128;    // In one call of the embedder.
 constexpr size_t kCommitNodes = 1024;  // A kill loses no more.
 constexpr size_t kRecallDepth = 10;
 constexpr double kRecallLossMax = 0.05;
-constexpr size_t kQuestionBytesMax = 300;
 // Of the store beside: what it is being made for.
 constexpr char kBesideOf[] = "reembed.of";
 
@@ -54,20 +54,6 @@ Status EmbedNodes(const Context& context, Embedder& embedder, std::vector<NewNod
     }
   }
   return Status();
-}
-
-// The first sentence of a passage that has several, else its innermost heading, else the passage.
-std::string QuestionOf(const Node& node) {
-  static constexpr std::string_view kEnds[] = {". ", "? ", "! ", "\n", "。", "！", "？"};
-  size_t end = node.text.size();
-  for (const std::string_view mark : kEnds) {
-    const size_t at = node.text.find(mark);
-    if (at != std::string::npos && at + mark.size() < node.text.size()) end = std::min(end, at + mark.size());
-  }
-  if (end == node.text.size() && !node.heading.empty()) return node.heading.back();
-  end = std::min(end, kQuestionBytesMax);
-  while (end < node.text.size() && (node.text[end] & 0xC0) == 0x80) --end;
-  return node.text.substr(0, end);
 }
 
 bool SameContent(const FileRecord& a, const FileRecord& b) {

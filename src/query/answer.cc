@@ -194,6 +194,7 @@ Result<bool> Generated(Asking& asking) {
                                      .max_tokens = asking.context.max_tokens,
                                      .temperature = asking.request.temperature,
                                      .passage_count = packed->passages.size(),
+                                     .chunks = std::move(packed->chunks),
                                      .client = asking.request.client};
   Result<GenerationResult> result = asking.context.generator->Generate(
       asking.request.context, generation,

@@ -320,6 +320,15 @@ Json ReembedJson(const ReembedReport& report) {
   return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
 }
 
+Json JoinRecordJson(const JoinRecord& record) {
+  Json json = Object();
+  json.Set("questions", uint64_t{record.questions}).Set("divergence_nats", record.divergence_nats);
+  json.Set("agreement", record.agreement).Set("joins", record.joins);
+  Json timings(Json::Object{});
+  timings.Set("whole_ttft", record.whole_ttft_ms).Set("joined_ttft", record.joined_ttft_ms);
+  return std::move(json.Set("timings_ms", std::move(timings)));
+}
+
 Json IngestJson(const IngestReport& report) {
   Json failed(Json::Array{});
   for (const FailedFile& file : report.failed) {

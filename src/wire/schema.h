@@ -40,6 +40,7 @@ Json BackupJson(const BackupReport& report);  // Of restore too.
 Json CopyJson(const CopyReport& report);
 Json ImportJson(const ImportReport& report);
 Json ReembedJson(const ReembedReport& report);
+Json JoinRecordJson(const JoinRecord& record);
 Json IngestJson(const IngestReport& report);
 Json DoctorJson(const std::vector<Finding>& findings);
 Json ErrorJson(const Status& status);

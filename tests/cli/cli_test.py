@@ -576,6 +576,23 @@ class CommandLine(unittest.TestCase):
         statistics = checked(run("stats", "--kb", folder / "kb", "--json"), "stats")
         self.assertGreaterEqual(statistics["nodes"], acknowledged)
 
+    def test_joining_passages_is_refused_where_answers_change(self):
+        folder = self.scratch()
+        shutil.copytree(self.kb, folder / "kb")
+        # No two ways of computing agree to the last bit.
+        strict = ("--divergence-max", "0", "--agreement-min", "1", "--count", "14")
+        few = {"RAGTIME_ANSWER_PASSAGES": "2"}
+        result = run("tune", "--kv", "--kb", folder / "kb", *strict, "--json", timeout=300, environment=few)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = checked(result, "tune-kv")
+        self.assertFalse(report["joins"])
+        self.assertGreaterEqual(report["questions"], 10)
+        self.assertGreater(report["timings_ms"]["joined_ttft"], 0)
+        self.assertFalse(json.loads((folder / "kb/kv/joins.json").read_text())["joins"])
+        (folder / "none.txt").write_text("\n")
+        self.assertFails(run("tune", "--kv", "--kb", folder / "kb", "--questions", folder / "none.txt"), "none.txt")
+        self.assertEqual(run("tune", "--kb", folder / "kb").returncode, 2)
+
     def test_init_config_and_doctor(self):
         folder = self.scratch()
         self.assertEqual(run("init", folder / "ragtime.yaml").returncode, 0)

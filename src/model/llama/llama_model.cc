@@ -122,7 +122,8 @@ LlamaModel::~LlamaModel() {
   if (model_ != nullptr) llama_model_free(model_);
 }
 
-Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> messages) const {
+Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> messages,
+                                                   std::span<const Span> chunks) const {
   if (messages.empty()) return InvalidArgumentError("the conversation is empty");
   const char* own = llama_model_chat_template(model_, nullptr);
   std::vector<std::string> format;
@@ -135,11 +136,22 @@ Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> 
   };
   for (size_t i = 0; i < format.size(); ++i) {
     append(Tokenize(format[i], true));
-    if (i < messages.size()) append(Tokenize(messages[i].content, false));
+    if (i >= messages.size()) break;
+    const std::string_view content = messages[i].content;
+    size_t done = 0;
+    for (const Span& chunk : i + 1 == messages.size() ? chunks : std::span<const Span>()) {
+      append(Tokenize(content.substr(done, chunk.start - done), false));
+      const size_t start = prompt.tokens.size();
+      append(Tokenize(content.substr(chunk.start, chunk.end - chunk.start), false));
+      prompt.chunks.push_back({start, prompt.tokens.size()});
+      done = chunk.end;
+    }
+    append(Tokenize(content.substr(done), false));
   }
   const llama_token bos = llama_vocab_bos(vocab_);
   if (llama_vocab_get_add_bos(vocab_) && (prompt.tokens.empty() || prompt.tokens.front() != bos)) {
     prompt.tokens.insert(prompt.tokens.begin(), bos);
+    for (TokenRange& chunk : prompt.chunks) chunk = {chunk.start + 1, chunk.end + 1};
   }
   const std::string& tail = format.back();
   const size_t open = tail.rfind("<think>");
@@ -277,6 +289,12 @@ Result<std::vector<std::byte>> LlamaModel::SaveState(int sequence) {
   if (size == 0) return InternalError(WithComplaint("llama.cpp could not save a state"));
   state.resize(size);
   return state;
+}
+
+bool LlamaModel::moves() const { return keeps_beginnings() && llama_memory_can_shift(llama_get_memory(context_)); }
+
+void LlamaModel::Move(int sequence, ptrdiff_t by) {
+  llama_memory_seq_add(llama_get_memory(context_), sequence, -1, -1, static_cast<llama_pos>(by));
 }
 
 Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {

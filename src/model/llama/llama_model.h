@@ -34,10 +34,12 @@ class LlamaModel final : public BatchModel {
   // A conversation in the model's own format, ready to be answered.
   struct Prompt {
     std::vector<llama_token> tokens;
+    std::vector<TokenRange> chunks;
     bool opens_think = false;  // The format itself has written <think>.
   };
   // What a message holds is text and nothing else: words in it that look like the format's own marks stay words.
-  Result<Prompt> BuildPrompt(std::span<const ChatMessage> messages) const;
+  // `chunks`: of the last message, each turned into tokens of its own.
+  Result<Prompt> BuildPrompt(std::span<const ChatMessage> messages, std::span<const Span> chunks = {}) const;
   // `parse_special`: names of special tokens in the text become those tokens.
   std::vector<llama_token> Tokenize(std::string_view text, bool parse_special) const;
   // What the model was trained with, at most `tokens_max`.
@@ -62,6 +64,8 @@ class LlamaModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override;
   Result<std::vector<std::byte>> SaveState(int sequence) override;
   Status LoadState(int sequence, std::span<const std::byte> state) override;
+  bool moves() const override;
+  void Move(int sequence, ptrdiff_t by) override;
 
  private:
   LlamaModel() = default;

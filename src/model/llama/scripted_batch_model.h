@@ -110,6 +110,15 @@ class ScriptedBatchModel final : public BatchModel {
     return Status();
   }
 
+  bool moves() const override { return keeps_; }
+  void Move(int sequence, ptrdiff_t by) override {
+    Cells moved;
+    for (const auto& [position, token] : held_[static_cast<size_t>(sequence)]) {
+      moved[static_cast<size_t>(static_cast<ptrdiff_t>(position) + by)] = token;
+    }
+    held_[static_cast<size_t>(sequence)] = std::move(moved);
+  }
+
   std::function<void(std::span<const BatchToken>)> before_compute;  // On the engine thread.
   Status next_error;                                                // Of the next Compute. Set within before_compute.
   std::atomic<size_t> computed = 0;                                 // Tokens.
