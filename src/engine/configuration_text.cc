@@ -72,7 +72,7 @@ std::string ConfigurationText(const Config& config) {
   json.Set("passages", uint64_t{config.answer.passages});
   json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
                                    uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens},
-                                   config.llm.chunk_reuse}));
+                                   config.llm.chunk_reuse, config.llm.kv_type}));
   return json.Dump();
 }
 

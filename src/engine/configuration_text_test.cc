@@ -50,6 +50,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"llm.context_tokens", "1000"},
     {"llm.max_tokens", "100"},
     {"llm.chunk_reuse", "off"},
+    {"llm.kv_type", "q8_0"},
 };
 
 // Those that do not: what a request itself says, what the knowledge base records under its uuid, where things lie, how
@@ -82,6 +83,9 @@ const std::map<std::string, std::string> kChangesNothing = {
     {"llm.kv_memory_bytes", "likewise"},
     {"llm.kv_disk_bytes", "likewise"},
     {"llm.prompt_lookup", "likewise, but for near ties"},
+    {"llm.gpu_layers", "where it is computed; other rounding, as with other batches"},
+    {"llm.split_mode", "likewise"},
+    {"llm.main_gpu", "likewise"},
     {"server.port", ""},
     {"server.requests_max", ""},
     {"server.body_bytes_max", ""},
