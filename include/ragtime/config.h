@@ -25,6 +25,7 @@ struct EmbedConfig {
       "multilingual-e5-small";     // A name under the models folder, or the path of a model folder or .gguf file.
   std::string backend = "auto";    // auto | openvino | llama
   std::string precision = "auto";  // auto | bf16 | f32 | int8 (openvino)
+  std::string key = "default";     // What embed_key of store_conf.kwargs.index_kwargs calls it.
 };
 
 struct SplitConfig {

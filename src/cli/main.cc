@@ -156,10 +156,15 @@ int Main(int argc, char** argv) {
 
   CLI::App* import = app.add_subcommand("import", "Take a collection of another program, with its vectors");
   AddSharedOptions(*import, options);
-  import->add_option("--from", options.import_from, "llamaindex:FOLDER or chroma:http://HOST:PORT/COLLECTION")
+  import
+      ->add_option("--from", options.import_from,
+                   "llamaindex:FOLDER, chroma:http://HOST:PORT/COLLECTION, milvus:URI/COLLECTION or lazyllm:STORE_CONF")
       ->required();
   import->add_option("--model", options.model, "The embedding model that made the vectors");
-  import->add_option("--map", options.import_map, "text=KEY, source=KEY, page=KEY or FIELD=KEY of the metadata")
+  import
+      ->add_option("--map", options.import_map,
+                   "text=KEY, source=KEY, page=KEY or FIELD=KEY of the metadata; milvus: vector=COLUMN, id=COLUMN; "
+                   "lazyllm: group=NAME")
       ->delimiter(',');
   add_lock_timeout(import);
 

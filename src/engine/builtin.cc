@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "cache/memcached/memcached_cache.h"
 #include "cache/memory/memory_cache.h"
@@ -20,12 +21,16 @@
 #include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
 #include "ingest/import/chroma_source.h"
+#include "ingest/import/lazyllm_source.h"
+#include "ingest/import/lazyllm_stores.h"
 #include "ingest/import/llamaindex_source.h"
+#include "ingest/import/milvus_source.h"
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
 #include "model/local/local_embedder.h"
 #include "model/openai/openai_generator.h"
 #include "model/openvino/openvino_encoder.h"
+#include "store/chroma/chroma_process.h"
 #include "store/chroma/chroma_server.h"
 #include "store/embedded/embedded_store.h"
 #include "store/map/map_store.h"
@@ -120,9 +125,10 @@ std::unique_ptr<Store> Mirrored(std::unique_ptr<Store> store, const CatalogConfi
       std::move(settings));
 }
 
-// `automatic` is what AUTO means to the server.
-Result<std::unique_ptr<Store>> MakeRemoteStore(const Config& config, std::shared_ptr<CollectionServer> server,
-                                               const std::string& automatic, bool create) {
+Result<std::unique_ptr<Store>> MakeRemoteStore(const Context& context, const Config& config,
+                                               std::shared_ptr<CollectionServer> server, bool create) {
+  // What AUTO means to the server.
+  const std::string automatic = config.store.type == "chroma" ? "FLAT" : "AUTOINDEX";
   const StoreServerConfig& remote = config.store_server;
   RemoteStoreOptions options{.server = std::move(server),
                              .name = remote.name,
@@ -138,33 +144,108 @@ Result<std::unique_ptr<Store>> MakeRemoteStore(const Config& config, std::shared
     options.search_params["ef"] = StrCat(config.store.hnsw.ef);
   }
   if (!config.catalog.uri.empty()) {
-    RAGTIME_ASSIGN_OR_RETURN(options.catalog, OpenSqlCatalog(config.catalog, Context(), remote.name));
+    RAGTIME_ASSIGN_OR_RETURN(options.catalog, OpenSqlCatalog(config.catalog, context, remote.name));
   }
-  RAGTIME_ASSIGN_OR_RETURN(auto store, RemoteStore::Open(Context(), std::move(options), create));
+  RAGTIME_ASSIGN_OR_RETURN(auto store, RemoteStore::Open(context, std::move(options), create));
   return std::unique_ptr<Store>(std::move(store));
 }
 
-Result<std::unique_ptr<Store>> MakeChromaStore(const Config& config, bool create) {
-  const char* token = std::getenv(config.store_server.token_env.c_str());
-  RAGTIME_ASSIGN_OR_RETURN(auto server, ChromaServer::Connect(Context(), {.uri = config.store.uri,
-                                                                          .tenant = config.store_server.tenant,
-                                                                          .database = config.store_server.database,
-                                                                          .token = token == nullptr ? "" : token}));
-  return MakeRemoteStore(config, std::move(server), "FLAT", create);
+std::string Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
 }
 
-Result<std::unique_ptr<Store>> MakeMilvusStore(const Config& config, bool create) {
+bool IsOnServer(const Config& config) { return config.store.type == "chroma" || config.store.type == "milvus"; }
+
+// Of type chroma or milvus. `make` whether what is missing there is made: the database of Chroma.
+Result<std::shared_ptr<CollectionServer>> OpenServer(const Context& context, const Config& config, bool make) {
   const StoreServerConfig& remote = config.store_server;
-  const char* token = std::getenv(remote.token_env.c_str());
-  RAGTIME_ASSIGN_OR_RETURN(auto server, OpenMilvus(Context(), {.uri = config.store.uri,
-                                                               .db_name = remote.db_name,
-                                                               .token = token == nullptr ? "" : token,
-                                                               .ca_file = remote.tls_ca,
-                                                               .certificate_file = remote.tls_cert,
-                                                               .key_file = remote.tls_key,
-                                                               .server_name = remote.tls_server_name,
-                                                               .consistency_level = remote.consistency_level}));
-  return MakeRemoteStore(config, std::move(server), "AUTOINDEX", create);
+  const std::string token = Variable(remote.token_env.c_str());
+  if (config.store.type == "chroma") {
+    RAGTIME_ASSIGN_OR_RETURN(auto server, ChromaServer::Connect(context, {.uri = config.store.uri,
+                                                                          .tenant = remote.tenant,
+                                                                          .database = remote.database,
+                                                                          .make_database = make,
+                                                                          .token = token}));
+    return std::shared_ptr<CollectionServer>(std::move(server));
+  }
+  RAGTIME_ASSIGN_OR_RETURN(auto server, OpenMilvus(context, {.uri = config.store.uri,
+                                                             .db_name = remote.db_name,
+                                                             .token = token,
+                                                             .ca_file = remote.tls_ca,
+                                                             .certificate_file = remote.tls_cert,
+                                                             .key_file = remote.tls_key,
+                                                             .server_name = remote.tls_server_name,
+                                                             .consistency_level = remote.consistency_level}));
+  return std::shared_ptr<CollectionServer>(std::move(server));
+}
+
+std::string Mapped(const std::map<std::string, std::string>& map, const char* key) {
+  const auto found = map.find(key);
+  return found == map.end() ? std::string() : found->second;
+}
+
+Result<std::unique_ptr<ImportSource>> OpenChromaSource(const Context& context, const std::string& uri) {
+  RAGTIME_ASSIGN_OR_RETURN(auto source, ChromaSource::Open(context, uri, Variable("CHROMA_TOKEN")));
+  return std::unique_ptr<ImportSource>(std::move(source));
+}
+
+Result<std::unique_ptr<ImportSource>> OpenMilvusSource(const Context& context, std::string_view uri,
+                                                       const std::map<std::string, std::string>& map) {
+  RAGTIME_ASSIGN_OR_RETURN(CollectionAddress address, ParseMilvusAddress(uri));
+  RAGTIME_ASSIGN_OR_RETURN(
+      auto reader,
+      ReadMilvus(context,
+                 {.uri = address.server, .db_name = address.parameters["db_name"], .token = Variable("MILVUS_TOKEN")},
+                 {.name = address.collection, .vector = Mapped(map, "vector")}));
+  return std::unique_ptr<ImportSource>(std::make_unique<MilvusSource>(std::move(reader), Mapped(map, "id")));
+}
+
+// A source whose server is ours and ends with it.
+class ServedSource final : public ImportSource {
+ public:
+  ServedSource(std::unique_ptr<ChromaProcess> server, std::unique_ptr<ImportSource> source)
+      : server_(std::move(server)), source_(std::move(source)) {}
+  Result<std::vector<ImportedNode>> Next(const Context& context, size_t limit) override {
+    return source_->Next(context, limit);
+  }
+
+ private:
+  const std::unique_ptr<ChromaProcess> server_;
+  const std::unique_ptr<ImportSource> source_;
+};
+
+// LazyLLM has a collection of Chroma for each group and embedding. Without a name its embedding is called so.
+constexpr char kLazyLlmEmbedding[] = "__default__";
+
+Result<std::unique_ptr<ImportSource>> OpenLazyLlmSource(const Context& context, std::string_view conf,
+                                                        const std::map<std::string, std::string>& map) {
+  RAGTIME_ASSIGN_OR_RETURN(const LazyLlmStores stores, ParseLazyLlmStores(conf));
+  RAGTIME_ASSIGN_OR_RETURN(auto segments, LazyLlmSegments::Open(stores.segments, Mapped(map, "group")));
+  const std::string& collection = segments->collection();
+  const std::string embedding = Mapped(map, "vector");
+  std::unique_ptr<ImportSource> vectors;
+  if (stores.vector_type == "milvus") {
+    RAGTIME_ASSIGN_OR_RETURN(
+        auto reader,
+        ReadMilvus(context, {.uri = stores.vector_uri, .db_name = stores.db_name, .token = Variable("MILVUS_TOKEN")},
+                   {.name = collection, .vector = embedding.empty() ? "" : StrCat("embedding_", embedding)}));
+    vectors = std::make_unique<MilvusSource>(std::move(reader));
+  } else if (stores.vector_type == "chroma") {
+    const std::string name = StrCat(collection, "_", embedding.empty() ? kLazyLlmEmbedding : embedding, "_embed");
+    if (stores.vector_uri.find("://") != std::string::npos) {
+      RAGTIME_ASSIGN_OR_RETURN(vectors, OpenChromaSource(context, StrCat(stores.vector_uri, "/", name)));
+    } else {
+      std::error_code error;
+      if (!std::filesystem::is_directory(stores.vector_uri, error)) {
+        return NotFoundError(StrCat("there is no folder of Chroma at ", stores.vector_uri), "check the store_conf");
+      }
+      RAGTIME_ASSIGN_OR_RETURN(auto server, ChromaProcess::Start(context, stores.vector_uri, "chroma"));
+      RAGTIME_ASSIGN_OR_RETURN(auto source, OpenChromaSource(context, StrCat(server->url(), "/", name)));
+      vectors = std::make_unique<ServedSource>(std::move(server), std::move(source));
+    }
+  }
+  return std::unique_ptr<ImportSource>(std::make_unique<LazyLlmSource>(std::move(segments), std::move(vectors)));
 }
 
 }  // namespace
@@ -280,8 +361,10 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
   }
-  if (config.store.type == "chroma") return MakeChromaStore(config, create);
-  if (config.store.type == "milvus") return MakeMilvusStore(config, create);
+  if (IsOnServer(config)) {
+    RAGTIME_ASSIGN_OR_RETURN(auto server, OpenServer(Context(), config, /*make=*/true));
+    return MakeRemoteStore(Context(), config, std::move(server), create);
+  }
   RAGTIME_RETURN_IF_ERROR(CheckIndexType(config));
   RAGTIME_ASSIGN_OR_RETURN(auto store, EmbeddedStore::Open(config.store, indexes, create));
   if (config.catalog.uri.empty()) return std::unique_ptr<Store>(std::move(store));
@@ -289,23 +372,53 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   return Mirrored(std::move(store), config.catalog);
 }
 
-Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address) {
+Result<StoreProbe> ProbeStore(const Context& context, const Config& config) {
+  StoreProbe probe;
+  if (!IsOnServer(config)) return probe;
+  std::error_code error;
+  const std::string& uri = config.store.uri;
+  const bool is_path = uri.find("://") == std::string::npos && uri.find(':') == std::string::npos;
+  if (is_path && !std::filesystem::exists(uri, error)) {
+    return NotFoundError(StrCat("there is nothing at ", uri, " yet"), "ragtime ingest makes it");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const auto server, OpenServer(context, config, /*make=*/false));
+  RAGTIME_RETURN_IF_ERROR(server->Version(context).status());  // Connects.
+  const Stopwatch answering;
+  RAGTIME_ASSIGN_OR_RETURN(probe.version, server->Version(context));
+  probe.answer_ms = answering.ElapsedMs();
+  probe.server = server->name();
+  const auto store = MakeRemoteStore(context, config, server, /*create=*/false);
+  probe.knowledge_base = store.status();
+  if (!store.ok()) return probe;
+  const auto snapshot = (*store)->OpenSnapshot();
+  const auto statistics = snapshot.ok() ? (*snapshot)->Statistics() : snapshot.status();
+  probe.knowledge_base = statistics.status();
+  if (statistics.ok()) probe.statistics = *statistics;
+  return probe;
+}
+
+Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address,
+                                                       const std::map<std::string, std::string>& map) {
   const auto [type, uri] = SplitAddress(address);
-  if (type == "llamaindex" && !uri.empty()) {
+  const bool known = type == "llamaindex" || type == "chroma" || type == "milvus" || type == "lazyllm";
+  if (!known || uri.empty()) {
+    return InvalidArgumentError(StrCat("\"", address, "\" is no collection that can be imported"),
+                                "write llamaindex:FOLDER, chroma:http://host:port/COLLECTION, "
+                                "milvus:http://host:port/COLLECTION or lazyllm:STORE_CONF");
+  }
+  const auto refuse = [&](const char* key) {
+    return InvalidArgumentError(StrCat("--map ", key, "=", map.at(key), " means nothing to ", type), "leave it out");
+  };
+  if (map.contains("vector") && type != "milvus" && type != "lazyllm") return refuse("vector");
+  if (map.contains("id") && type != "milvus") return refuse("id");
+  if (map.contains("group") && type != "lazyllm") return refuse("group");
+  if (type == "llamaindex") {
     RAGTIME_ASSIGN_OR_RETURN(auto source, LlamaIndexSource::Open(uri));
     return std::unique_ptr<ImportSource>(std::move(source));
   }
-  if (type == "chroma" && !uri.empty()) {
-    const char* const token = std::getenv("CHROMA_TOKEN");
-    RAGTIME_ASSIGN_OR_RETURN(auto source, ChromaSource::Open(context, uri, token == nullptr ? "" : token));
-    return std::unique_ptr<ImportSource>(std::move(source));
-  }
-  if (type == "milvus" || type == "lazyllm") {
-    return UnimplementedError(StrCat("collections of ", type, " cannot be imported by this version"),
-                              "ingest their documents with ragtime ingest");
-  }
-  return InvalidArgumentError(StrCat("\"", address, "\" is no collection that can be imported"),
-                              "write llamaindex:FOLDER or chroma:http://host:port/COLLECTION");
+  if (type == "chroma") return OpenChromaSource(context, std::string(uri));
+  if (type == "milvus") return OpenMilvusSource(context, uri, map);
+  return OpenLazyLlmSource(context, uri, map);
 }
 
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup,

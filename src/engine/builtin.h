@@ -5,7 +5,9 @@
 #define RAGTIME_ENGINE_BUILTIN_H_
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "cache/guard.h"
@@ -42,8 +44,21 @@ Status ProbeCache(const Config& config);
 
 // kNotFound if there is no knowledge base at config.store.uri and `create` is false.
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create);
-// "llamaindex:FOLDER", "chroma:http://host:port/COLLECTION": a collection that another program has made.
-Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address);
+// What is found at the server of a store of type chroma or milvus, without making anything there.
+struct StoreProbe {
+  std::string server;   // "milvus http://127.0.0.1:19530"; "": the store is on no server.
+  std::string version;  // As it says itself.
+  double answer_ms = 0;
+  Status knowledge_base;  // kNotFound where the configured one is not there yet.
+  StoreStatistics statistics;
+};
+// Errors: why the server cannot be asked.
+Result<StoreProbe> ProbeStore(const Context& context, const Config& config);
+// "llamaindex:FOLDER", "chroma:http://host:port/COLLECTION", "milvus:URI/COLLECTION", "lazyllm:STORE_CONF": a
+// collection that another program has made. Of `map`, vector, id and group are for the source; kInvalidArgument where
+// it has no such thing.
+Result<std::unique_ptr<ImportSource>> MakeImportSource(const Context& context, std::string_view address,
+                                                       const std::map<std::string, std::string>& map);
 // Makes config.store.uri out of a backup.
 Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem::path& backup, const Context& context);
 

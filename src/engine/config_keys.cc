@@ -272,6 +272,10 @@ std::vector<ConfigKey> MakeKeys() {
        "What OpenVINO computes in. auto: bf16 where the processor computes in it, else f32.",
        Choice<string>("embed.precision", {{"auto", "auto"}, {"bf16", "bf16"}, {"f32", "f32"}, {"int8", "int8"}},
                       [](Config& c) -> string& { return c.embed.precision; })});
+  keys.push_back({"embed.key", "RAGTIME_EMBED_KEY", "a name", "default",
+                  "What embed_key in a list of store_conf.kwargs.index_kwargs calls this embedding, as in LazyLLM's "
+                  "Document(embed={NAME: ...}).",
+                  Text([](Config& c) -> string& { return c.embed.key; })});
   keys.push_back({"split.size", "RAGTIME_SPLIT_SIZE", "tokens, 16 to 500", "256",
                   "The largest node, counted by the embedding model. Recorded at the first ingestion.",
                   Number<size_t>("split.size", 16, 500, [](Config& c) -> size_t& { return c.split.size_tokens; })});

@@ -46,11 +46,42 @@ TEST(Config, EveryKeyTakesItsOwnDefault) {
 TEST(Config, CarriesLazyLlmsStoreConfOver) {
   const auto config = ParseConfig(
       "store_conf: {type: ragtime, kwargs: {uri: /x/kb, index_kwargs: [{embed_key: e5, index_type: FLAT, "
-      "metric_type: IP, params: {}}]}}",
+      "metric_type: IP, params: {}}]}}\n"
+      "embed: {key: e5}",
       "/base");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->store.uri, "/x/kb");
   EXPECT_EQ(config->store.metric, Metric::kInnerProduct);
+  EXPECT_EQ(config->store.index_type, "FLAT");
+}
+
+TEST(Config, IndexKwargsAreADictOrAListPerEmbedKey) {
+  const auto parse = [](const std::string& kwargs, const std::string& more = "") {
+    return ParseConfig("store_conf: {kwargs: {index_kwargs: " + kwargs + "}}\n" + more, "");
+  };
+  for (const char* kwargs :
+       {"{index_type: HNSW, params: {M: 32}}", "{embed_key: default, index_type: HNSW, params: {M: 32}}",
+        "[{index_type: HNSW, params: {M: 32}}]", "[{embed_key: default, index_type: HNSW, params: {M: 32}}]",
+        "[{embed_key: __default__, index_type: HNSW, params: {M: 32}}]"}) {
+    const auto config = parse(kwargs);
+    ASSERT_TRUE(config.ok()) << kwargs << ": " << config.status().ToString();
+    EXPECT_EQ(config->store.index_type, "HNSW") << kwargs;
+    EXPECT_EQ(config->store.hnsw.m, 32u) << kwargs;
+  }
+  EXPECT_TRUE(parse("[]").ok());
+  const auto error = [&](const std::string& kwargs, const std::string& more = "") {
+    const auto config = parse(kwargs, more);
+    return config.ok() ? "no error" : config.status().ToString();
+  };
+  const std::string unknown = error("[{embed_key: default}, {embed_key: bge_sparse, index_type: FLAT}]");
+  EXPECT_THAT(unknown, HasSubstr("embed_key bge_sparse"));
+  EXPECT_THAT(unknown, HasSubstr("default, __default__"));
+  EXPECT_THAT(unknown, HasSubstr("embed: {key: bge_sparse}"));
+  EXPECT_THAT(error("[{embed_key: default}]", "embed: {key: bge}"), HasSubstr("is called bge"));
+  EXPECT_EQ(error("[{embed_key: bge, index_type: FLAT}]", "embed: {key: bge}"), "no error");
+  EXPECT_THAT(error("[{embed_key: default}, {index_type: FLAT}]"), HasSubstr("the second item"));
+  EXPECT_THAT(error("[FLAT]"), HasSubstr("not a map"));
+  EXPECT_THAT(error("[{index_typ: FLAT}]"), HasSubstr("index_type"));
 }
 
 TEST(Config, TakesTheParametersOfAnIndex) {
@@ -78,7 +109,7 @@ TEST(Config, RefusesByNameWhatItDoesNotTake) {
   EXPECT_THAT(error("store_conf: {segment_store: {type: map}}").remedy(), HasSubstr("one store"));
   EXPECT_THAT(error("store_conf: {type: qdrant}").ToString(), HasSubstr("milvus"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: [{index_type: FLAT}, {index_type: FLAT}]}}").ToString(),
-              HasSubstr("lists 2 embeddings"));
+              HasSubstr("second item"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: IVF_FALT}}}").ToString(), HasSubstr("HNSW"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {nlist: 0}}}}").ToString(), HasSubstr("nlist"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {M: 3}}}}").ToString(), HasSubstr("4"));

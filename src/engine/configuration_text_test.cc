@@ -56,6 +56,7 @@ const std::map<std::string, std::string> kChangesResults = {
 // long they may take.
 const std::map<std::string, std::string> kChangesNothing = {
     {"dataset_path", "where to ingest from"},
+    {"embed.key", "a name within the configuration"},
     {"split.size", "recorded"},
     {"split.overlap", "recorded"},
     {"store_conf.kwargs.uri", "the uuid says it"},

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "engine/builtin.h"
 #include "engine/models.h"
 #include "ragtime/knowledge_base.h"
+#include "wire/http_client.h"
 
 namespace ragtime {
 namespace {
@@ -25,6 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kProbeBytes = 64 << 20;
 constexpr uint64_t kMemoryBytesLeast = uint64_t{2} << 30;  // e5-small, SmolLM2 and their buffers take 0.7 GiB.
+constexpr int64_t kProbeMs = 15000;                        // Of a store's server; a local one is started first.
 constexpr double kWriteLeastMbPerS = 20;                   // Below it, commits are slower than embedding on two cores.
 
 void ExamineCpu(std::vector<Finding>& findings) {
@@ -143,6 +146,36 @@ void ExamineCache(const Config& config, std::vector<Finding>& findings) {
                       status.ok() ? "answers" : status.message(), status.remedy()});
 }
 
+void ExamineStore(const Config& config, std::vector<Finding>& findings) {
+  Context context;
+  context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kProbeMs);
+  const Result<StoreProbe> probe = ProbeStore(context, config);
+  const std::string uri = UrlForMessages(config.store.uri);
+  if (!probe.ok()) {
+    const Status& status = probe.status();
+    const Health health = status.code() == StatusCode::kNotFound ? Health::kLimited : Health::kMissing;
+    findings.push_back({"store", StrCat(config.store.type, " ", uri), health, status.message(),
+                        status.remedy().empty() ? "start the server, or correct store_conf.kwargs.uri and token_env"
+                                                : status.remedy()});
+    return;
+  }
+  if (probe->server.empty()) return;
+  std::array<char, 32> latency{};
+  std::snprintf(latency.data(), latency.size(), "%.1f", probe->answer_ms);
+  findings.push_back({"store", probe->server, Health::kGood,
+                      StrCat("version ", probe->version, ", answers in ", latency.data(), " ms"), ""});
+  const std::string& name = config.store_server.name;
+  const Status& found = probe->knowledge_base;
+  if (found.ok()) {
+    findings.push_back({"knowledge base", name, Health::kGood,
+                        StrCat(probe->statistics.nodes, " nodes of ", probe->statistics.files, " files"), ""});
+  } else if (found.code() == StatusCode::kNotFound) {
+    findings.push_back({"knowledge base", name, Health::kLimited, "not there yet", "ragtime ingest makes it"});
+  } else {
+    findings.push_back({"knowledge base", name, Health::kMissing, found.message(), found.remedy()});
+  }
+}
+
 void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) {
   if (config.store.uri.empty() || config.store.type != "ragtime") return;
   auto knowledge_base = KnowledgeBase::Open(config, /*must_exist=*/true);
@@ -171,6 +204,7 @@ std::vector<Finding> Examine(const Config& config) {
   ExamineModels(config, findings);
   ExamineServer(config, findings);
   ExamineCache(config, findings);
+  ExamineStore(config, findings);
   ExamineKnowledgeBase(config, findings);
   return findings;
 }

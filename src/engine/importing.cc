@@ -25,7 +25,8 @@ bool IsEmpty(const Config& config) {
 }  // namespace
 
 Result<ImportReport> KnowledgeBase::Import(const std::string& from, const Config& to, const ImportOptions& options) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source, MakeImportSource(options.context, from));
+  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source,
+                           MakeImportSource(options.context, from, options.map));
   RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Embedder> embedder, MakeEmbedder(to));
   std::error_code error;
   const bool existed = std::filesystem::exists(to.store.uri, error);
