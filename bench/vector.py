@@ -78,6 +78,35 @@ def peer_faiss(kind):
     return make
 
 
+def peer_faiss_ivf(kind):
+    """ef is nprobe; as many lists and parts as ours has by itself, and as many rows scored exactly in the end."""
+    def make(vectors, args):
+        import faiss
+        faiss.omp_set_num_threads(args.threads)
+        n, d = vectors.shape
+        coarse = faiss.IndexFlatIP(d)
+        nlist = min(4 * math.isqrt(n), n // 39)
+        if kind == "flat":
+            ivf = faiss.IndexIVFFlat(coarse, d, nlist, faiss.METRIC_INNER_PRODUCT)
+        elif kind == "sq8":
+            ivf = faiss.IndexIVFScalarQuantizer(coarse, d, nlist, faiss.ScalarQuantizer.QT_8bit,
+                                                faiss.METRIC_INNER_PRODUCT)
+        else:
+            ivf = faiss.IndexIVFPQ(coarse, d, nlist, d // 4, 8, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexRefineFlat(ivf) if kind == "pq" else ivf
+        index.train(vectors)
+        index.add(vectors)
+        faiss.omp_set_num_threads(1)
+
+        def search(queries, k, ef):
+            ivf.nprobe = ef
+            if kind == "pq":
+                index.k_factor = 8
+            return index.search(queries, k)[1]
+        return search
+    return make
+
+
 def ids_of(result):
     """Of the numbers and distances that a search of rabitqlib returns."""
     import numpy as np
@@ -107,7 +136,10 @@ def peer_symqg(vectors, args):
 
 MAKERS = {"hnswlib": peer_hnswlib, "usearch-f32": peer_usearch("f32"), "usearch-i8": peer_usearch("i8"),
           "faiss-hnsw": peer_faiss("flat"), "faiss-hnsw-sq8": peer_faiss("sq8"), "rabitq-hnsw": peer_rabitq,
-          "symphonyqg": peer_symqg}
+          "symphonyqg": peer_symqg, "faiss-ivf-flat": peer_faiss_ivf("flat"), "faiss-ivf-sq8": peer_faiss_ivf("sq8"),
+          "faiss-ivf-pq": peer_faiss_ivf("pq")}
+# Of ours, by the side's name; ef is nprobe.
+IVF_TYPES = {"ragtime-ivf-flat": "IVF_FLAT", "ragtime-ivf-sq8": "IVF_SQ8", "ragtime-ivf-pq": "IVF_PQ"}
 
 
 def run_peer(name, args):
@@ -180,7 +212,8 @@ def main():
     parser.add_argument("--ef-construction", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2, help="that build")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--sides", default=",".join(["ragtime"] + PEERS))
+    parser.add_argument("--sides", default=",".join(["ragtime"] + PEERS),
+                        help="also " + ", ".join([*IVF_TYPES, *(side for side in MAKERS if "ivf" in side)]))
     parser.add_argument("--json", help="append every point to this file")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -192,9 +225,10 @@ def main():
     ours = [os.path.join(args.build, "bench", "vector_search"), args.vectors, args.queries, str(args.dimension),
             str(args.rows or 1 << 40), "HNSW", str(args.m), str(args.ef_construction), ",".join(map(str, EFS)),
             str(args.k)]
+    types = {"ragtime": ours} | {side: [*ours[:5], kind, "0", *ours[7:]] for side, kind in IVF_TYPES.items()}
     for _ in range(args.rounds):
         for side in args.sides.split(","):
-            for line in lines_of(ours if side == "ragtime" else [*here, "--peer", side]):
+            for line in lines_of(types.get(side, [*here, "--peer", side])):
                 if "build_s" in line:
                     builds[side] = min(line["build_s"], builds.get(side, math.inf))
                 else:

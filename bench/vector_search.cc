@@ -4,7 +4,8 @@
 // second of one thread, time of the build, bytes. bench/vector.py runs it beside other libraries.
 //
 // vector_search VECTORS QUERIES DIMENSION ROWS TYPE [M EF_CONSTRUCTION EF,EF,... [K [SELECTED_PERCENT]]]
-// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW or FLAT. One line of JSON for each measurement.
+// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. Of IVF_* M is
+// nlist (0: by the rows) and EF nprobe; of PQ, M is m and EF refine_k. One line of JSON for each measurement.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -21,6 +22,7 @@
 #include "base/stopwatch.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
+#include "index/ivf/ivf_index.h"
 #include "index/kernels/coded_rows.h"
 #include "index/kernels/kernels.h"
 
@@ -94,6 +96,13 @@ int Bench(int argc, char** argv) {
   std::unique_ptr<VectorIndexType> index_type;
   if (type == "FLAT") {
     index_type = std::make_unique<FlatIndexType>();
+  } else if (type.starts_with("IVF_")) {
+    const IvfKind kind = type == "IVF_FLAT"  ? IvfKind::kIvfFlat
+                         : type == "IVF_SQ8" ? IvfKind::kIvfSq8
+                                             : IvfKind::kIvfPq;
+    index_type = std::make_unique<IvfIndexType>(kind, IvfParameters{.nlist = argc > 6 ? parameters.m : 0});
+  } else if (type == "PQ") {
+    index_type = std::make_unique<IvfIndexType>(IvfKind::kPq, IvfParameters{.m = argc > 6 ? parameters.m : 0});
   } else {
     index_type = std::make_unique<HnswIndexType>(parameters);
   }
@@ -132,7 +141,8 @@ int Bench(int argc, char** argv) {
     at = end + 1;
     Run best;
     for (int round = 0; round < 3; ++round) {
-      auto run = Measure(**index, queries, k, selection, {.ef = ef}, worst_scores);
+      auto run = Measure(**index, queries, k, selection, {.ef = ef, .nprobe = ef, .refine_k = type == "PQ" ? ef : 0},
+                         worst_scores);
       if (!run.ok()) return Fail(run.status());
       if (round == 0 || run->seconds < best.seconds) best = *run;
     }
@@ -152,7 +162,7 @@ int Bench(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (argc >= 6) return Bench(argc, argv);
   std::fprintf(stderr,
-               "usage: vector_search VECTORS QUERIES DIMENSION ROWS HNSW|FLAT [M EF_CONSTRUCTION EF,EF,... [K "
+               "usage: vector_search VECTORS QUERIES DIMENSION ROWS TYPE [M EF_CONSTRUCTION EF,EF,... [K "
                "[SELECTED_PERCENT]]]\n");
   return 2;
 }

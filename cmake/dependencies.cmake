@@ -39,3 +39,10 @@ set_target_properties(hiredis::hiredis PROPERTIES
   IMPORTED_LOCATION "${RAGTIME_DEPS}/hiredis/lib/libhiredis.a"
   INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/hiredis/include"
   INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto")
+# The k-means of Faiss, compiled by tools/setup.sh, and the OpenMP that it is compiled for.
+add_library(faiss::faiss STATIC IMPORTED)
+set_target_properties(faiss::faiss PROPERTIES
+  IMPORTED_LOCATION "${RAGTIME_DEPS}/faiss/lib/libfaiss.a"
+  INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/faiss/include"
+  INTERFACE_COMPILE_DEFINITIONS FINTEGER=int
+  INTERFACE_LINK_LIBRARIES gomp)

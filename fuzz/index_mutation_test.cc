@@ -21,6 +21,13 @@ TEST(IndexMutation, Hnsw) {
   EXPECT_GT(UseMutations(HnswSeed(), 3000, UseAsHnswIndex), 100);
 }
 
+TEST(IndexMutation, Ivf) {
+  for (const auto& seed : IvfSeeds()) {
+    ASSERT_TRUE(UseAsIvfIndex(seed));
+    EXPECT_GT(UseMutations(seed, 1000, UseAsIvfIndex), 30);
+  }
+}
+
 TEST(IndexMutation, Bm25) {
   ASSERT_TRUE(UseAsBm25Index(Bm25Seed()));
   EXPECT_GT(UseMutations(Bm25Seed(), 10000, UseAsBm25Index), 100);

@@ -65,7 +65,9 @@ enum class Metric { kCosine, kInnerProduct, kL2 };
 
 // What one search may spend where an index trades time for recall. 0: what the index type was made with.
 struct VectorSearchParameters {
-  uint32_t ef = 0;  // HNSW: how many of the nearest rows found so far are kept and followed.
+  uint32_t ef = 0;        // HNSW: how many of the nearest rows found so far are kept and followed.
+  uint32_t nprobe = 0;    // IVF_*: how many lists, the nearest first, are looked into.
+  uint32_t refine_k = 0;  // IVF_PQ, PQ: how many rows are scored exactly for each that is wanted.
   // Rows with a lower score may be left out: there are enough better ones elsewhere.
   float score_min = -std::numeric_limits<float>::infinity();
 };
@@ -76,6 +78,16 @@ struct HnswParameters {
   uint32_t ef_construction = 128;  // How many near rows are kept while the links of a row are looked for.
   uint32_t ef = 96;                // As much for a search, at least. More finds more and takes longer.
   size_t threads = 0;              // That build. 0: one per core.
+};
+
+// How rows are sorted into lists and coded by parts, and how they are searched: IVF_FLAT, IVF_SQ8, IVF_PQ, PQ.
+struct IvfParameters {
+  uint32_t nlist = 0;     // Lists, 1 to 65,536. 0: four times the root of the rows, but at least 39 rows in each.
+  uint32_t nprobe = 64;   // Lists that a search looks into, at least.
+  uint32_t m = 0;         // Parts that a vector is cut into, at most one for each dimension. 0: of 4 dimensions each.
+  uint32_t nbits = 8;     // Of the code of a part: 4 or 8.
+  uint32_t refine_k = 8;  // Rows scored exactly for each that is wanted, where the codes are of parts.
+  size_t threads = 0;     // That build. 0: one per core.
 };
 
 class VectorIndex {

@@ -19,6 +19,7 @@
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
+#include "index/ivf/ivf_index.h"
 #include "index/scalar/columns.h"
 #include "ingest/import/chroma_source.h"
 #include "ingest/import/lazyllm_source.h"
@@ -81,13 +82,24 @@ Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
   return options;
 }
 
+constexpr IvfKind kIvfKinds[] = {IvfKind::kIvfFlat, IvfKind::kIvfSq8, IvfKind::kIvfPq, IvfKind::kPq};
+
 // Of the stores in this process.
 Status CheckIndexType(const Config& config) {
   const std::string& type = config.store.index_type;
   if (type == "AUTO" || type == "FLAT" || type == "HNSW") return Status();
+  for (const IvfKind kind : kIvfKinds) {
+    if (type != IvfIndexType(kind).name()) continue;
+    const uint32_t bits = config.store.ivf.nbits;
+    if (bits == 4 || bits == 8) return Status();
+    return InvalidArgumentError(
+        StrCat("store_conf.kwargs.index_kwargs.params.nbits is ", bits, ", which only Milvus has"),
+        "write nbits: 8, or 4 for codes of half the size");
+  }
   return InvalidArgumentError(
       StrCat("store_conf.kwargs.index_kwargs.index_type is \"", type, "\", an index that only Milvus has"),
-      "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes), or store_conf.type: milvus");
+      "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; or "
+      "store_conf.type: milvus");
 }
 
 IndexSet MakeIndexes(const Config& config) {
@@ -103,6 +115,15 @@ IndexSet MakeIndexes(const Config& config) {
   if (config.store.index_type == "AUTO") {
     indexes.large_vector = hnsw;
     indexes.large_rows = kHnswRowsMin;
+  }
+  IvfParameters ivf_parameters = config.store.ivf;
+  ivf_parameters.threads = config.threads;
+  for (const IvfKind kind : kIvfKinds) {
+    const auto ivf = std::make_shared<IvfIndexType>(kind, ivf_parameters);
+    indexes.readable_vectors.push_back(ivf);
+    if (config.store.index_type != ivf->name()) continue;
+    indexes.large_vector = ivf;
+    indexes.large_rows = ivf->rows_min();
   }
   return indexes;
 }

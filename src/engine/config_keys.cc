@@ -90,13 +90,14 @@ Status SetStoreType(Config& config, const std::string& value, const std::filesys
 }
 
 Status SetIndexType(Config& config, const std::string& value, const std::filesystem::path&) {
-  static constexpr std::array<std::string_view, 8> kKnown = {"AUTO",    "FLAT",   "HNSW",    "IVF_FLAT",
-                                                             "IVF_SQ8", "IVF_PQ", "DISKANN", "AUTOINDEX"};
+  static constexpr std::array<std::string_view, 9> kKnown = {"AUTO",   "FLAT", "HNSW",    "IVF_FLAT", "IVF_SQ8",
+                                                             "IVF_PQ", "PQ",   "DISKANN", "AUTOINDEX"};
   if (std::find(kKnown.begin(), kKnown.end(), value) == kKnown.end() && !value.starts_with("GPU_")) {
     return InvalidArgumentError(
         StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value, "\", an index that is not known"),
-        "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes); of type milvus also IVF_FLAT, "
-        "IVF_SQ8, IVF_PQ, DISKANN, GPU_* or AUTOINDEX");
+        "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; of "
+        "type "
+        "milvus also DISKANN, GPU_* or AUTOINDEX");
   }
   config.store.index_type = value;
   return Status();
@@ -338,10 +339,12 @@ std::vector<ConfigKey> MakeKeys() {
                   }});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE",
-       "AUTO | FLAT | HNSW; of type milvus also IVF_FLAT | IVF_SQ8 | IVF_PQ | DISKANN | GPU_* | AUTOINDEX", "AUTO",
+       "AUTO | FLAT | HNSW | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ; of type milvus also DISKANN | GPU_* | AUTOINDEX", "AUTO",
        "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. AUTO "
-       "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. Another type than before holds "
-       "for new segments, and for all after `ragtime compact`.",
+       "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. IVF_* look into the lists that are "
+       "nearest to the question, *PQ keep codes of a few bits; both make FLAT in segments that are too small "
+       "to learn from: fewer than 39 nodes for each of nlist, or for each value of a code. Another type than before "
+       "holds for new segments, and for all after `ragtime compact`.",
        SetIndexType});
   keys.push_back({"store_conf.kwargs.index_kwargs.params.M", "RAGTIME_HNSW_M", "4 to 128", "16",
                   "HNSW: links of a node; twice as many in the lowest level. For new segments.",
@@ -373,14 +376,40 @@ std::vector<ConfigKey> MakeKeys() {
                       return Status();
                     }});
   };
-  of_server("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "IVF_* of type milvus: lists.", 65536,
-            &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M",
-            "IVF_PQ of type milvus: parts that a vector is cut into.", 65536, &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS",
-            "IVF_PQ of type milvus: bits of the code of a part.", 64, &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE",
-            "IVF_* of type milvus: lists that a search looks into.", 65536, &StoreServerConfig::search_params);
+  // Of the indexes here and of those of a server, which has defaults of its own.
+  const auto of_both = [&keys](const char* name, const char* variable, const char* allowed, const char* standard,
+                               const char* help, uint32_t most, uint32_t IvfParameters::* ours,
+                               std::map<string, string> StoreServerConfig::* to) {
+    const auto number = Number<uint32_t>(name, 1, most, [ours](Config& c) -> uint32_t& { return c.store.ivf.*ours; });
+    keys.push_back({name, variable, allowed, standard, help,
+                    [name, number, to](Config& c, const string& v, const std::filesystem::path& base) -> Status {
+                      RAGTIME_RETURN_IF_ERROR(number(c, v, base));
+                      const std::string_view full = name;
+                      (c.store_server.*to)[string(full.substr(full.rfind('.') + 1))] = v;
+                      return Status();
+                    }});
+  };
+  of_both("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "1 to 65536",
+          "4 times the root of a segment's nodes; of type milvus the server's", "IVF_*: lists. For new segments.",
+          65536, &IvfParameters::nlist, &StoreServerConfig::index_params);
+  of_both("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M", "1 to 65536",
+          "a fourth of the dimension; of type milvus the server's",
+          "IVF_PQ and PQ: parts that a vector is cut into, at most one for each dimension. For new segments.", 65536,
+          &IvfParameters::m, &StoreServerConfig::index_params);
+  of_both("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS", "4 or 8; of type milvus 1 to 64",
+          "8; of type milvus the server's", "IVF_PQ and PQ: bits of the code of a part. For new segments.", 64,
+          &IvfParameters::nbits, &StoreServerConfig::index_params);
+  of_both(
+      "store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE", "1 to 65536",
+      "64; of type milvus the server's",
+      "IVF_*: lists that a search looks into, at least. More finds more and takes longer. May differ from search to "
+      "search.",
+      65536, &IvfParameters::nprobe, &StoreServerConfig::search_params);
+  keys.push_back({"store_conf.kwargs.index_kwargs.params.refine_k", "RAGTIME_REFINE_K", "1 to 65536", "8",
+                  "IVF_PQ and PQ: nodes whose whole vectors are compared in the end, for each that is looked for. May "
+                  "differ from search to search.",
+                  Number<uint32_t>("store_conf.kwargs.index_kwargs.params.refine_k", 1, 65536,
+                                   [](Config& c) -> uint32_t& { return c.store.ivf.refine_k; })});
   of_server("store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST",
             "DISKANN of type milvus: how many near nodes a search keeps.", 65536, &StoreServerConfig::search_params);
   keys.push_back(

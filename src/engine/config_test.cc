@@ -94,6 +94,24 @@ TEST(Config, TakesTheParametersOfAnIndex) {
   EXPECT_EQ(config->store.hnsw.ef, 300u);
 }
 
+TEST(Config, TakesTheParametersOfListsAndCodes) {
+  const auto config = ParseConfig(
+      "store_conf: {kwargs: {index_kwargs: {index_type: IVF_PQ, params: {nlist: 128, m: 48, nbits: 4, nprobe: 12, "
+      "refine_k: 3}}}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.index_type, "IVF_PQ");
+  EXPECT_EQ(config->store.ivf.nlist, 128u);
+  EXPECT_EQ(config->store.ivf.m, 48u);
+  EXPECT_EQ(config->store.ivf.nbits, 4u);
+  EXPECT_EQ(config->store.ivf.nprobe, 12u);
+  EXPECT_EQ(config->store.ivf.refine_k, 3u);
+  // A server gets what was set, and of what it knows.
+  using Parameters = std::map<std::string, std::string>;
+  EXPECT_EQ(config->store_server.index_params, (Parameters{{"m", "48"}, {"nbits", "4"}, {"nlist", "128"}}));
+  EXPECT_EQ(config->store_server.search_params, (Parameters{{"nprobe", "12"}}));
+}
+
 TEST(Config, TakesListsAndMaps) {
   const auto config = ParseConfig(
       "rewrite: {synonyms: {k8s: [kubernetes, kube], 备份: 转储}}\nrerank: {required: [a, b c], excluded: d}", "");

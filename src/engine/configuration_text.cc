@@ -64,6 +64,9 @@ std::string ConfigurationText(const Config& config) {
   json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
   json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
                                     uint64_t{config.store.hnsw.ef}}));
+  const IvfParameters& ivf = config.store.ivf;
+  json.Set("ivf", Json(Json::Array{uint64_t{ivf.nlist}, uint64_t{ivf.nprobe}, uint64_t{ivf.m}, uint64_t{ivf.nbits},
+                                   uint64_t{ivf.refine_k}}));
   Json server(Json::Object{});
   for (const auto* parameters : {&config.store_server.index_params, &config.store_server.search_params}) {
     for (const auto& [name, value] : *parameters) server.Set(name, value);

@@ -28,6 +28,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"store_conf.kwargs.index_kwargs.params.m", "8"},
     {"store_conf.kwargs.index_kwargs.params.nbits", "8"},
     {"store_conf.kwargs.index_kwargs.params.nprobe", "8"},
+    {"store_conf.kwargs.index_kwargs.params.refine_k", "4"},
     {"store_conf.kwargs.index_kwargs.params.search_list", "8"},
     {"store_conf.kwargs.consistency_level", "Bounded"},
     {"search.bm25.k1", "2"},

@@ -348,6 +348,36 @@ TEST_F(EmbeddedStoreTest, TheVectorIndexOfASegmentMayBeAnyThatIsKnown) {
   model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
 }
 
+// Lists and codes are learnt from enough nodes; what is too small for that is scanned.
+TEST_F(EmbeddedStoreTest, ListsAreMadeFromEnoughNodesOn) {
+  StoreModel model(Metric::kCosine);
+  const auto ivf = std::make_shared<IvfIndexType>(
+      IvfKind::kIvfPq, IvfParameters{.nlist = 4, .nprobe = 4, .nbits = 4, .refine_k = 1000, .threads = 1});
+  IndexSet indexes = RealIndexes();
+  indexes.large_vector = ivf;
+  indexes.large_rows = ivf->rows_min();
+  {
+    const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, {.tail_nodes_max = 10}));
+    ASSERT_OK(store->BeginWrite(0));
+    for (const auto& [first, count] : {std::pair(0, 20), std::pair(20, 200), std::pair(0, 5)}) {
+      const WriteBatch batch = Documents(first, count);
+      model.Apply(batch, Value(store->Commit({}, batch)));
+    }
+    const auto rows = StatisticsOf(*store).vector_index_rows;
+    EXPECT_EQ(rows.at("IVF_PQ"), 800u);
+    EXPECT_GE(rows.at("FLAT"), 80u);
+    model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  }
+  IndexSet flat = RealIndexes();
+  const auto unknown = Value(EmbeddedStore::Open({.uri = kb().string()}, flat, false));
+  const auto refused =
+      Value(unknown->OpenSnapshot())->SearchVector({}, {.vector = std::vector<float>(kDimension, 1.0f)});
+  EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
+  flat.readable_vectors = {ivf};
+  const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, flat, false));
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
 // A walk over a graph, of deleted nodes too: the nearest live nodes are nearly all found.
 TEST_F(EmbeddedStoreTest, AGraphIsExactAboutDeletions) {
   IndexSet indexes = RealIndexes();
