@@ -194,8 +194,9 @@ class Store {
 struct StoreConfig {
   std::string type = "ragtime";     // "ragtime" | "map"
   std::string uri;                  // The directory of type "ragtime".
-  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW"
+  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW" | "DISKANN"
   HnswParameters hnsw;
+  DiskannParameters diskann;     // Its graph is made as `hnsw` says.
   std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
 };

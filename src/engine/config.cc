@@ -188,7 +188,7 @@ store_conf:                       # spelled as LazyLLM does
   type: ragtime                   # ragtime (embedded, on disk) | map (in memory)
   kwargs:
     uri: ./kb                     # the knowledge base; --kb
-    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW
+    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW | DISKANN
 
 # catalog:                        # the table of files in a database too, for other programs
 #   uri: postgresql://user@host/database    # or mysql://user@host/database

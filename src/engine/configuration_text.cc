@@ -64,6 +64,8 @@ std::string ConfigurationText(const Config& config) {
   json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
   json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
                                     uint64_t{config.store.hnsw.ef}}));
+  json.Set("diskann",
+           Json(Json::Array{uint64_t{config.store.diskann.search_list}, uint64_t{config.store.diskann.beamwidth}}));
   Json server(Json::Object{});
   for (const auto* parameters : {&config.store_server.index_params, &config.store_server.search_params}) {
     for (const auto& [name, value] : *parameters) server.Set(name, value);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/scalar/columns.h"
@@ -86,6 +87,8 @@ inline std::vector<StoreBackend> StoreBackends() {
   // Keeps so many rows that it finds all.
   IndexSet hnsw = RealIndexes();
   hnsw.vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 5000});
+  IndexSet diskann = RealIndexes();
+  diskann.vector = std::make_shared<DiskannIndexType>(HnswParameters{}, DiskannParameters{.search_list = 5000});
   IndexSet naive = NaiveIndexes();
   naive.fields = std::make_shared<ColumnsType>();
   return {
@@ -106,6 +109,7 @@ inline std::vector<StoreBackend> StoreBackends() {
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
       EmbeddedBackend("EmbeddedHnsw", hnsw, {}),
+      EmbeddedBackend("EmbeddedDiskann", diskann, {}),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),
       RemoteBackend("Remote", {}, true),
       RemoteBackend("RemoteSmall", {.log_commits_max = 3, .log_bytes_max = 2000, .row_bytes_max = 300}, false),
