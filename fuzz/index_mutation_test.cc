@@ -28,6 +28,11 @@ TEST(IndexMutation, Ivf) {
   }
 }
 
+TEST(IndexMutation, Diskann) {
+  ASSERT_TRUE(UseAsDiskannIndex(DiskannSeed()));
+  EXPECT_GT(UseMutations(DiskannSeed(), 3000, UseAsDiskannIndex), 100);
+}
+
 TEST(IndexMutation, Bm25) {
   ASSERT_TRUE(UseAsBm25Index(Bm25Seed()));
   EXPECT_GT(UseMutations(Bm25Seed(), 10000, UseAsBm25Index), 100);

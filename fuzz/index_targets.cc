@@ -10,6 +10,8 @@
 #include "base/hash.h"
 #include "index/bm25/bm25_format.h"
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_format.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_format.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_format.h"
@@ -217,6 +219,28 @@ bool UseAsIvfIndex(std::span<const std::byte> bytes) {
   return opened;
 }
 
+bool UseAsDiskannIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<DiskannHeader>(bytes, [](const DiskannHeader& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(DiskannHeader, header_hash)));
+  });
+  bool opened = false;
+  const uint64_t excluded[] = {0x5555};
+  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+    auto index = DiskannIndexType().Open(copy, Vectors(), metric);
+    if (!index.ok()) continue;
+    opened = true;
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
+        // With so few kept the graph is walked, not scanned.
+        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
+        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
+        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
+      }
+    }
+  }
+  return opened;
+}
+
 bool UseAsBm25Index(std::span<const std::byte> bytes) {
   const auto copy = WithRightHash<Bm25Header>(bytes, Bm25HeaderHash);
   auto index = Bm25IndexType().Open(copy);
@@ -322,6 +346,10 @@ std::vector<std::vector<std::byte>> IvfSeeds() {
     seeds.push_back(*IvfIndexType(kind, parameters).Build({}, IvfVectors(), metric));
   }
   return seeds;
+}
+
+std::vector<std::byte> DiskannSeed() {
+  return *DiskannIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
 }
 
 std::vector<std::byte> ColumnsSeed() {

@@ -194,9 +194,10 @@ class Store {
 struct StoreConfig {
   std::string type = "ragtime";     // "ragtime" | "map"
   std::string uri;                  // The directory of type "ragtime".
-  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW" | "IVF_FLAT" | "IVF_SQ8" | "IVF_PQ" | "PQ"
+  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW" | "IVF_FLAT" | "IVF_SQ8" | "IVF_PQ" | "PQ" | "DISKANN"
   HnswParameters hnsw;
   IvfParameters ivf;
+  DiskannParameters diskann;     // Its graph is made as `hnsw` says.
   std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
 };

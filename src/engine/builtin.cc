@@ -17,6 +17,7 @@
 #include "engine/recorded.h"
 #include "engine/store_address.h"
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_index.h"
@@ -87,7 +88,7 @@ constexpr IvfKind kIvfKinds[] = {IvfKind::kIvfFlat, IvfKind::kIvfSq8, IvfKind::k
 // Of the stores in this process.
 Status CheckIndexType(const Config& config) {
   const std::string& type = config.store.index_type;
-  if (type == "AUTO" || type == "FLAT" || type == "HNSW") return Status();
+  if (type == "AUTO" || type == "FLAT" || type == "HNSW" || type == "DISKANN") return Status();
   for (const IvfKind kind : kIvfKinds) {
     if (type != IvfIndexType(kind).name()) continue;
     const uint32_t bits = config.store.ivf.nbits;
@@ -98,8 +99,8 @@ Status CheckIndexType(const Config& config) {
   }
   return InvalidArgumentError(
       StrCat("store_conf.kwargs.index_kwargs.index_type is \"", type, "\", an index that only Milvus has"),
-      "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; or "
-      "store_conf.type: milvus");
+      "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), DISKANN (a graph on disk, for little "
+      "memory), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; or store_conf.type: milvus");
 }
 
 IndexSet MakeIndexes(const Config& config) {
@@ -107,11 +108,13 @@ IndexSet MakeIndexes(const Config& config) {
   parameters.threads = config.threads;
   const auto flat = std::make_shared<FlatIndexType>();
   const auto hnsw = std::make_shared<HnswIndexType>(parameters);
+  const auto diskann = std::make_shared<DiskannIndexType>(parameters, config.store.diskann);
   IndexSet indexes{.vector = flat,
                    .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
                    .fields = std::make_shared<ColumnsType>(),
-                   .readable_vectors = {flat, hnsw}};
+                   .readable_vectors = {flat, hnsw, diskann}};
   if (config.store.index_type == "HNSW") indexes.vector = hnsw;
+  if (config.store.index_type == "DISKANN") indexes.vector = diskann;
   if (config.store.index_type == "AUTO") {
     indexes.large_vector = hnsw;
     indexes.large_rows = kHnswRowsMin;

@@ -95,9 +95,8 @@ Status SetIndexType(Config& config, const std::string& value, const std::filesys
   if (std::find(kKnown.begin(), kKnown.end(), value) == kKnown.end() && !value.starts_with("GPU_")) {
     return InvalidArgumentError(
         StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value, "\", an index that is not known"),
-        "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; of "
-        "type "
-        "milvus also DISKANN, GPU_* or AUTOINDEX");
+        "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), DISKANN (a graph on disk, for little "
+        "memory), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; of type milvus also GPU_* or AUTOINDEX");
   }
   config.store.index_type = value;
   return Status();
@@ -339,20 +338,21 @@ std::vector<ConfigKey> MakeKeys() {
                   }});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE",
-       "AUTO | FLAT | HNSW | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ; of type milvus also DISKANN | GPU_* | AUTOINDEX", "AUTO",
-       "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. AUTO "
+       "AUTO | FLAT | HNSW | DISKANN | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ; of type milvus also GPU_* | AUTOINDEX", "AUTO",
+       "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. DISKANN is the "
+       "same graph read from disk, for vectors that memory does not hold. AUTO "
        "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. IVF_* look into the lists that are "
        "nearest to the question, *PQ keep codes of a few bits; both make FLAT in segments that are too small "
        "to learn from: fewer than 39 nodes for each of nlist, or for each value of a code. Another type than before "
        "holds for new segments, and for all after `ragtime compact`.",
        SetIndexType});
   keys.push_back({"store_conf.kwargs.index_kwargs.params.M", "RAGTIME_HNSW_M", "4 to 128", "16",
-                  "HNSW: links of a node; twice as many in the lowest level. For new segments.",
+                  "HNSW, DISKANN: links of a node; twice as many in the lowest level. For new segments.",
                   Number<uint32_t>("store_conf.kwargs.index_kwargs.params.M", 4, 128,
                                    [](Config& c) -> uint32_t& { return c.store.hnsw.m; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.efConstruction", "RAGTIME_HNSW_EF_CONSTRUCTION", "4 to 4096", "128",
-       "HNSW: how many near nodes are kept while a node is linked. More finds more and takes longer to build. "
+       "HNSW, DISKANN: how many near nodes are kept while a node is linked. More finds more and takes longer to build. "
        "For new segments.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.efConstruction", 4, 4096,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef_construction; })});
@@ -410,8 +410,29 @@ std::vector<ConfigKey> MakeKeys() {
                   "differ from search to search.",
                   Number<uint32_t>("store_conf.kwargs.index_kwargs.params.refine_k", 1, 65536,
                                    [](Config& c) -> uint32_t& { return c.store.ivf.refine_k; })});
-  of_server("store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST",
-            "DISKANN of type milvus: how many near nodes a search keeps.", 65536, &StoreServerConfig::search_params);
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST", "1 to 65536", "100",
+       "DISKANN: how many near nodes a search keeps, at least twice as many as it looks for. More finds more and "
+       "reads more. Of type milvus the server's own default holds.",
+       [](Config& c, const string& v, const std::filesystem::path& base) -> Status {
+         static const auto set =
+             Number<uint32_t>("store_conf.kwargs.index_kwargs.params.search_list", 1, 65536,
+                              [](Config& config) -> uint32_t& { return config.store.diskann.search_list; });
+         RAGTIME_RETURN_IF_ERROR(set(c, v, base));
+         c.store_server.search_params["search_list"] = v;
+         return Status();
+       }});
+  keys.push_back({"store_conf.kwargs.index_kwargs.params.beamwidth", "RAGTIME_DISKANN_BEAMWIDTH", "1 to 64", "8",
+                  "DISKANN: how many reads of a search are on their way at once.",
+                  Number<uint32_t>("store_conf.kwargs.index_kwargs.params.beamwidth", 1, 64,
+                                   [](Config& c) -> uint32_t& { return c.store.diskann.beamwidth; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.memory_bytes_max", "RAGTIME_DISKANN_MEMORY_BYTES_MAX",
+       "bytes, 0 to 1099511627776", "0",
+       "DISKANN: the memory of all its segments together; 0: an eighth of their vectors. Short codes and upper "
+       "levels always take theirs; what is left holds what was read.",
+       Number<uint64_t>("store_conf.kwargs.index_kwargs.params.memory_bytes_max", 0, 1099511627776,
+                        [](Config& c) -> uint64_t& { return c.store.diskann.memory_bytes_max; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.metric_type", "RAGTIME_METRIC_TYPE", "COSINE | IP | L2", "COSINE",
        "What near means. Recorded at the first ingestion.",

@@ -112,6 +112,19 @@ TEST(Config, TakesTheParametersOfListsAndCodes) {
   EXPECT_EQ(config->store_server.search_params, (Parameters{{"nprobe", "12"}}));
 }
 
+TEST(Config, TakesTheParametersOfDiskann) {
+  const auto config = ParseConfig(
+      "store_conf: {kwargs: {index_kwargs: {index_type: DISKANN, params: {search_list: 150, beamwidth: 4, "
+      "memory_bytes_max: 200000000}}}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.index_type, "DISKANN");
+  EXPECT_EQ(config->store.diskann.search_list, 150u);
+  EXPECT_EQ(config->store.diskann.beamwidth, 4u);
+  EXPECT_EQ(config->store.diskann.memory_bytes_max, 200000000u);
+  EXPECT_EQ(config->store_server.search_params.at("search_list"), "150");
+}
+
 TEST(Config, TakesListsAndMaps) {
   const auto config = ParseConfig(
       "rewrite: {synonyms: {k8s: [kubernetes, kube], 备份: 转储}}\nrerank: {required: [a, b c], excluded: d}", "");

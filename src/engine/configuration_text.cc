@@ -67,6 +67,8 @@ std::string ConfigurationText(const Config& config) {
   const IvfParameters& ivf = config.store.ivf;
   json.Set("ivf", Json(Json::Array{uint64_t{ivf.nlist}, uint64_t{ivf.nprobe}, uint64_t{ivf.m}, uint64_t{ivf.nbits},
                                    uint64_t{ivf.refine_k}}));
+  json.Set("diskann",
+           Json(Json::Array{uint64_t{config.store.diskann.search_list}, uint64_t{config.store.diskann.beamwidth}}));
   Json server(Json::Object{});
   for (const auto* parameters : {&config.store_server.index_params, &config.store_server.search_params}) {
     for (const auto& [name, value] : *parameters) server.Set(name, value);

@@ -23,14 +23,18 @@ std::string_view NameOf(const SectionEntry& entry) {
 
 Result<std::shared_ptr<const Segment>> Segment::OpenFile(const std::filesystem::path& path, uint64_t segment_id,
                                                          Metric metric, const IndexSet& indexes) {
-  RAGTIME_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-  return OpenMapped(std::move(file), path.string(), segment_id, metric, indexes);
+  RAGTIME_ASSIGN_OR_RETURN(OpenedFile opened, OpenedFile::Open(path));
+  RAGTIME_ASSIGN_OR_RETURN(MappedFile file, opened.Map());
+  return OpenMapped(std::move(file), std::make_shared<const OpenedFile>(std::move(opened)), path.string(), segment_id,
+                    metric, indexes);
 }
 
-Result<std::shared_ptr<const Segment>> Segment::OpenMapped(MappedFile file, std::string name, uint64_t segment_id,
-                                                           Metric metric, const IndexSet& indexes) {
+Result<std::shared_ptr<const Segment>> Segment::OpenMapped(MappedFile file, std::shared_ptr<const OpenedFile> opened,
+                                                           std::string name, uint64_t segment_id, Metric metric,
+                                                           const IndexSet& indexes) {
   std::shared_ptr<Segment> segment(new Segment(std::move(name), metric, indexes));
   segment->file_ = std::move(file);
+  segment->opened_ = std::move(opened);
   segment->bytes_ = segment->file_.bytes();
   RAGTIME_RETURN_IF_ERROR(segment->Parse(segment_id));
   return std::shared_ptr<const Segment>(std::move(segment));
@@ -268,7 +272,13 @@ Status Segment::OpenVectorIndex() const {
   RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version()));
   const VectorMatrix matrix{
       .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
-  auto index = type.Open(BytesOf(*entry), matrix, metric_);
+  IndexFile where{.path = name_, .index_offset = entry->offset};
+  if (opened_ != nullptr) {
+    where.descriptor = opened_->descriptor();
+    where.vectors_offset = static_cast<uint64_t>(vectors_.data() - bytes_.data());
+  }
+  auto index = where.descriptor < 0 ? type.Open(BytesOf(*entry), matrix, metric_)
+                                    : type.OpenInFile(BytesOf(*entry), matrix, metric_, where);
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   vector_index_.value = *std::move(index);
   return Status();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_index.h"
@@ -94,6 +95,8 @@ inline std::vector<StoreBackend> StoreBackends() {
         kind, IvfParameters{.nlist = 4, .nprobe = 4, .nbits = 4, .refine_k = 5000, .threads = 1});
     return indexes;
   };
+  IndexSet diskann = RealIndexes();
+  diskann.vector = std::make_shared<DiskannIndexType>(HnswParameters{}, DiskannParameters{.search_list = 5000});
   IndexSet naive = NaiveIndexes();
   naive.fields = std::make_shared<ColumnsType>();
   return {
@@ -118,6 +121,7 @@ inline std::vector<StoreBackend> StoreBackends() {
       EmbeddedBackend("EmbeddedIvfSq8", lists(IvfKind::kIvfSq8), {}),
       EmbeddedBackend("EmbeddedIvfPq", lists(IvfKind::kIvfPq), {}),
       EmbeddedBackend("EmbeddedPq", lists(IvfKind::kPq), {}),
+      EmbeddedBackend("EmbeddedDiskann", diskann, {}),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),
       RemoteBackend("Remote", {}, true),
       RemoteBackend("RemoteSmall", {.log_commits_max = 3, .log_bytes_max = 2000, .row_bytes_max = 300}, false),
