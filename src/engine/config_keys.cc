@@ -352,7 +352,7 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536", "96",
        "HNSW: how many near nodes a search keeps, at least as many as it looks for. More finds more and takes "
-       "longer. May differ from search to search.",
+       "longer. May differ from search to search; where nothing sets it, `ragtime tune` chooses.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
   const auto of_server = [&keys](const char* name, const char* variable, const char* help, int64_t most,
