@@ -359,23 +359,9 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536", "96",
        "HNSW: how many near nodes a search keeps, at least as many as it looks for. More finds more and takes "
-       "longer. May differ from search to search.",
+       "longer. May differ from search to search; where nothing sets it, `ragtime tune` chooses.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
-  const auto of_server = [&keys](const char* name, const char* variable, const char* help, int64_t most,
-                                 std::map<string, string> StoreServerConfig::* to) {
-    keys.push_back({name, variable, most == 64 ? "1 to 64" : "1 to 65536", "the server's", help,
-                    [name, most, to](Config& c, const string& v, const std::filesystem::path&) -> Status {
-                      int64_t number = 0;
-                      const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), number);
-                      if (error != std::errc() || end != v.data() + v.size() || number < 1 || number > most) {
-                        return WrongValue(name, v, StrCat("a whole number from 1 to ", most));
-                      }
-                      const std::string_view full = name;
-                      (c.store_server.*to)[string(full.substr(full.rfind('.') + 1))] = v;
-                      return Status();
-                    }});
-  };
   // Of the indexes here and of those of a server, which has defaults of its own.
   const auto of_both = [&keys](const char* name, const char* variable, const char* allowed, const char* standard,
                                const char* help, uint32_t most, uint32_t IvfParameters::* ours,

@@ -29,6 +29,9 @@ struct Recorded {
   std::map<std::string, std::string> ToSettings() const;
 };
 
+// The key of what a search keeps of a graph, which `ragtime tune` chooses where nothing sets it.
+inline constexpr char kEfKey[] = "store_conf.kwargs.index_kwargs.params.ef";
+
 // What ToSettings has of `groups`.
 std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroupConfig>& groups);
 

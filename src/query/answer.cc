@@ -59,6 +59,7 @@ Status Find(Asking& asking) {
                     .rewriter = context.rewriter,
                     .embedder_status = context.embedder_status,
                     .chooser = context.chooser,
+                    .parameters = context.parameters,
                     .context = asking.request.context};
   options.fusion = context.fusion;
   options.window = context.window;

@@ -50,6 +50,7 @@ struct AnswerContext {
   FusionConfig fusion;
   WindowConfig window;
   std::shared_ptr<Generator> chooser;  // For routes by the language model; may be null.
+  VectorSearchParameters parameters;   // Of vector routes.
   Filter filter;                       // What a passage must match.
   const Rewriter* rewriter = nullptr;
   const Reranker* reranker = nullptr;

@@ -74,6 +74,7 @@ struct RecallState {
   std::shared_ptr<Embedder> embedder;
   Status embedder_status;
   std::shared_ptr<Generator> chooser;
+  VectorSearchParameters parameters;
   Context context;
   RewrittenQuery query;
   size_t depth = 0;
@@ -108,6 +109,7 @@ RouteOutcome AskRoute(RecallState& state, const RouteSpec& spec) {
                                               .filter = state.filter,
                                               .vector = vector,
                                               .generator = state.chooser.get(),
+                                              .parameters = state.parameters,
                                               .depth = spec.depth > 0 ? spec.depth : state.depth});
   outcome.status = hits.status();
   if (!hits.ok()) return outcome;
@@ -241,6 +243,7 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
   if (request.route != Route::kKeyword) state->embedder = std::move(embedder);
   state->embedder_status = request.embedder_status;
   state->chooser = request.chooser;
+  state->parameters = request.parameters;
   state->context = request.context;
   state->query = recalled.query;
   state->depth = RecallDepth(request.top_k);

@@ -50,6 +50,7 @@ struct RecallRequest {
   const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
   Status embedder_status;              // Why there is no embedder, where one is wanted and could not be had.
   std::shared_ptr<Generator> chooser;  // For routes by RouteKind::kModel; may be null.
+  VectorSearchParameters parameters;   // Of routes by RouteKind::kVector.
   Context context;
 };
 

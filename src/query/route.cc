@@ -23,10 +23,12 @@ void SortHits(std::vector<Hit>& hits) {
 }
 
 Result<std::vector<Hit>> SearchByVector(const RouteSpec& spec, const RouteQuery& query) {
-  RAGTIME_ASSIGN_OR_RETURN(
-      std::vector<Hit> hits,
-      query.snapshot.SearchVector(
-          query.context, {.vector = query.vector, .limit = query.depth, .group = spec.group, .filter = query.filter}));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<Hit> hits,
+                           query.snapshot.SearchVector(query.context, {.vector = query.vector,
+                                                                       .limit = query.depth,
+                                                                       .group = spec.group,
+                                                                       .filter = query.filter,
+                                                                       .parameters = query.parameters}));
   if (spec.shown != spec.stored) {
     for (Hit& hit : hits) hit.score = static_cast<float>(ConvertScore(hit.score, spec.stored, spec.shown));
   }
