@@ -24,7 +24,6 @@
 #include "query/answer.h"
 #include "query/answer/replay.h"
 #include "query/conversation.h"
-#include "query/rerank/keyword_filter.h"
 #include "query/rewrite/synonyms.h"
 #include "query/search.h"
 #include "query/similar_questions.h"
@@ -66,6 +65,12 @@ void WarnOfMirror(const Store& store, std::vector<Warning>& warnings) {
                       {},
                       StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ", status.remedy(),
                              "; it is made up by the next write")});
+}
+
+void WarnOfEmbedder(const Embedder* embedder, std::vector<Warning>& warnings) {
+  const Status status = embedder != nullptr ? embedder->condition() : Status();
+  if (status.ok()) return;
+  warnings.push_back({"embedder", std::nullopt, StrCat(status.message(), "; ", status.remedy())});
 }
 
 Status CheckPaths(const std::vector<fs::path>& paths) {
@@ -381,6 +386,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator_;
   }
 
+  // Null where the configuration wants none.
+  Result<std::shared_ptr<Reranker>> GetReranker() {
+    std::lock_guard lock(mutex_);
+    if (!reranker_) {
+      RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Reranker> reranker, MakeReranker(config_));
+      reranker_ = std::move(reranker);
+    }
+    return reranker_;
+  }
+
   Result<RoutePlan> Plan() const {
     std::lock_guard lock(mutex_);
     const std::vector<NodeGroupConfig> none;
@@ -401,8 +416,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
     RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
-    const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
-    const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
     SearchOptions options;
     options.recall = {.question = question,
                       .top_k = top_k,
@@ -417,8 +431,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .context = context};
     options.fusion = config_.fusion;
     options.window = config_.search.window;
-    options.reranker = filtered ? &filter : nullptr;
-    return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
+    options.reranker = reranker.get();
+    Result<Searched> searched = SearchNodes(options, snapshot, embedder.embedder, pool_);
+    if (searched.ok()) WarnOfEmbedder(embedder.embedder.get(), searched->result.warnings);
+    return searched;
   }
 
   // Recalls, packs and answers. `question` gets what similar questions are known by.
@@ -463,6 +479,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
   std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
   std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
+  std::shared_ptr<Reranker> reranker_;         // Guarded by mutex_.
   ThreadPool pool_;  // Last, so that its destructor ends late routes before what they use goes.
 };
 
@@ -541,7 +558,10 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     made = NodeGroups(groups, std::move(making));
   }
   Result<IngestReport> report = IngestPaths(request, *store, embedder, made, readers, pool_, options);
-  if (report.ok()) WarnOfMirror(*store, report->warnings);
+  if (report.ok()) {
+    WarnOfMirror(*store, report->warnings);
+    WarnOfEmbedder(&embedder, report->warnings);
+  }
   // Also where it failed later on: the settings say what the first commit put there.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> now, ReadRecorded(*store));
   std::lock_guard lock(mutex_);
@@ -573,7 +593,7 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
   const Route route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   SearchOptions options;
   options.recall = {.question = request.query,
                     .top_k = request.top_k.value_or(config_.search.top_k),
@@ -587,7 +607,7 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
                     .chooser = Chooser(plan),
                     .context = request.context};
   options.fusion = config_.fusion;
-  options.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  options.reranker = reranker.get();
   Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
   if (report.ok()) report->file = file->file_path;
   return report;
@@ -651,7 +671,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
                                               const Conversation& conversation, const std::optional<KeptResults>& kept,
                                               AnsweredQuestion& question) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   AnswerContext context;
   context.snapshot = std::move(snapshot);
   context.standalone_question = StandaloneQuestion(request.question, conversation);
@@ -685,10 +705,12 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.passages = config_.answer.passages;
   context.context_tokens = config_.llm.context_tokens;
   context.max_tokens = std::min(request.max_tokens.value_or(config_.llm.max_tokens), config_.llm.max_tokens);
+  context.thinking_tokens = config_.llm.thinking_tokens;
   context.metric = metric_;
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
-  context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  context.reranker = reranker.get();
   RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
+  WarnOfEmbedder(context.embedder.get(), answer.warnings);
   if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
   return answer;
 }
