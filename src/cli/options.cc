@@ -21,7 +21,7 @@ Result<Config> ResolveConfig(const Options& options) {
     config.explicit_keys.emplace_back("store_conf.kwargs.uri");
   }
   if (options.model) {
-    const bool is_path = options.model->find('/') != std::string::npos;
+    const bool is_path = config.embed.api == "local" && options.model->find('/') != std::string::npos;
     config.embed.model = is_path ? std::filesystem::absolute(*options.model).string() : *options.model;
     config.explicit_keys.emplace_back("embed.model");
   }

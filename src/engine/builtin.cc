@@ -30,8 +30,13 @@
 #include "model/llama/llama_embedder.h"
 #include "model/llama/llama_generator.h"
 #include "model/local/local_embedder.h"
+#include "model/openai/openai_embedder.h"
 #include "model/openai/openai_generator.h"
+#include "model/openai/openai_reranker.h"
 #include "model/openvino/openvino_encoder.h"
+#include "model/remote_fingerprint.h"
+#include "query/rerank/keyword_filter.h"
+#include "query/rerank/rerank_chain.h"
 #include "store/chroma/chroma_process.h"
 #include "store/chroma/chroma_server.h"
 #include "store/embedded/embedded_store.h"
@@ -272,9 +277,43 @@ Result<std::unique_ptr<ImportSource>> OpenLazyLlmSource(const Context& context, 
   return std::unique_ptr<ImportSource>(std::make_unique<LazyLlmSource>(std::move(segments), std::move(vectors)));
 }
 
+// The vectors of a server's model and those of one in this process are never the same to the last bit.
+Status CheckEmbedApi(const EmbedConfig& embed) {
+  if (embed.fingerprint.empty()) return Status();
+  const bool is_remote = embed.fingerprint.starts_with(kRemoteFingerprint);
+  if (is_remote == (embed.api == "openai")) return Status();
+  if (is_remote) {
+    return FailedPreconditionError(
+        StrCat("the knowledge base was embedded by a server's model, ", embed.model, ", and no server is configured"),
+        "write embed: {api: openai, base_url: ..., model: ...}, or change the model with ragtime reembed");
+  }
+  return FailedPreconditionError(
+      StrCat("the knowledge base was embedded by a model in this process, and embed.api names a server"),
+      "take embed.api out, ingest into another folder with --kb, or change the model with ragtime reembed");
+}
+
+Result<std::unique_ptr<Embedder>> OpenRemoteEmbedder(const EmbedConfig& embed) {
+  RAGTIME_ASSIGN_OR_RETURN(auto embedder, OpenAiEmbedder::Open(Context(), {.base_url = embed.base_url,
+                                                                           .model = embed.model,
+                                                                           .api_key_env = embed.api_key_env,
+                                                                           .query_prefix = embed.query_prefix,
+                                                                           .passage_prefix = embed.passage_prefix,
+                                                                           .base64 = embed.encoding == "base64",
+                                                                           .dimensions = embed.dimensions,
+                                                                           .max_tokens = embed.max_tokens,
+                                                                           .batch = embed.batch,
+                                                                           .parallel = embed.parallel,
+                                                                           .found_threshold = embed.found_threshold,
+                                                                           .fingerprint = embed.fingerprint,
+                                                                           .timeout_ms = embed.timeout_ms}));
+  return std::unique_ptr<Embedder>(std::move(embedder));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
+  RAGTIME_RETURN_IF_ERROR(CheckEmbedApi(config.embed));
+  if (config.embed.api == "openai") return OpenRemoteEmbedder(config.embed);
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.embed.model));
   if (config.embed.backend == "llama" || !IsModelFolder(path)) {
     RAGTIME_ASSIGN_OR_RETURN(LlamaEmbedderOptions options, LlamaOptionsOf(path));
@@ -298,12 +337,15 @@ Status ProbeBatchEncoder(const Config& config) {
 Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   if (config.llm.api == "none") return std::unique_ptr<Generator>();
   if (config.llm.api == "openai") {
-    RAGTIME_ASSIGN_OR_RETURN(auto generator, OpenAiGenerator::Create({.base_url = config.llm.base_url,
-                                                                      .model = config.llm.model,
-                                                                      .api_key_env = config.llm.api_key_env,
-                                                                      .context_tokens = config.llm.context_tokens,
-                                                                      .timeout_ms = config.llm.timeout_ms,
-                                                                      .idle_timeout_ms = config.llm.timeout_ms}));
+    RAGTIME_ASSIGN_OR_RETURN(auto generator,
+                             OpenAiGenerator::Create({.base_url = config.llm.base_url,
+                                                      .model = config.llm.model,
+                                                      .api_key_env = config.llm.api_key_env,
+                                                      .context_tokens = config.llm.context_tokens,
+                                                      .requests_max = config.llm.requests_max,
+                                                      .timeout_ms = config.llm.timeout_ms,
+                                                      .idle_timeout_ms = config.llm.timeout_ms,
+                                                      .template_opens_think = config.llm.template_opens_think}));
     return std::unique_ptr<Generator>(std::move(generator));
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.llm.model));
@@ -323,10 +365,30 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   return std::unique_ptr<Generator>(std::move(generator));
 }
 
-Status ProbeServer(const Config& config) {
+Result<std::unique_ptr<Reranker>> MakeReranker(const Config& config) {
+  const RerankConfig& rerank = config.rerank;
+  std::vector<std::unique_ptr<Reranker>> links;
+  if (!rerank.required.empty() || !rerank.excluded.empty()) {
+    links.push_back(std::make_unique<KeywordFilter>(rerank.required, rerank.excluded));
+  }
+  if (rerank.type == "remote") {
+    RAGTIME_ASSIGN_OR_RETURN(auto remote, OpenAiReranker::Create({.base_url = rerank.base_url,
+                                                                  .model = rerank.model,
+                                                                  .api_key_env = rerank.api_key_env,
+                                                                  .candidates = rerank.candidates,
+                                                                  .max_tokens = rerank.max_tokens,
+                                                                  .timeout_ms = rerank.timeout_ms}));
+    links.push_back(std::move(remote));
+  }
+  if (links.empty()) return std::unique_ptr<Reranker>();
+  if (links.size() == 1) return std::move(links[0]);
+  return std::unique_ptr<Reranker>(std::make_unique<RerankChain>(std::move(links)));
+}
+
+Status ProbeServer(const std::string& base_url) {
   HttpClient client;
   HttpRequest request;
-  request.url = config.llm.base_url + "/models";
+  request.url = base_url + "/models";
   request.total_timeout_ms = 3000;
   const Result<HttpResponse> response = client.Send(Context{}, request);
   return response.ok() ? Status() : response.status();

@@ -16,20 +16,24 @@
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
+#include "ragtime/reranker.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
 namespace ragtime {
 
-// Reads the model's description only; weights are opened when the first text is embedded.
+// Reads the model's description only; weights are opened when the first text is embedded. A server is asked for one
+// vector, unless config.embed.fingerprint is of it. kFailedPrecondition where that is of another kind of model.
 Result<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config);
 // OK where texts are embedded in batches by OpenVINO; else why not. Slow: it loads OpenVINO.
 Status ProbeBatchEncoder(const Config& config);
 
 // Null where the configuration names none (api: none). kNotFound where the model is missing.
 Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config);
-// Whether the server of `api: openai` answers at all.
-Status ProbeServer(const Config& config);
+// Null where the configuration wants none. Reaches for no server.
+Result<std::unique_ptr<Reranker>> MakeReranker(const Config& config);
+// Whether a server that speaks OpenAI's protocol answers at all.
+Status ProbeServer(const std::string& base_url);
 
 // The caches of a configuration; all null where it wants none.
 struct Caches {

@@ -41,7 +41,8 @@ Status SetKey(Config& config, const std::string& name, const std::string& value,
 }
 
 // Keys whose values are lists or maps, in the form that ConfigKey::set takes.
-constexpr std::array<std::string_view, 3> kNestedKeys = {"rewrite.synonyms", "rerank.required", "rerank.excluded"};
+constexpr std::array<std::string_view, 6> kNestedKeys = {"rewrite.synonyms", "rerank.required", "rerank.excluded",
+                                                         "embed.base_url",   "llm.base_url",    "rerank.base_url"};
 
 Result<std::string> Flatten(const std::string& name, const Yaml& value) {
   if (value.is_scalar()) return value.text;
@@ -216,6 +217,11 @@ embed:
   model: multilingual-e5-small    # a name under the models folder, a model folder, or a .gguf file
   backend: auto                   # auto | openvino | llama
   precision: auto                 # auto | bf16 | f32 | int8
+  # Or a server (vLLM, Ollama, llama-server, OpenAI):
+  # api: openai
+  # base_url: http://127.0.0.1:8000/v1    # or a list: the next one answers where one does not
+  # model: BAAI/bge-m3
+  # query_prefix: "query: "       # of models that were trained with it, as passage_prefix
 
 split:
   size: 256                       # tokens of the largest node
@@ -255,6 +261,9 @@ search:
 # rerank:
 #   required: [backup]            # hits must hold these words
 #   excluded: [deprecated]        # and none of these
+#   type: remote                  # a cross-encoder behind /rerank puts hits in order
+#   base_url: http://127.0.0.1:8000/v1
+#   model: BAAI/bge-reranker-v2-m3
 
 answer:
   mode: auto                      # auto | generate | extract (no language model needed)
@@ -264,8 +273,9 @@ llm:
   model: smollm2-135m-instruct    # a name under the models folder or a .gguf file
   # Any server that speaks OpenAI's protocol (vLLM, LMDeploy, LightLLM, Ollama, llama-server, DeepSeek):
   # api: openai
-  # base_url: http://127.0.0.1:8000/v1
+  # base_url: http://127.0.0.1:8000/v1    # or a list: the next one answers where one does not
   # model: qwen3-8b
+  # thinking_tokens: 1024         # how much a reasoning model may think; 0: not at all
   # api_key_env: OPENAI_API_KEY   # the key is read from this environment variable
   context_tokens: 4096
   max_tokens: 256

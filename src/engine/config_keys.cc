@@ -112,8 +112,24 @@ Status SetLlmModel(Config& config, const std::string& value, const std::filesyst
 }
 
 Status SetEmbedModel(Config& config, const std::string& value, const std::filesystem::path& base) {
-  const bool is_path = value.ends_with(".gguf") || value.find('/') != std::string::npos;
-  config.embed.model = is_path ? Resolve(value, base).string() : value;
+  // Names of servers' models have slashes too: BAAI/bge-m3.
+  std::error_code error;
+  const bool is_path = value.ends_with(".gguf") || value.starts_with('.') ||
+                       (value.find('/') != std::string::npos && std::filesystem::exists(Resolve(value, base), error));
+  config.embed.model = is_path && config.embed.api == "local" ? Resolve(value, base).string() : value;
+  return Status();
+}
+
+Status SetThinkingTokens(Config& config, const std::string& value, const std::filesystem::path&) {
+  size_t tokens = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), tokens);
+  if (value == "auto") {
+    config.llm.thinking_tokens.reset();
+  } else if (error == std::errc() && end == value.data() + value.size() && tokens <= 1048576) {
+    config.llm.thinking_tokens = tokens;
+  } else {
+    return WrongValue("llm.thinking_tokens", value, "auto, or a whole number from 0 to 1048576");
+  }
   return Status();
 }
 
@@ -250,6 +266,81 @@ void AddCacheKeys(std::vector<ConfigKey>& keys) {
                                  [](Config& c) -> size_t& { return c.cache.session_bytes; })});
 }
 
+// Of embedding by a server.
+void AddEmbedServerKeys(std::vector<ConfigKey>& keys) {
+  using std::string;
+  keys.push_back({"embed.api", "RAGTIME_EMBED_API", "local | openai", "local",
+                  "local: in this process. openai: a server that speaks OpenAI's /embeddings; the keys below are its.",
+                  Choice<string>("embed.api", {{"local", "local"}, {"openai", "openai"}},
+                                 [](Config& c) -> string& { return c.embed.api; })});
+  keys.push_back({"embed.base_url", "RAGTIME_EMBED_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server. Of a list the first that answers; all must have the same model, which is checked.",
+                  Text([](Config& c) -> string& { return c.embed.base_url; })});
+  keys.push_back({"embed.api_key_env", "RAGTIME_EMBED_API_KEY_ENV", "the name of an environment variable",
+                  "OPENAI_API_KEY", "Where the key of the server is read from.",
+                  Text([](Config& c) -> string& { return c.embed.api_key_env; })});
+  keys.push_back({"embed.query_prefix", "RAGTIME_EMBED_QUERY_PREFIX", "a text", "none",
+                  "What is put in front of a question, as the model was trained: \"query: \" of e5. Recorded.",
+                  Text([](Config& c) -> string& { return c.embed.query_prefix; })});
+  keys.push_back({"embed.passage_prefix", "RAGTIME_EMBED_PASSAGE_PREFIX", "a text", "none",
+                  "The same in front of a passage: \"passage: \" of e5.",
+                  Text([](Config& c) -> string& { return c.embed.passage_prefix; })});
+  keys.push_back({"embed.encoding", "RAGTIME_EMBED_ENCODING", "float | base64", "float",
+                  "How the server sends vectors. base64 is shorter; not every server has it.",
+                  Choice<string>("embed.encoding", {{"float", "float"}, {"base64", "base64"}},
+                                 [](Config& c) -> string& { return c.embed.encoding; })});
+  keys.push_back(
+      {"embed.dimensions", "RAGTIME_EMBED_DIMENSIONS", "0 to 65536", "0",
+       "The dimension to ask for, of a model whose vectors can be cut. 0: all it has.",
+       Number<size_t>("embed.dimensions", 0, 65536, [](Config& c) -> size_t& { return c.embed.dimensions; })});
+  keys.push_back(
+      {"embed.max_tokens", "RAGTIME_EMBED_MAX_TOKENS", "tokens, 64 to 131072", "512",
+       "The longest input, estimated. A longer text is embedded in parts, whose mean is taken.",
+       Number<size_t>("embed.max_tokens", 64, 131072, [](Config& c) -> size_t& { return c.embed.max_tokens; })});
+  keys.push_back({"embed.batch", "RAGTIME_EMBED_BATCH", "1 to 2048", "32", "Texts of one request.",
+                  Number<size_t>("embed.batch", 1, 2048, [](Config& c) -> size_t& { return c.embed.batch; })});
+  keys.push_back({"embed.parallel", "RAGTIME_EMBED_PARALLEL", "1 to 64", "4", "Requests under way at once.",
+                  Number<size_t>("embed.parallel", 1, 64, [](Config& c) -> size_t& { return c.embed.parallel; })});
+  keys.push_back(
+      {"embed.timeout_ms", "RAGTIME_EMBED_TIMEOUT_MS", "milliseconds, 100 to 3600000", "60000",
+       "How long one request may take, its repetitions included.",
+       Number<int64_t>("embed.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.embed.timeout_ms; })});
+  keys.push_back(
+      {"embed.found_threshold", "RAGTIME_EMBED_FOUND_THRESHOLD", "0 to 1", "0",
+       "The cosine below which nothing was found. 0: something always is. A model of this process has its "
+       "own.",
+       Real<float>("embed.found_threshold", 0, 1, [](Config& c) -> float& { return c.embed.found_threshold; })});
+}
+
+// Of reranking by a server.
+void AddRerankServerKeys(std::vector<ConfigKey>& keys) {
+  using std::string;
+  keys.push_back({"rerank.type", "RAGTIME_RERANK_TYPE", "none | remote", "none",
+                  "remote: a cross-encoder behind /rerank (vLLM, llama-server, Jina, Cohere) puts the hits in order.",
+                  Choice<string>("rerank.type", {{"none", "none"}, {"remote", "remote"}, {"openai", "remote"}},
+                                 [](Config& c) -> string& { return c.rerank.type; })});
+  keys.push_back({"rerank.base_url", "RAGTIME_RERANK_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server of type remote. Of a list the first that answers.",
+                  Text([](Config& c) -> string& { return c.rerank.base_url; })});
+  keys.push_back({"rerank.model", "RAGTIME_RERANK_MODEL", "the server's name for it", "none",
+                  "The model of type remote.", Text([](Config& c) -> string& { return c.rerank.model; })});
+  keys.push_back({"rerank.api_key_env", "RAGTIME_RERANK_API_KEY_ENV", "the name of an environment variable",
+                  "OPENAI_API_KEY", "Where the key of the server is read from.",
+                  Text([](Config& c) -> string& { return c.rerank.api_key_env; })});
+  keys.push_back(
+      {"rerank.candidates", "RAGTIME_RERANK_CANDIDATES", "1 to 1000", "50",
+       "How many of the fused hits are scored by type remote; a search returns no others.",
+       Number<size_t>("rerank.candidates", 1, 1000, [](Config& c) -> size_t& { return c.rerank.candidates; })});
+  keys.push_back(
+      {"rerank.max_tokens", "RAGTIME_RERANK_MAX_TOKENS", "tokens, 64 to 131072", "512",
+       "Of question and text together, estimated. Of a longer text the best part counts.",
+       Number<size_t>("rerank.max_tokens", 64, 131072, [](Config& c) -> size_t& { return c.rerank.max_tokens; })});
+  keys.push_back(
+      {"rerank.timeout_ms", "RAGTIME_RERANK_TIMEOUT_MS", "milliseconds, 100 to 3600000", "10000",
+       "How long the server may take. Where it takes longer the fused order stays, with a warning.",
+       Number<int64_t>("rerank.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.rerank.timeout_ms; })});
+}
+
 std::vector<ConfigKey> MakeKeys() {
   using std::string;
   std::vector<ConfigKey> keys;
@@ -276,6 +367,7 @@ std::vector<ConfigKey> MakeKeys() {
                   "What embed_key in a list of store_conf.kwargs.index_kwargs calls this embedding, as in LazyLLM's "
                   "Document(embed={NAME: ...}).",
                   Text([](Config& c) -> string& { return c.embed.key; })});
+  AddEmbedServerKeys(keys);
   keys.push_back({"split.size", "RAGTIME_SPLIT_SIZE", "tokens, 16 to 500", "256",
                   "The largest node, counted by the embedding model. Recorded at the first ingestion.",
                   Number<size_t>("split.size", 16, 500, [](Config& c) -> size_t& { return c.split.size_tokens; })});
@@ -507,6 +599,7 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"rerank.excluded", "RAGTIME_RERANK_EXCLUDED", "a list of words", "none",
                   "Hits that hold one of these words are dropped.",
                   List([](Config& c) -> std::vector<string>& { return c.rerank.excluded; })});
+  AddRerankServerKeys(keys);
   keys.push_back(
       {"answer.mode", "RAGTIME_ANSWER_MODE", "auto | generate | extract", "auto",
        "generate: a language model writes. extract: the best sentences word for word, no model needed. auto: "
@@ -526,7 +619,9 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"llm.model", "RAGTIME_LLM_MODEL",
                   "a name under the models folder, a .gguf file, or the server's name", "smollm2-135m-instruct",
                   "The language model.", SetLlmModel});
-  keys.push_back({"llm.base_url", "RAGTIME_LLM_BASE_URL", "a URL ending in /v1", "none", "The server of `api: openai`.",
+  keys.push_back({"llm.base_url", "RAGTIME_LLM_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server of `api: openai`. Of a list the first that answers; one that failed is passed over for a "
+                  "while.",
                   Text([](Config& c) -> string& { return c.llm.base_url; })});
   keys.push_back({"llm.api_key_env", "RAGTIME_LLM_API_KEY_ENV", "the name of an environment variable", "OPENAI_API_KEY",
                   "Where the key of the server is read from. Keys never stand in the file.",
@@ -569,6 +664,18 @@ std::vector<ConfigKey> MakeKeys() {
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
        Number<int64_t>("llm.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.llm.timeout_ms; })});
+  keys.push_back(
+      {"llm.requests_max", "RAGTIME_LLM_REQUESTS_MAX", "1 to 4096", "32",
+       "Requests that are under way at once at servers of `api: openai`; more wait, client by client in turn.",
+       Number<size_t>("llm.requests_max", 1, 4096, [](Config& c) -> size_t& { return c.llm.requests_max; })});
+  keys.push_back({"llm.thinking_tokens", "RAGTIME_LLM_THINKING_TOKENS", "auto | tokens, 0 to 1048576", "auto",
+                  "How much a reasoning model may think, on top of max_tokens; 0: not at all. auto: thinking is a part "
+                  "of max_tokens, in this process at most half of it. A server is told, but need not know how.",
+                  SetThinkingTokens});
+  keys.push_back({"llm.template_opens_think", "RAGTIME_LLM_TEMPLATE_OPENS_THINK", "true | false", "false",
+                  "Of `api: openai`: the server's chat template writes <think> itself, and the server does not part "
+                  "reasoning from the answer (DeepSeek-R1 without a reasoning parser).",
+                  Switch("llm.template_opens_think", [](Config& c) -> bool& { return c.llm.template_opens_think; })});
   keys.push_back({"server.port", "RAGTIME_SERVER_PORT", "0 to 65535", "8321",
                   "Where `ragtime serve` listens on 127.0.0.1; `--port`. 0: a port that the system chooses.",
                   Number<uint16_t>("server.port", 0, 65535, [](Config& c) -> uint16_t& { return c.server.port; })});

@@ -306,5 +306,27 @@ TEST(Config, TheReferencePageIsTheTable) {
   EXPECT_EQ(*page, ConfigReference()) << "run: ragtime init --reference > docs/reference/config.md";
 }
 
+TEST(Config, ServersOfModels) {
+  const auto config = ParseConfig(
+      "llm: {api: openai, base_url: [http://a/v1, http://b/v1], model: org/m, thinking_tokens: 64}\n"
+      "embed: {model: BAAI/bge-m3, api: openai, base_url: http://c/v1, query_prefix: 'query: ', found_threshold: 0.4}\n"
+      "rerank: {type: openai, base_url: [http://d/v1], model: r}\n",
+      "/base");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->llm.base_url, "http://a/v1,http://b/v1");
+  EXPECT_EQ(config->llm.thinking_tokens, 64u);
+  EXPECT_EQ(config->embed.model, "BAAI/bge-m3");
+  EXPECT_EQ(config->embed.query_prefix, "query: ");
+  EXPECT_FLOAT_EQ(config->embed.found_threshold, 0.4f);
+  EXPECT_EQ(config->rerank.type, "remote");
+  EXPECT_EQ(config->rerank.base_url, "http://d/v1");
+  EXPECT_EQ(ParseConfig("embed: {model: ./m}", "/base")->embed.model, "/base/m");
+  EXPECT_EQ(ParseConfig("llm: {thinking_tokens: auto}", "")->llm.thinking_tokens, std::nullopt);
+  for (const char* wrong : {"llm: {thinking_tokens: much}", "llm: {thinking_tokens: -1}", "embed: {api: grpc}",
+                            "embed: {parallel: 0}", "rerank: {type: local}", "rerank: {base_url: {a: [b, [c]]}}"}) {
+    EXPECT_FALSE(ParseConfig(wrong, "").ok()) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace ragtime

@@ -51,13 +51,16 @@ std::string VersionOfModel(const Config& config) {
 std::string ConfigurationText(const Config& config) {
   Json json(Json::Object{});
   json.Set("version", kVersion);
-  json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision}));
+  json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision, config.embed.api,
+                                     double{config.embed.found_threshold}}));
   json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
   json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
   Json synonyms(Json::Object{});
   for (const auto& [word, others] : config.rewrite.synonyms) synonyms.Set(word, Words(others));
   json.Set("synonyms", std::move(synonyms));
   json.Set("required", Words(config.rerank.required)).Set("excluded", Words(config.rerank.excluded));
+  json.Set("rerank", Json(Json::Array{config.rerank.type, config.rerank.base_url, config.rerank.model,
+                                      uint64_t{config.rerank.candidates}, uint64_t{config.rerank.max_tokens}}));
   json.Set("node_groups", GroupsOf(config.node_groups)).Set("retrievers", RoutesOf(config.retrievers));
   json.Set("fusion", Json(Json::Array{static_cast<int>(config.fusion.type), config.fusion.k,
                                       static_cast<int>(config.fusion.scale), config.fusion.mmr_lambda}));
@@ -77,7 +80,9 @@ std::string ConfigurationText(const Config& config) {
   json.Set("passages", uint64_t{config.answer.passages});
   json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
                                    uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens},
-                                   config.llm.chunk_reuse}));
+                                   config.llm.chunk_reuse,
+                                   config.llm.thinking_tokens ? Json(uint64_t{*config.llm.thinking_tokens}) : Json(),
+                                   config.llm.template_opens_think}));
   return json.Dump();
 }
 

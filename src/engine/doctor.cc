@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include "engine/models.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/http_client.h"
+#include "wire/server_list.h"
 
 namespace ragtime {
 namespace {
@@ -110,7 +112,9 @@ void ExamineDisk(const fs::path& near, std::vector<Finding>& findings) {
 }
 
 void ExamineModels(const Config& config, std::vector<Finding>& findings) {
-  auto embedder = MakeEmbedder(config);
+  Config probed = config;
+  probed.embed.timeout_ms = std::min<int64_t>(config.embed.timeout_ms, 5000);
+  const auto embedder = MakeEmbedder(probed);
   if (embedder.ok()) {
     findings.push_back({"model", config.embed.model, Health::kGood,
                         StrCat("embedder, ", (*embedder)->info().dimension, " dimensions"), ""});
@@ -118,9 +122,11 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
     findings.push_back(
         {"model", config.embed.model, Health::kMissing, embedder.status().message(), embedder.status().remedy()});
   }
-  const Status batch = ProbeBatchEncoder(config);
-  findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
-                      batch.ok() ? "OpenVINO is there" : batch.message(), batch.remedy()});
+  if (config.embed.api == "local") {
+    const Status batch = ProbeBatchEncoder(config);
+    findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
+                        batch.ok() ? "OpenVINO is there" : batch.message(), batch.remedy()});
+  }
   if (config.llm.api != "local") return;
   const auto path = FindModel(config, config.llm.model);
   if (path.ok()) {
@@ -131,11 +137,29 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
   }
 }
 
+// One finding for each address of a list.
+void ExamineServers(const std::string& base_urls, std::string_view key, std::vector<Finding>& findings) {
+  const Result<std::vector<std::string>> urls = ServerList::ParseUrls(base_urls, key);
+  if (!urls.ok()) {
+    findings.push_back({"server", base_urls, Health::kMissing, urls.status().message(), urls.status().remedy()});
+    return;
+  }
+  bool others = false;
+  for (const std::string& url : *urls) {
+    const Status status = ProbeServer(url);
+    // With another one to answer in its place, one that is down is no more than a limit.
+    const Health down = urls->size() > 1 ? Health::kLimited : Health::kMissing;
+    findings.push_back({"server", UrlForMessages(url), status.ok() ? Health::kGood : down,
+                        status.ok() ? "answers" : status.message(), status.remedy()});
+    others = others || status.ok();
+  }
+  if (!others) findings.back().health = Health::kMissing;
+}
+
 void ExamineServer(const Config& config, std::vector<Finding>& findings) {
-  if (config.llm.api != "openai") return;
-  const Status status = ProbeServer(config);
-  findings.push_back({"server", config.llm.base_url, status.ok() ? Health::kGood : Health::kMissing,
-                      status.ok() ? "answers" : status.message(), status.remedy()});
+  if (config.llm.api == "openai") ExamineServers(config.llm.base_url, "llm.base_url", findings);
+  if (config.embed.api == "openai") ExamineServers(config.embed.base_url, "embed.base_url", findings);
+  if (config.rerank.type == "remote") ExamineServers(config.rerank.base_url, "rerank.base_url", findings);
 }
 
 void ExamineCache(const Config& config, std::vector<Finding>& findings) {

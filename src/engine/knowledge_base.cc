@@ -28,7 +28,6 @@
 #include "query/answer.h"
 #include "query/answer/replay.h"
 #include "query/conversation.h"
-#include "query/rerank/keyword_filter.h"
 #include "query/rewrite/synonyms.h"
 #include "query/rewrite/verbatim.h"
 #include "query/search.h"
@@ -75,6 +74,12 @@ void WarnOfMirror(const Store& store, std::vector<Warning>& warnings) {
 
 // How many nodes Tune measures with where it is given no questions.
 constexpr size_t kTuningNodes = 200;
+
+void WarnOfEmbedder(const Embedder* embedder, std::vector<Warning>& warnings) {
+  const Status status = embedder != nullptr ? embedder->condition() : Status();
+  if (status.ok()) return;
+  warnings.push_back({"embedder", std::nullopt, StrCat(status.message(), "; ", status.remedy())});
+}
 
 Status CheckPaths(const std::vector<fs::path>& paths) {
   if (paths.empty()) return InvalidArgumentError("no path to ingest is given", "name folders or files");
@@ -416,6 +421,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator_;
   }
 
+  // Null where the configuration wants none.
+  Result<std::shared_ptr<Reranker>> GetReranker() {
+    std::lock_guard lock(mutex_);
+    if (!reranker_) {
+      RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Reranker> reranker, MakeReranker(config_));
+      reranker_ = std::move(reranker);
+    }
+    return reranker_;
+  }
+
   Result<RoutePlan> Plan() const {
     std::lock_guard lock(mutex_);
     const std::vector<NodeGroupConfig> none;
@@ -436,8 +451,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
     RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
-    const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
-    const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
     SearchOptions options;
     options.recall = {.question = question,
                       .top_k = top_k,
@@ -453,8 +467,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .context = context};
     options.fusion = config_.fusion;
     options.window = config_.search.window;
-    options.reranker = filtered ? &filter : nullptr;
-    return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
+    options.reranker = reranker.get();
+    Result<Searched> searched = SearchNodes(options, snapshot, embedder.embedder, pool_);
+    if (searched.ok()) WarnOfEmbedder(embedder.embedder.get(), searched->result.warnings);
+    return searched;
   }
 
   // Recalls, packs and answers. `question` gets what similar questions are known by.
@@ -500,6 +516,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
   std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
   std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
+  std::shared_ptr<Reranker> reranker_;         // Guarded by mutex_.
   ThreadPool pool_;  // Last, so that its destructor ends late routes before what they use goes.
 };
 
@@ -578,7 +595,10 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     made = NodeGroups(groups, std::move(making));
   }
   Result<IngestReport> report = IngestPaths(request, *store, embedder, made, readers, pool_, options);
-  if (report.ok()) WarnOfMirror(*store, report->warnings);
+  if (report.ok()) {
+    WarnOfMirror(*store, report->warnings);
+    WarnOfEmbedder(&embedder, report->warnings);
+  }
   // Also where it failed later on: the settings say what the first commit put there.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> now, ReadRecorded(*store));
   std::lock_guard lock(mutex_);
@@ -683,7 +703,7 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
   const Route route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   SearchOptions options;
   options.recall = {.question = request.query,
                     .top_k = request.top_k.value_or(config_.search.top_k),
@@ -698,7 +718,7 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
                     .parameters = Parameters(),
                     .context = request.context};
   options.fusion = config_.fusion;
-  options.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  options.reranker = reranker.get();
   Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
   if (report.ok()) report->file = file->file_path;
   return report;
@@ -762,7 +782,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
                                               const Conversation& conversation, const std::optional<KeptResults>& kept,
                                               AnsweredQuestion& question) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   AnswerContext context;
   context.snapshot = std::move(snapshot);
   context.standalone_question = StandaloneQuestion(request.question, conversation);
@@ -797,10 +817,12 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.passages = config_.answer.passages;
   context.context_tokens = config_.llm.context_tokens;
   context.max_tokens = std::min(request.max_tokens.value_or(config_.llm.max_tokens), config_.llm.max_tokens);
+  context.thinking_tokens = config_.llm.thinking_tokens;
   context.metric = metric_;
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
-  context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  context.reranker = reranker.get();
   RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
+  WarnOfEmbedder(context.embedder.get(), answer.warnings);
   if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
   return answer;
 }

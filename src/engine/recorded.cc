@@ -6,6 +6,7 @@
 
 #include "base/str_cat.h"
 #include "engine/retrievers.h"
+#include "model/remote_fingerprint.h"
 #include "wire/yaml.h"
 
 namespace ragtime {
@@ -102,12 +103,13 @@ Status ApplyRecorded(const Recorded& recorded, Config& config) {
     return Conflict("split.overlap", recorded.split_overlap_tokens, config.split.overlap_tokens);
   }
   if (!IsExplicit(config, "node_groups")) config.node_groups = recorded.node_groups;
+  config.embed.fingerprint = recorded.fingerprint;
   config.split = {recorded.split_size_tokens, recorded.split_overlap_tokens};
   return Status();
 }
 
 Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info) {
-  if (info.fingerprint == recorded.fingerprint) return Status();
+  if (FingerprintsAgree(info.fingerprint, recorded.fingerprint)) return Status();
   return FailedPreconditionError(
       StrCat("the knowledge base was embedded by ", recorded.model, " with fingerprint ", recorded.fingerprint,
              ", and the model ", info.model, " here has ", info.fingerprint),

@@ -43,7 +43,8 @@ struct AnswerContext {
   Route route = Route::kHybrid;
   size_t passages = 5;
   size_t context_tokens = 4096;
-  size_t max_tokens = 256;  // Of the answer.
+  size_t max_tokens = 256;                // Of the answer.
+  std::optional<size_t> thinking_tokens;  // As GenerationRequest has it.
   Metric metric = Metric::kCosine;
   std::string group;              // The NodeGroup to look in; "": all.
   std::vector<RouteSpec> routes;  // Empty: "vector" and "keyword".
