@@ -21,7 +21,7 @@ namespace {
 
 using OnWord = std::function<void(std::string_view)>;
 
-enum class CjkWords { kCharactersAndPairs, kPairs };
+enum class CjkWords { kCharactersAndPairs, kPairs, kCharacters };
 
 enum AsciiClass : uint8_t { kOther = 0, kLower = 1, kUpper = 2, kDigit = 4, kUnderscore = 8, kJoiner = 16 };
 
@@ -181,8 +181,9 @@ Stemmer& ThreadStemmer() {
 // Splits one text. Not more than one call at a time.
 class Splitter {
  public:
-  Splitter(CjkWords cjk_words, const OnWord& on_word)
-      : cjk_words_(cjk_words), on_word_(on_word), stemmer_(ThreadStemmer()) {}
+  // With `placed`, words go there with their places, and not to `on_word`.
+  Splitter(CjkWords cjk_words, const OnWord& on_word, std::vector<PlacedWord>* placed = nullptr)
+      : cjk_words_(cjk_words), on_word_(on_word), placed_(placed), stemmer_(ThreadStemmer()) {}
 
   void Split(std::string_view text) {
     while (!text.empty()) {
@@ -299,9 +300,14 @@ class Splitter {
       }
     }
     const std::string_view compound = text.substr(start, end - start);
+    const uint32_t from = place_;
     EmitLevel(compound, 0);
     const size_t suffix = NameSuffixSize(text, end, compound);
-    if (suffix > 0) Emit(FoldCase(text.substr(start, end + suffix - start)));
+    if (suffix > 0) {
+      const size_t whole = placed_count();
+      Emit(FoldCase(text.substr(start, end + suffix - start)));
+      PlaceOver(whole, placed_count(), from);
+    }
     return std::max(i, end + suffix);
   }
 
@@ -343,12 +349,16 @@ class Splitter {
       EmitLevel(compound, level + 1);
       return;
     }
+    const uint32_t from = place_;
+    const size_t whole = placed_count();
     Emit(FoldCase(compound));
+    const size_t parts = placed_count();
     while (!compound.empty()) {
       const size_t cut = std::min(compound.find_first_of(separators), compound.size());
       if (cut > 0) EmitLevel(compound.substr(0, cut), level + 1);
       compound.remove_prefix(std::min(cut + 1, compound.size()));
     }
+    PlaceOver(whole, parts, from);
   }
 
   // A name without separators: whole, and cut at humps and between letters and digits.
@@ -360,10 +370,20 @@ class Splitter {
     for (size_t i = 1; i < name.size() && parts <= kPartsMax; ++i) {
       if (StartsPart(name, i)) starts[parts++] = i;
     }
+    const uint32_t from = place_;
+    const size_t whole = placed_count();
     EmitLeaf(name);
-    if (parts == 1 || parts > kPartsMax) return;
+    if (parts == 1 || parts > kPartsMax) {
+      ++place_;
+      return;
+    }
+    const size_t whole_end = placed_count();
     starts[parts] = name.size();
-    for (size_t p = 0; p < parts; ++p) EmitLeaf(name.substr(starts[p], starts[p + 1] - starts[p]));
+    for (size_t p = 0; p < parts; ++p) {
+      EmitLeaf(name.substr(starts[p], starts[p + 1] - starts[p]));
+      ++place_;
+    }
+    PlaceOver(whole, whole_end, from);
   }
 
   static bool StartsPart(std::string_view name, size_t i) {
@@ -395,17 +415,18 @@ class Splitter {
   void EmitLetters(std::string_view letters) {
     if (letters.size() > kWordSizeMax) {
       Emit(FoldCase(letters));
-      return;
+    } else {
+      char lower[kWordSizeMax];
+      std::transform(letters.begin(), letters.end(), lower, LowerAscii);
+      Emit(stemmer_.Stem({lower, letters.size()}));
     }
-    char lower[kWordSizeMax];
-    std::transform(letters.begin(), letters.end(), lower, LowerAscii);
-    Emit(stemmer_.Stem({lower, letters.size()}));
+    ++place_;
   }
 
   void Emit(std::string_view word) {
     if (word.empty()) return;
     if (word.size() <= kWordSizeMax) {
-      on_word_(word);
+      Give(word);
       return;
     }
     static constexpr char kHexDigits[] = "0123456789abcdef";
@@ -414,7 +435,21 @@ class Splitter {
     cut.push_back('~');
     const uint64_t hash = Hash64(word);
     for (int shift = 60; shift >= 0; shift -= 4) cut.push_back(kHexDigits[hash >> shift & 15]);
-    on_word_(cut);
+    Give(cut);
+  }
+
+  void Give(std::string_view word) {
+    if (placed_ == nullptr) return on_word_(word);
+    placed_->push_back({.word = std::string(word), .from = place_, .to = place_ + 1});
+  }
+
+  size_t placed_count() const { return placed_ == nullptr ? 0 : placed_->size(); }
+  // Of what holds several words, emitted as number `first` up to `last`: it stands over them all.
+  void PlaceOver(size_t first, size_t last, uint32_t from) {
+    for (; first < last; ++first) {
+      (*placed_)[first].from = from;
+      (*placed_)[first].to = place_;
+    }
   }
 
   size_t TakeSpaceless(std::string_view text, size_t start) {
@@ -430,8 +465,10 @@ class Splitter {
         if (characters == 1 && cjk_words_ == CjkWords::kPairs) Emit(text.substr(before, i - before));
         return i + character.size_bytes;
       }
-      if (characters > 0) Emit(text.substr(before, i + character.size_bytes - before));
-      if (cjk_words_ == CjkWords::kCharactersAndPairs) Emit(text.substr(i, character.size_bytes));
+      const bool pairs = cjk_words_ != CjkWords::kCharacters;
+      if (characters > 0 && pairs) Emit(text.substr(before, i + character.size_bytes - before));
+      if (cjk_words_ != CjkWords::kPairs) Emit(text.substr(i, character.size_bytes));
+      ++place_;
       before = i;
       i += character.size_bytes;
       ++characters;
@@ -442,6 +479,8 @@ class Splitter {
 
   const CjkWords cjk_words_;
   const OnWord& on_word_;
+  std::vector<PlacedWord>* const placed_;
+  uint32_t place_ = 0;  // Where the next word starts.
   Stemmer& stemmer_;
 };
 
@@ -462,6 +501,17 @@ std::vector<std::string> QueryWords(std::string_view question) {
   std::vector<std::string> words;
   const OnWord on_word = [&words](std::string_view word) { words.emplace_back(word); };
   Splitter(CjkWords::kPairs, on_word).Split(question);
+  return words;
+}
+
+std::vector<PlacedWord> PlaceWords(std::string_view text) {
+  std::vector<PlacedWord> words;
+  words.reserve(text.size() / 5);
+  const OnWord unused;
+  Splitter(CjkWords::kCharacters, unused, &words).Split(text);
+  const auto before = [](const PlacedWord& a, const PlacedWord& b) { return a.from < b.from; };
+  // A name with signs (a1++) comes behind its parts.
+  if (!std::is_sorted(words.begin(), words.end(), before)) std::stable_sort(words.begin(), words.end(), before);
   return words;
 }
 

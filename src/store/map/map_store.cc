@@ -155,7 +155,7 @@ class MapSnapshot : public Snapshot {
     std::unordered_map<uint32_t, double> scores;
     const std::shared_lock lock(state_->mutex);
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<RowWords> wanted, RowsOf(query.filter));
-    std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query.text));
+    std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query));
     if (terms.empty()) terms = CountTerms(WiderQueryTerms(query.text));
     for (const WeightedTerm& term : terms) {
       RAGTIME_RETURN_IF_ERROR(context.Check());
@@ -171,8 +171,14 @@ class MapSnapshot : public Snapshot {
       }
     }
     std::vector<Hit> hits;
+    const std::vector<Phrase> phrases = QueryPhrases(query);
     for (const auto& [row, score] : scores) {
-      hits.push_back({state_->rows[row].node.node.id, static_cast<float>(score)});
+      const Node& node = state_->rows[row].node.node;
+      if (!phrases.empty()) {
+        RAGTIME_RETURN_IF_ERROR(context.Check());
+        if (!HoldsPhrases(node.text, phrases)) continue;
+      }
+      hits.push_back({node.id, static_cast<float>(score)});
     }
     KeepBest(hits, query.limit);
     return hits;
