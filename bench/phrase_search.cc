@@ -10,13 +10,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
-#include "engine/builtin.h"
+#include "index/bm25/bm25_index.h"
+#include "index/flat/flat_index.h"
+#include "index/scalar/columns.h"
+#include "store/embedded/embedded_store.h"
 #include "text/words.h"
 
 namespace ragtime {
@@ -42,9 +46,11 @@ double Percentile(std::vector<double> times, double share) {
 }
 
 Status Run(const char* folder, size_t questions) {
-  Config config;
-  config.store.uri = folder;
-  RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeStore(config, /*create=*/false));
+  // No vectors are looked at, so that any type of index will do for them.
+  const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
+                         .keyword = std::make_shared<Bm25IndexType>(),
+                         .fields = std::make_shared<ColumnsType>()};
+  RAGTIME_ASSIGN_OR_RETURN(const auto store, EmbeddedStore::Open({.uri = folder}, indexes, /*create=*/false));
   RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
   std::vector<NodeId> ids;
   RAGTIME_RETURN_IF_ERROR(snapshot->VisitNodes(Context{}, Filter(), [&ids](const NodeRow& row) {

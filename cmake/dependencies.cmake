@@ -39,3 +39,5 @@ set_target_properties(hiredis::hiredis PROPERTIES
   IMPORTED_LOCATION "${RAGTIME_DEPS}/hiredis/lib/libhiredis.a"
   INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/hiredis/include"
   INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto")
+add_library(cppjieba::cppjieba INTERFACE IMPORTED)  # Headers only.
+set_target_properties(cppjieba::cppjieba PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/cppjieba/include")

@@ -13,7 +13,10 @@ from typing import NamedTuple
 import zipfile
 
 LOCK = pathlib.Path(__file__).resolve().parent / "deps.lock"
-PYPI_USES = {"fetch", "compile", "protocol", "client", "convert", "model", "bench"}
+USES = {
+    "pypi": {"fetch", "compile", "protocol", "client", "convert", "model", "bench"},
+    "npm": {"words"},
+}
 DEBIAN_USES = {"build", "dev"}
 
 
@@ -22,7 +25,7 @@ class LockError(Exception):
 
 
 class Package(NamedTuple):
-    """A line "pypi" of the lock file."""
+    """A line "pypi" or "npm" of the lock file."""
 
     name: str
     version: str
@@ -30,6 +33,7 @@ class Package(NamedTuple):
     sha256: str
     uses: frozenset
     line: str
+    kind: str
 
 
 def read_lock(text):
@@ -39,18 +43,18 @@ def read_lock(text):
         words = line.split("#")[0].split()
         if not words:
             continue
-        if words[0] == "pypi" and len(words) == 6:
+        if words[0] in USES and len(words) == 6:
             uses = frozenset(words[5].split(","))
             if not re.fullmatch(r"[0-9a-f]{64}", words[4]):
                 raise LockError(f"deps.lock line {number}: not a SHA-256 in lower case hex: {words[4]}")
-            if not uses <= PYPI_USES:
+            if not uses <= USES[words[0]]:
                 raise LockError(f"deps.lock line {number}: unknown use: {words[5]}")
-            packages.append(Package(*words[1:5], uses, " ".join(words)))
+            packages.append(Package(*words[1:5], uses, " ".join(words), words[0]))
         elif words[0] == "debian" and len(words) == 4 and words[3] in DEBIAN_USES:
             debian.append(tuple(words[1:]))
         else:
             raise LockError(
-                f"deps.lock line {number}: neither 'pypi NAME VERSION FILE SHA256 USE' nor "
+                f"deps.lock line {number}: neither 'pypi|npm NAME VERSION FILE SHA256 USE' nor "
                 f"'debian PACKAGE VERSION USE': {line}"
             )
     return packages, debian
@@ -126,9 +130,10 @@ def main(arguments):
             for package, version, use in debian:
                 if use in uses:
                     print(package, version)
-        case ["pypi", *uses]:
+        case [("pypi" | "npm") as kind, *uses]:
             for package in select(packages, uses):
-                print(package.name, package.version, package.file, package.sha256)
+                if package.kind == kind:
+                    print(package.name, package.version, package.file, package.sha256)
         case ["verify", *paths]:
             for path in paths:
                 verify(packages, path)
@@ -146,7 +151,7 @@ def main(arguments):
             unpack_openvino(wheel, folder)
         case _:
             print(
-                "usage: deps.py debian USE... | pypi USE... | verify FILE... | key USE,... SALT... | "
+                "usage: deps.py debian USE... | pypi USE... | npm USE... | verify FILE... | key USE,... SALT... | "
                 "unpack-openvino WHEEL FOLDER",
                 file=sys.stderr,
             )

@@ -95,6 +95,12 @@ struct RerankConfig {
   std::vector<std::string> excluded;  // A hit must hold none of these words.
 };
 
+// How the texts are cut into the words of the keyword index.
+struct WordsConfig {
+  std::string chinese = "bigrams";  // bigrams | jieba
+  std::string user_dictionary;      // Of jieba: a file with more words. "": none.
+};
+
 // Of `ragtime serve`.
 struct ServerConfig {
   uint16_t port = 8321;      // 0: one that the system chooses.
@@ -138,6 +144,7 @@ struct Config {
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;
+  WordsConfig words;
   RewriteConfig rewrite;
   RerankConfig rerank;
   ServerConfig server;

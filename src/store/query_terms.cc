@@ -22,15 +22,15 @@ std::vector<WeightedTerm> Count(std::vector<std::string> words) {
 
 }  // namespace
 
-std::vector<WeightedTerm> QueryTerms(const KeywordQuery& query) {
-  if (!query.phrases) return Count(QueryWords(query.text));
+std::vector<WeightedTerm> QueryTerms(const KeywordQuery& query, const ChineseDictionary* dictionary) {
+  if (!query.phrases) return Count(QueryWords(query.text, dictionary));
   const QuotedText parts = SplitQuotes(query.text);
   std::vector<std::string> words;
   const auto add = [&words](std::vector<std::string> more) {
     words.insert(words.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   };
-  for (const std::string_view loose : parts.loose) add(QueryWords(loose));
-  for (const std::string_view quoted : parts.quoted) add(SplitWords(quoted));
+  for (const std::string_view loose : parts.loose) add(QueryWords(loose, dictionary));
+  for (const std::string_view quoted : parts.quoted) add(SplitWords(quoted, dictionary));
   return Count(std::move(words));
 }
 

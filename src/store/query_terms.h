@@ -10,13 +10,14 @@
 
 #include "ragtime/index.h"
 #include "ragtime/store.h"
+#include "text/chinese_dictionary.h"
 #include "text/phrases.h"
 
 namespace ragtime {
 
-// Of Chinese, Japanese, Korean and Thai the pairs of characters; of phrases the single characters too, so that every
-// node that holds a phrase holds one of its terms.
-std::vector<WeightedTerm> QueryTerms(const KeywordQuery& query);
+// Of Chinese, Japanese, Korean and Thai the pairs of characters, or the words of a dictionary (may be null); of phrases
+// the single characters too, so that every node that holds a phrase holds one of its terms.
+std::vector<WeightedTerm> QueryTerms(const KeywordQuery& query, const ChineseDictionary* dictionary);
 // Single characters too: for a question none of whose QueryTerms occurs anywhere.
 std::vector<WeightedTerm> WiderQueryTerms(std::string_view question);
 // What a node must hold: none where the question has no quotes, or query.phrases is not set.

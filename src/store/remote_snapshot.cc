@@ -315,7 +315,7 @@ Status RemoteSnapshot::SearchWords(const Context& context, const View& view, con
     std::erase_if(terms, [](const WeightedTerm& term) { return term.nodes == 0; });
     return terms;
   };
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, count(QueryTerms(query)));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, count(QueryTerms(query, core_->words().chinese())));
   if (terms.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(terms, count(WiderQueryTerms(query.text)));
   }

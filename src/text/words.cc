@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/hash.h"
+#include "text/chinese_dictionary.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -182,8 +183,9 @@ Stemmer& ThreadStemmer() {
 class Splitter {
  public:
   // With `placed`, words go there with their places, and not to `on_word`.
-  Splitter(CjkWords cjk_words, const OnWord& on_word, std::vector<PlacedWord>* placed = nullptr)
-      : cjk_words_(cjk_words), on_word_(on_word), placed_(placed), stemmer_(ThreadStemmer()) {}
+  Splitter(CjkWords cjk_words, const OnWord& on_word, const ChineseDictionary* dictionary = nullptr,
+           std::vector<PlacedWord>* placed = nullptr)
+      : cjk_words_(cjk_words), on_word_(on_word), dictionary_(dictionary), placed_(placed), stemmer_(ThreadStemmer()) {}
 
   void Split(std::string_view text) {
     while (!text.empty()) {
@@ -453,6 +455,45 @@ class Splitter {
   }
 
   size_t TakeSpaceless(std::string_view text, size_t start) {
+    if (dictionary_ == nullptr) return TakeCharacters(text, start);
+    size_t end = start;
+    size_t characters = 0;
+    while (end < text.size()) {
+      const DecodedCharacter character = DecodeUtf8(text, end);
+      if (!character.valid || !IsHan(character.code_point)) break;
+      end += character.size_bytes;
+      ++characters;
+    }
+    const bool all_han = end == text.size() || !IsSpaceless(DecodeUtf8(text, end).code_point);
+    if (!all_han || characters < 2) return TakeCharacters(text, start);
+    if (cjk_words_ == CjkWords::kPairs) {
+      TakeWordsOfQuestion(text.substr(start, end - start), characters);
+      return end;
+    }
+    const size_t next = TakeCharacters(text, start);
+    dictionary_->FindWords(text.substr(start, end - start), [&](size_t first, size_t size_bytes, size_t count) {
+      if (count > 2) Emit(text.substr(start + first, size_bytes));
+    });
+    return next;
+  }
+
+  // The words of a run of Han, and the pairs that lie within one.
+  void TakeWordsOfQuestion(std::string_view run, size_t characters) {
+    std::vector<size_t> starts;
+    for (size_t i = 0; i < run.size(); i += DecodeUtf8(run, i).size_bytes) starts.push_back(i);
+    starts.push_back(run.size());
+    std::vector<bool> together(characters);  // Whether a word holds this character and the next one.
+    dictionary_->FindWords(run, [&](size_t first, size_t size_bytes, size_t count) {
+      if (count != 2) Emit(run.substr(first, size_bytes));
+      const auto at = static_cast<size_t>(std::lower_bound(starts.begin(), starts.end(), first) - starts.begin());
+      for (size_t i = at; i + 1 < at + count; ++i) together[i] = true;
+    });
+    for (size_t i = 0; i + 1 < characters; ++i) {
+      if (together[i]) Emit(run.substr(starts[i], starts[i + 2] - starts[i]));
+    }
+  }
+
+  size_t TakeCharacters(std::string_view text, size_t start) {
     size_t before = start;  // The character before the one at i; none if equal to `here`.
     size_t i = start;
     size_t characters = 0;
@@ -479,6 +520,7 @@ class Splitter {
 
   const CjkWords cjk_words_;
   const OnWord& on_word_;
+  const ChineseDictionary* const dictionary_;
   std::vector<PlacedWord>* const placed_;
   uint32_t place_ = 0;  // Where the next word starts.
   Stemmer& stemmer_;
@@ -487,28 +529,40 @@ class Splitter {
 }  // namespace
 
 void SplitWords(std::string_view text, const std::function<void(std::string_view word)>& on_word) {
-  Splitter(CjkWords::kCharactersAndPairs, on_word).Split(text);
+  SplitWords(text, nullptr, on_word);
 }
 
-std::vector<std::string> SplitWords(std::string_view text) {
+std::vector<std::string> SplitWords(std::string_view text) { return SplitWords(text, nullptr); }
+
+void SplitWords(std::string_view text, const ChineseDictionary* dictionary, const OnWord& on_word) {
+  Splitter(CjkWords::kCharactersAndPairs, on_word, dictionary).Split(text);
+}
+
+std::vector<std::string> SplitWords(std::string_view text, const ChineseDictionary* dictionary) {
   std::vector<std::string> words;
   words.reserve(text.size() / 5);
-  SplitWords(text, [&words](std::string_view word) { words.emplace_back(word); });
+  SplitWords(text, dictionary, [&words](std::string_view word) { words.emplace_back(word); });
   return words;
 }
 
-std::vector<std::string> QueryWords(std::string_view question) {
+std::vector<std::string> QueryWords(std::string_view question) { return QueryWords(question, nullptr); }
+
+std::vector<std::string> QueryWords(std::string_view question, const ChineseDictionary* dictionary) {
   std::vector<std::string> words;
   const OnWord on_word = [&words](std::string_view word) { words.emplace_back(word); };
-  Splitter(CjkWords::kPairs, on_word).Split(question);
+  Splitter(CjkWords::kPairs, on_word, dictionary).Split(question);
   return words;
+}
+
+uint32_t WordsVersion(const ChineseDictionary* dictionary) {
+  return dictionary == nullptr ? kWordsVersion : dictionary->version();
 }
 
 std::vector<PlacedWord> PlaceWords(std::string_view text) {
   std::vector<PlacedWord> words;
   words.reserve(text.size() / 5);
   const OnWord unused;
-  Splitter(CjkWords::kCharacters, unused, &words).Split(text);
+  Splitter(CjkWords::kCharacters, unused, nullptr, &words).Split(text);
   const auto before = [](const PlacedWord& a, const PlacedWord& b) { return a.from < b.from; };
   // A name with signs (a1++) comes behind its parts.
   if (!std::is_sorted(words.begin(), words.end(), before)) std::stable_sort(words.begin(), words.end(), before);

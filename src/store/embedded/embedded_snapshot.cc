@@ -288,7 +288,8 @@ Result<std::vector<WeightedTerm>> EmbeddedSnapshot::CountTerms(const Context& co
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context, const KeywordQuery& query) const {
   RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<Hit> hits;
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, CountTerms(context, QueryTerms(query)));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms,
+                           CountTerms(context, QueryTerms(query, source_->indexes.chinese.get())));
   if (terms.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(terms, CountTerms(context, WiderQueryTerms(query.text)));
   }
