@@ -47,3 +47,5 @@ set_target_properties(faiss::faiss PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/faiss/include"
   INTERFACE_COMPILE_DEFINITIONS FINTEGER=int
   INTERFACE_LINK_LIBRARIES gomp)
+add_library(cppjieba::cppjieba INTERFACE IMPORTED)  # Headers only.
+set_target_properties(cppjieba::cppjieba PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/cppjieba/include")

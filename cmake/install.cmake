@@ -4,6 +4,7 @@
 #   lib/ragtime/              what is loaded at run time: our OpenVINO, Milvus and Faiss modules, OpenVINO, its oneTBB and hwloc
 #   include/ragtime/          the public headers, which need nothing but the standard library
 #   share/ragtime/models/     the models (RAGTIME_INSTALL_MODELS)
+#   share/ragtime/jieba/      the dictionary of words.chinese: jieba
 #   share/doc/ragtime/        NOTICE and the licences
 # Debian's own libraries are not copied: NOTICE names them, and the target machine installs them.
 include_guard()
@@ -61,6 +62,8 @@ install(DIRECTORY "${RAGTIME_DEPS}/openvino/licenses/" DESTINATION share/doc/rag
 install(DIRECTORY "${RAGTIME_DEPS}/llama/licenses/" DESTINATION share/doc/ragtime/licenses/llama.cpp OPTIONAL)
 install(DIRECTORY "${RAGTIME_DEPS}/hiredis/licenses/" DESTINATION share/doc/ragtime/licenses/hiredis OPTIONAL)
 install(DIRECTORY "${RAGTIME_DEPS}/faiss/licenses/" DESTINATION share/doc/ragtime/licenses/faiss OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/cppjieba/licenses/" DESTINATION share/doc/ragtime/licenses/cppjieba OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/cppjieba/dict/" DESTINATION share/ragtime/jieba)
 
 set(ragtime_config_folder lib/cmake/ragtime)
 install(EXPORT ragtimeTargets NAMESPACE ragtime:: DESTINATION ${ragtime_config_folder})

@@ -19,6 +19,7 @@ LOCK = pathlib.Path(__file__).resolve().parent / "deps.lock"
 USES = {
     "pypi": {"fetch", "compile", "protocol", "client", "convert", "model", "bench"},
     "crate": {"index"},
+    "npm": {"words"},
 }
 CRATES = "crates.io"  # The registry; where it keeps files says its index.
 DEBIAN_USES = {"build", "dev"}
@@ -29,7 +30,7 @@ class LockError(Exception):
 
 
 class Package(NamedTuple):
-    """A line "pypi" or "crate" of the lock file."""
+    """A line "pypi", "crate" or "npm" of the lock file."""
 
     name: str
     version: str
@@ -58,7 +59,7 @@ def read_lock(text):
             debian.append(tuple(words[1:]))
         else:
             raise LockError(
-                f"deps.lock line {number}: neither 'pypi|crate NAME VERSION FILE SHA256 USE' nor "
+                f"deps.lock line {number}: neither 'pypi|crate|npm NAME VERSION FILE SHA256 USE' nor "
                 f"'debian PACKAGE VERSION USE': {line}"
             )
     return packages, debian
@@ -154,7 +155,7 @@ def main(arguments):
             for package, version, use in debian:
                 if use in uses:
                     print(package, version)
-        case [("pypi" | "crate") as kind, *uses]:
+        case [("pypi" | "crate" | "npm") as kind, *uses]:
             for package in select(packages, uses):
                 if package.kind == kind:
                     print(package.name, package.version, package.file, package.sha256)
@@ -177,8 +178,8 @@ def main(arguments):
             unpack_openvino(wheel, folder)
         case _:
             print(
-                "usage: deps.py debian USE... | pypi USE... | crate USE... | fetch-crate NAME FOLDER | verify FILE... | "
-                "key USE,... SALT... | unpack-openvino WHEEL FOLDER",
+                "usage: deps.py debian USE... | pypi USE... | crate USE... | npm USE... | fetch-crate NAME FOLDER | "
+                "verify FILE... | key USE,... SALT... | unpack-openvino WHEEL FOLDER",
                 file=sys.stderr,
             )
             return 2

@@ -129,6 +129,9 @@ debian_missing() {
       sed -n 's/^installed //p' | head -n 1)
     if [[ -z $installed ]] || ! dpkg --compare-versions "$installed" ge "$least"; then echo "$package"; fi
   done <"$root/tools/deps.lock"
+  # An npm from elsewhere than Debian is as good, and none is needed for what was downloaded.
+  if ! command -v npm >/dev/null &&
+    [[ ! -e $cache/downloads/$(awk '$1 == "npm" {print $4}' "$root/tools/deps.lock") ]]; then echo npm; fi
 }
 
 find_python() {
@@ -154,6 +157,7 @@ find_folders() {
     "$python" "$root/tools/deps.py" key client "$root/tools/compile_hiredis.sh" -)
   faiss_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
     "$python" "$root/tools/deps.py" key index "$root/tools/compile_faiss.sh" "$root/tools/faiss" -)
+  jieba_key=$("$python" "$root/tools/deps.py" key words "$root/tools/unpack_jieba.sh")
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
@@ -162,6 +166,7 @@ find_folders() {
   milvus_done=$deps/milvus_proto/$milvus_key.done  # Inside, so that it goes with what another version replaces.
   clients_done=$deps/hiredis/$clients_key.done  # Inside, so that it goes with what another version replaces.
   faiss_done=$deps/faiss/$faiss_key.done
+  jieba_done=$deps/cppjieba/$jieba_key.done
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -252,6 +257,27 @@ download_crate() {  # USE
   done < <("$python" "$root/tools/deps.py" crate "$@")
 }
 
+# Packages of npm's registry, by npm, which knows its registry. Nothing of them is run.
+download_npm() {  # USE...
+  local name version file sha256 temporary=$cache/downloads/.tmp
+  while read -r name version file sha256; do
+    if [[ -f $cache/downloads/$file ]] &&
+      "$python" "$root/tools/deps.py" verify "$cache/downloads/$file" 2>>"$log"; then continue; fi
+    echo "      $file"
+    rm -rf "$temporary"
+    mkdir -p "$temporary"
+    run_logged npm pack --silent --ignore-scripts --pack-destination "$temporary" "$name@$version" ||
+      fail "$name $version could not be downloaded" \
+        "check the network and npm's registry (npm config get registry);
+  or get $file (SHA-256 $sha256)
+  elsewhere and put it into $cache/downloads"
+    "$python" "$root/tools/deps.py" verify "$temporary/$file" 2>>"$log" ||
+      fail "the registry gave another file than $file" "use a registry that serves the published files unchanged"
+    mv "$temporary/$file" "$cache/downloads/$file"
+    rm -rf "$temporary"
+  done < <("$python" "$root/tools/deps.py" npm "$@")
+}
+
 pip_install() {  # USE...: into the virtual environment, from the verified downloads only
   local name version file sha256 files=()
   while read -r name version file sha256; do files+=("$cache/downloads/$file"); done \
@@ -275,6 +301,7 @@ fetch() {
   if [[ ! -e $milvus_done ]]; then uses+=(protocol); fi
   if [[ ! -e $clients_done ]]; then uses+=(client); fi
   if [[ ! -e $faiss_done ]]; then uses+=(index); fi
+  if [[ ! -e $jieba_done ]]; then uses+=(words); fi
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -291,6 +318,7 @@ fetch() {
   fi
   download "${uses[@]}"
   if [[ ! -e $faiss_done ]]; then download_crate index; fi
+  download_npm "${uses[@]}"
   end_step
 }
 
@@ -374,6 +402,21 @@ compile_faiss() {
   rm -rf "$deps/faiss"
   mv "$temporary" "$deps/faiss"
   rm -rf "$cache/work/faiss-$faiss_key"
+  end_step
+}
+
+# The headers of cppjieba and its dictionary: nothing to compile.
+unpack_jieba() {
+  if [[ -e $jieba_done ]]; then return; fi
+  local package temporary=$deps/.tmp-cppjieba
+  package=$cache/downloads/$("$python" "$root/tools/deps.py" npm words | awk '$1 == "nodejieba" {print $3}')
+  begin_step 4 "Unpacking cppjieba" "some seconds"
+  new_log cppjieba
+  run_logged bash "$root/tools/unpack_jieba.sh" "$package" "$temporary" ||
+    fail "cppjieba could not be unpacked" "remove $package"
+  touch "$temporary/$jieba_key.done"
+  rm -rf "$deps/cppjieba"
+  mv "$temporary" "$deps/cppjieba"
   end_step
 }
 
@@ -499,7 +542,8 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $milvus_done && -e $clients_done && -e $faiss_done ]]; then
+  if ((minutes_max[4] + minutes_max[5] == 0)) &&
+    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]]; then
     minutes_max[2]=0
   fi
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
@@ -519,7 +563,7 @@ check_disk() {
 
 if ((print_env)); then
   find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] &&
-    [[ -e $milvus_done && -e $clients_done && -e $faiss_done ]] || {
+    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -544,6 +588,7 @@ unpack_and_compile
 compile_milvus
 compile_clients
 compile_faiss
+unpack_jieba
 convert_models
 install_servers
 exec 9>&-

@@ -123,6 +123,12 @@ struct RerankConfig {
   int64_t timeout_ms = 10000;
 };
 
+// How the texts are cut into the words of the keyword index.
+struct WordsConfig {
+  std::string chinese = "bigrams";  // bigrams | jieba
+  std::string user_dictionary;      // Of jieba: a file with more words. "": none.
+};
+
 // Of `ragtime serve`.
 struct ServerConfig {
   uint16_t port = 8321;      // 0: one that the system chooses.
@@ -166,6 +172,7 @@ struct Config {
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;
+  WordsConfig words;
   RewriteConfig rewrite;
   RerankConfig rerank;
   ServerConfig server;

@@ -174,6 +174,8 @@ class KeywordIndex {
 
   // Rows that hold the term and are not in `excluded`.
   virtual Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const = 0;
+  // Sets the bits of the rows that hold the term; `rows` has one for each row of the index.
+  virtual Status MarkRows(std::string_view term, std::span<uint64_t> rows) const = 0;
   // Tokens of one row.
   virtual Result<uint32_t> Length(uint32_t row) const = 0;
   // At most `limit` rows of `selection` that hold at least one term, best first, equal scores by ascending row.

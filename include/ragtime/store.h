@@ -54,6 +54,9 @@ struct KeywordQuery {
   size_t limit = 10;
   std::string group;  // "": all groups.
   Filter filter;      // On the fields of NodeFields. Words are counted over all nodes all the same.
+  // What stands in quotes in `text` ("...", “...”, 「...」) is a condition: its words must follow one another. Else
+  // quotes only separate words.
+  bool phrases = true;
 };
 
 // One file with all its nodes.

@@ -44,6 +44,7 @@
 #include "store/milvus/milvus.h"
 #include "store/mirrored_store.h"
 #include "store/remote_store.h"
+#include "text/jieba/jieba_dictionary.h"
 #include "text/tokenizer.h"
 #include "wire/http_client.h"
 #include "wire/json.h"
@@ -108,7 +109,7 @@ Status CheckIndexType(const Config& config) {
       "memory), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; or store_conf.type: milvus");
 }
 
-IndexSet MakeIndexes(const Config& config) {
+Result<IndexSet> MakeIndexes(const Config& config) {
   HnswParameters parameters = config.store.hnsw;
   parameters.threads = config.threads;
   const auto flat = std::make_shared<FlatIndexType>();
@@ -118,6 +119,13 @@ IndexSet MakeIndexes(const Config& config) {
                    .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
                    .fields = std::make_shared<ColumnsType>(),
                    .readable_vectors = {flat, hnsw, diskann}};
+  if (config.words.chinese == "jieba") {
+    RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path folder, FindJieba());
+    RAGTIME_ASSIGN_OR_RETURN(indexes.chinese, JiebaDictionary::Open(folder, config.words.user_dictionary));
+  } else if (!config.words.user_dictionary.empty()) {
+    return InvalidArgumentError("words.user_dictionary is set, and words.chinese is bigrams, which has no dictionary",
+                                "set words.chinese: jieba, or take words.user_dictionary out");
+  }
   if (config.store.index_type == "HNSW") indexes.vector = hnsw;
   if (config.store.index_type == "DISKANN") indexes.vector = diskann;
   if (config.store.index_type == "AUTO") {
@@ -159,13 +167,14 @@ Result<std::unique_ptr<Store>> MakeRemoteStore(const Context& context, const Con
   // What AUTO means to the server.
   const std::string automatic = config.store.type == "chroma" ? "FLAT" : "AUTOINDEX";
   const StoreServerConfig& remote = config.store_server;
+  RAGTIME_ASSIGN_OR_RETURN(IndexSet indexes, MakeIndexes(config));
   RemoteStoreOptions options{.server = std::move(server),
                              .name = remote.name,
                              .metric = config.store.metric,
                              .index_type = config.store.index_type == "AUTO" ? automatic : config.store.index_type,
                              .index_params = remote.index_params,
                              .search_params = remote.search_params,
-                             .indexes = MakeIndexes(config),
+                             .indexes = std::move(indexes),
                              .state_folder = remote.state.empty() ? CacheFolder() / "stores" : remote.state};
   if (options.index_type == "HNSW") {
     options.index_params["M"] = StrCat(config.store.hnsw.m);
@@ -434,14 +443,14 @@ Status ProbeCache(const Config& config) {
 }
 
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
-  const IndexSet indexes = MakeIndexes(config);
+  RAGTIME_ASSIGN_OR_RETURN(const IndexSet indexes, MakeIndexes(config));
   if (config.store.type == "map") {
     RAGTIME_RETURN_IF_ERROR(CheckIndexType(config));
     if (!config.catalog.uri.empty()) {
       return InvalidArgumentError("catalog.uri is set, and a store of type map has no mirror",
                                   "take it out, or use store_conf.type ragtime");
     }
-    RAGTIME_ASSIGN_OR_RETURN(auto map, MapStore::Open(config.store, indexes.fields, create));
+    RAGTIME_ASSIGN_OR_RETURN(auto map, MapStore::Open(config.store, indexes.fields, create, indexes.chinese));
     return std::unique_ptr<Store>(std::move(map));
   }
   if (config.store.uri.empty()) {
@@ -516,7 +525,8 @@ Result<StoreStatistics> RestoreStore(const Config& config, const std::filesystem
     return InvalidArgumentError(StrCat("a store of type ", config.store.type, " is not restored from a folder"),
                                 "restore it with store_conf.type ragtime, and move it with ragtime copy");
   }
-  return EmbeddedStore::Restore(context, backup, config.store.uri, MakeIndexes(config));
+  RAGTIME_ASSIGN_OR_RETURN(IndexSet indexes, MakeIndexes(config));
+  return EmbeddedStore::Restore(context, backup, config.store.uri, std::move(indexes));
 }
 
 }  // namespace ragtime

@@ -247,6 +247,8 @@ search:
   route: hybrid                   # hybrid | vector | keyword
   # bm25: {k1: 1.2, b: 0.75}      # weight of repeated words, and of a node's length, by keyword
 
+# words: {chinese: jieba}         # Chinese by the words of a dictionary; with user_dictionary: FILE, by yours too
+
 # node_groups:                    # how nodes are made; the first is what answers are made from
 #   paragraph: {splitter: paragraph}
 #   sentence: {parent: paragraph, splitter: sentence, size: 64, overlap: 0}

@@ -545,6 +545,17 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"search.bm25.b", "RAGTIME_SEARCH_BM25_B", "0 to 1", "0.75",
                   "How much a longer node must repeat a word for the same score by keyword. 0: not more.",
                   Real<float>("search.bm25.b", 0, 1, [](Config& c) -> float& { return c.store.bm25.b; })});
+  keys.push_back({"words.chinese", "RAGTIME_WORDS_CHINESE", "bigrams | jieba",
+                  "what the knowledge base records, else bigrams",
+                  "How Chinese is cut for the keyword route. bigrams: characters and pairs. jieba: the words of a "
+                  "dictionary too. Another way than before needs ragtime compact once.",
+                  Choice<string>("words.chinese", {{"bigrams", "bigrams"}, {"jieba", "jieba"}},
+                                 [](Config& c) -> string& { return c.words.chinese; })});
+  keys.push_back(
+      {"words.user_dictionary", "RAGTIME_WORDS_USER_DICTIONARY", "a text file", "none",
+       "With words.chinese: jieba, more words: one on each line, and behind it, if you like, how frequent it "
+       "is and a tag.",
+       File([](Config& c) -> string& { return c.words.user_dictionary; })});
   keys.push_back(
       {"search.window_before", "RAGTIME_SEARCH_WINDOW_BEFORE", "0 to 20", "0",
        "How many nodes before a hit are returned with it, beyond top_k.",

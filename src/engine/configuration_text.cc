@@ -37,13 +37,17 @@ Json RoutesOf(const std::vector<RetrieverConfig>& retrievers) {
 }
 
 // A model file that was replaced by another under its name.
+std::string VersionOfFile(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(file, error).time_since_epoch().count();
+  return file.empty() ? "" : StrCat(file.string(), " ", time);
+}
+
 std::string VersionOfModel(const Config& config) {
   if (config.llm.api != "local") return "";
   const Result<std::filesystem::path> path = FindModel(config, config.llm.model);
   if (!path.ok()) return "";
-  std::error_code error;
-  const auto time = std::filesystem::last_write_time(*path, error).time_since_epoch().count();
-  return StrCat(path->string(), " ", time);
+  return VersionOfFile(*path);
 }
 
 }  // namespace
@@ -55,6 +59,7 @@ std::string ConfigurationText(const Config& config) {
                                      double{config.embed.found_threshold}}));
   json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
   json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
+  json.Set("words", Json(Json::Array{config.words.chinese, VersionOfFile(config.words.user_dictionary)}));
   Json synonyms(Json::Object{});
   for (const auto& [word, others] : config.rewrite.synonyms) synonyms.Set(word, Words(others));
   json.Set("synonyms", std::move(synonyms));

@@ -34,6 +34,8 @@ const std::map<std::string, std::string> kChangesResults = {
     {"store_conf.kwargs.consistency_level", "Bounded"},
     {"search.bm25.k1", "2"},
     {"search.bm25.b", "0.5"},
+    {"words.chinese", "jieba"},
+    {"words.user_dictionary", "words.txt"},
     {"search.window_before", "1"},
     {"search.window_after", "1"},
     {"node_groups", "{paragraph: {splitter: paragraph}}"},

@@ -221,7 +221,15 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<CompactReport> Compact(const Context& context) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
     RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
-    return CompactStore(*GetStore(), config_.lock_timeout_ms, context);
+    std::map<std::string, std::string> settings;
+    {
+      std::lock_guard lock(mutex_);
+      if (recorded_ && recorded_->chinese_words != config_.words.chinese) {
+        recorded_->chinese_words = config_.words.chinese;
+        settings = recorded_->ToSettings();
+      }
+    }
+    return CompactStore(*GetStore(), config_.lock_timeout_ms, std::move(settings), context);
   }
 
   Result<VerifyReport> Verify(const Context& context) override {
@@ -249,9 +257,15 @@ class LocalKnowledgeBase : public KnowledgeBase {
   // Takes a store over together with what it records. Requires mutex_.
   Status Adopt(std::unique_ptr<Store> store) {
     RAGTIME_ASSIGN_OR_RETURN(recorded_, ReadRecorded(*store));
+    const std::string words = config_.words.chinese;
     if (recorded_) {
       RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
       RAGTIME_ASSIGN_OR_RETURN(tuning_, ReadTuning(*store, recorded_->fingerprint));
+    }
+    if (config_.words.chinese != words) {
+      // The store cuts questions as its texts were cut.
+      store.reset();
+      RAGTIME_ASSIGN_OR_RETURN(store, MakeStore(config_, /*create=*/false));
     }
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> metric, store->Setting("metric"));
     metric_ = ParseMetric(metric.value_or("")).value_or(Metric::kCosine);
@@ -526,13 +540,17 @@ Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const
     RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, MakeStore(config_, /*create=*/true));
     RAGTIME_RETURN_IF_ERROR(Adopt(std::move(store)));
   }
-  if (recorded_) return CheckEmbedder(*recorded_, info);
+  if (recorded_) {
+    RAGTIME_RETURN_IF_ERROR(CheckWords(*recorded_, config_));
+    return CheckEmbedder(*recorded_, info);
+  }
   const Recorded recorded{.root = RootOf(paths).string(),
                           .model = config_.embed.model,
                           .fingerprint = info.fingerprint,
                           .split_size_tokens = config_.split.size_tokens,
                           .split_overlap_tokens = config_.split.overlap_tokens,
-                          .node_groups = config_.node_groups};
+                          .node_groups = config_.node_groups,
+                          .chinese_words = config_.words.chinese};
   RAGTIME_RETURN_IF_ERROR(store_->BeginWrite(config_.lock_timeout_ms));
   // Another process may have made it while this one waited.
   Result<std::optional<Recorded>> now = ReadRecorded(*store_);

@@ -262,6 +262,13 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
       recalled.warnings.push_back(RouteWarning(specs[i], status));
       continue;
     }
+    if (outcomes[i]->hits.without_phrases) {
+      recalled.warnings.push_back(
+          {"phrase_not_found", specs[i].name,
+           StrCat("no node holds what stands in quotes, one word after the other; the ", specs[i].name,
+                  " route went by the words alone; leave out the quotes, or some of the "
+                  "words in them")});
+    }
     recalled.routes.push_back(std::move(outcomes[i]->hits));
     recalled.timings_ms.merge(outcomes[i]->timings_ms);
     if (specs[i].NeedsVector()) recalled.query_vector = state->vector.Copy();

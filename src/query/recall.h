@@ -60,7 +60,8 @@ struct Recalled {
   std::vector<RouteHits> routes;    // Those that answered, in the same order.
   std::vector<float> query_vector;  // Empty where no vector route answered.
   Timings timings_ms;               // embed, and by name the routes that answered.
-  std::vector<Warning> warnings;    // "route_failed", "route_late", "rewrite_failed"
+  // "route_failed", "route_late", "rewrite_failed", "phrase_not_found"
+  std::vector<Warning> warnings;
 };
 
 // `embedder` may be null: then there is no vector route. Route::kKeyword does not touch it.

@@ -22,6 +22,7 @@
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
 #include "ragtime/store.h"
+#include "text/phrases.h"
 #include "text/words.h"
 
 namespace ragtime {
@@ -174,7 +175,12 @@ class FakeSnapshot : public Snapshot {
     }
     std::vector<Hit> hits;
     const std::vector<std::string> wanted = QueryWords(query.text);
+    std::vector<Phrase> phrases;
+    for (const std::string_view quoted : SplitQuotes(query.text).quoted) {
+      if (query.phrases) phrases.emplace_back(quoted);
+    }
     for (const Node& node : nodes) {
+      if (!HoldsPhrases(node.text, phrases)) continue;
       if (!Matches(query.filter, node) || (!query.group.empty() && query.group != node.group)) continue;
       const std::vector<std::string> words = SplitWords(node.text);
       float score = 0;

@@ -284,16 +284,31 @@ Status Segment::OpenVectorIndex() const {
   return Status();
 }
 
+Status Segment::CheckWords() const {
+  const uint32_t made_with = header_.words_version;
+  const uint32_t expected = WordsVersion(indexes_.chinese.get());
+  if (made_with == expected) return Status();
+  const auto name = [](uint32_t version) -> std::string_view {
+    return (version & kDictionaryBit) == 0 ? "characters and pairs" : "words of a dictionary";
+  };
+  if (((made_with | expected) & kDictionaryBit) != 0) {
+    return FailedPreconditionError(
+        StrCat("the Chinese texts of the segment ", name_, " were cut into ", name(made_with),
+               ", and the configuration wants ", name(expected),
+               (made_with & expected & kDictionaryBit) != 0 ? ", which is another one" : ""),
+        "set words.chinese and words.user_dictionary as they were, or run ragtime compact, which cuts the texts anew");
+  }
+  return FailedPreconditionError(
+      StrCat("the keyword index of the segment ", name_, " was made with words version ", made_with,
+             ", and this Ragtime ", kVersion, " has ", expected),
+      made_with < expected ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
+}
+
 Status Segment::OpenKeywordIndex() const {
   const SectionEntry* entry = Find(SectionType::kKeywordIndex);
   if (entry == nullptr) return Damaged("its keyword index is missing");
   RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.keyword->name(), indexes_.keyword->version()));
-  if (header_.words_version != kWordsVersion) {
-    return FailedPreconditionError(
-        StrCat("the keyword index of the segment ", name_, " was made with words version ", header_.words_version,
-               ", and this Ragtime ", kVersion, " has ", kWordsVersion),
-        header_.words_version < kWordsVersion ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
-  }
+  RAGTIME_RETURN_IF_ERROR(CheckWords());
   auto index = indexes_.keyword->Open(BytesOf(*entry));
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   keyword_index_.value = *std::move(index);
@@ -323,7 +338,11 @@ bool Segment::outdated() const {
     const VectorIndexType* type = entry == nullptr ? nullptr : indexes_.FindVector(NameOf(*entry));
     return type != nullptr && entry->version < type->version();
   };
-  return header_.words_version < kWordsVersion || older_vector() ||
+  // Words with a dictionary have no order: any others are made anew.
+  const uint32_t words = WordsVersion(indexes_.chinese.get());
+  const bool other_words = ((header_.words_version | words) & kDictionaryBit) != 0 ? header_.words_version != words
+                                                                                   : header_.words_version < words;
+  return other_words || older_vector() ||
          older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
          (indexes_.fields != nullptr &&
           older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));

@@ -134,6 +134,7 @@ class Segment {
   Status ParseGroups(std::vector<Group>& groups) const;
   Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
   Status OpenVectorIndex() const;
+  Status CheckWords() const;
   Status OpenKeywordIndex() const;
   Status OpenFields() const;
 

@@ -79,6 +79,65 @@ TEST_F(EmbeddedStoreTest, APlaceThatCannotHoldOneIsNamed) {
   EXPECT_NE(store.status().message().find("kb"), std::string::npos);
 }
 
+// Three characters are a word, wherever they stand in threes from the start of a run.
+class Threes : public ChineseDictionary {
+ public:
+  explicit Threes(uint32_t number) : number_(number) {}
+  uint32_t version() const override { return number_ | kDictionaryBit; }
+  void FindWords(std::string_view run, const OnWord& on_word) const override {
+    for (size_t i = 0; i < run.size(); i += 9)
+      on_word(i, std::min<size_t>(9, run.size() - i), std::min<size_t>(3, (run.size() - i) / 3));
+  }
+
+ private:
+  const uint32_t number_;
+};
+
+TEST_F(EmbeddedStoreTest, OtherWordsThanTheConfigurationsAreNotSearchedUntilTheyAreCutAnew) {
+  const auto open = [&](std::shared_ptr<const ChineseDictionary> chinese) {
+    IndexSet indexes = RealIndexes();
+    indexes.chinese = std::move(chinese);
+    EmbeddedLimits limits;
+    limits.background = false;
+    return Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, limits));
+  };
+  const auto find = [](const Store& store, const char* text) {
+    return Value(store.OpenSnapshot())->SearchKeyword({}, {.text = text});
+  };
+  const auto write = [](Store& store, const char* path, const char* text) {
+    WriteBatch batch;
+    batch.documents = {{.file = {.file_path = path, .create_time_ms = 1}, .nodes = {{.node = {.text = text}}}}};
+    ASSERT_OK(store.Commit({}, std::move(batch)));
+  };
+  auto store = open(nullptr);
+  ASSERT_OK(store->BeginWrite(1000));
+  write(*store, "a", "数据库备份");
+  ASSERT_OK(store->Seal({}));
+  write(*store, "b", "数据湖仓");  // Stays in the tail.
+  EXPECT_EQ(Value(find(*store, "据库")).size(), 1u);
+
+  store = open(std::make_shared<Threes>(1));
+  EXPECT_THAT(find(*store, "数据库"), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(find(*store, "数据库").status().remedy().find("ragtime compact"), std::string::npos);
+  EXPECT_EQ(Value(Value(store->OpenSnapshot())->GetNodes(std::vector<NodeId>{1}))[0]->text, "数据库备份");
+  ASSERT_OK(store->BeginWrite(1000));
+  ASSERT_OK(store->Compact({}));
+  // Of the question's words 数据库 and 备份 the first node has both, the second the pair 数据.
+  const auto hits = Value(find(*store, "数据库备份"));
+  ASSERT_EQ(hits.size(), 2u);
+  EXPECT_EQ(hits[0].node_id, 1);
+  EXPECT_EQ(Value(find(*store, "库备份")).size(), 1u) << "cut otherwise than in the text, found by pairs";
+  EXPECT_EQ(Value(find(*store, "“库备”")).size(), 1u) << "phrases go by characters";
+  EXPECT_EQ(Value(find(*store, "湖")).size(), 1u);
+
+  store = open(std::make_shared<Threes>(1));
+  EXPECT_EQ(Value(find(*store, "数据库备份")).size(), 2u);
+  store = open(std::make_shared<Threes>(2));
+  EXPECT_NE(find(*store, "数据库").status().message().find("another one"), std::string::npos);
+  store = open(nullptr);
+  EXPECT_THAT(find(*store, "数据库"), StatusIs(StatusCode::kFailedPrecondition));
+}
+
 TEST_F(EmbeddedStoreTest, TwoThatMakeTheSameOneGetTheSameOne) {
   std::string uuids[4];
   std::vector<std::thread> threads;
