@@ -34,6 +34,9 @@ struct GenerationRequest {
   std::vector<ChatMessage> messages;
   size_t max_tokens = 256;
   float temperature = 0.0f;  // 0: greedy.
+  // Of a reasoning model: how much it may think, on top of max_tokens; 0: not at all. None: thinking counts as a part
+  // of max_tokens, and in this process takes no more than half of them. A remote server may not know it.
+  std::optional<size_t> thinking_tokens;
   // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
   // caller checks.
   size_t passage_count = 0;

@@ -57,6 +57,8 @@ struct Options {
   std::optional<std::string> route;
   std::optional<std::string> mode;
   std::string filter;  // query too
+  std::optional<uint32_t> ef;
+  std::string questions_file;  // search, tune
   std::string session;
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
@@ -87,8 +89,8 @@ struct Options {
   std::optional<std::string> model;
   bool undo = false;
   // tune
+  double recall = 0.95;
   bool tune_kv = false;
-  std::string questions_file;
   size_t questions_max = 100;
   double divergence_max = 0.05;
   double agreement_min = 0.95;
@@ -119,6 +121,7 @@ int RunRestore(const Options& options, const Context& context);
 int RunCopy(const Options& options, const Context& context);
 int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
+int RunTune(const Options& options, const Context& context);
 int RunServe(const Options& options, const Context& context);
 int RunBenchServe(const Options& options, const Context& context);
 int RunModelsList(const Options& options);
@@ -133,6 +136,9 @@ int RunDoctor(const Options& options);
 Result<Config> ResolveConfig(const Options& options);
 // The same, and kInvalidArgument where no knowledge base is named.
 Result<Config> ResolveKnowledgeBase(const Options& options);
+
+// The lines of a file that are not empty; kInvalidArgument where there is none, or the file cannot be read.
+Result<std::vector<std::string>> ReadQuestions(const std::string& path);
 
 // Prints the failure, on stdout as JSON with --json and always in words on stderr, and returns the exit code.
 int Fail(const Options& options, const Status& status);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -15,20 +14,6 @@ namespace ragtime::cli {
 namespace {
 
 unsigned long long Count(uint64_t value) { return value; }
-
-Result<std::vector<std::string>> ReadQuestions(const std::string& path) {
-  std::vector<std::string> questions;
-  if (path.empty()) return questions;
-  std::ifstream file(path);
-  std::string line;
-  while (std::getline(file, line)) {
-    if (!line.empty()) questions.push_back(line);
-  }
-  if (questions.empty()) {
-    return InvalidArgumentError("there are no questions in " + path, "write one question a line");
-  }
-  return questions;
-}
 
 void Print(const JoinRecord& record, const Options& options) {
   std::printf("%zu questions, answered whole and with passages joined\n", record.questions);
@@ -45,15 +30,19 @@ void Print(const JoinRecord& record, const Options& options) {
 int RunTuneJoins(const Options& options, const Context& context) {
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
-  auto questions = ReadQuestions(options.questions_file);
-  if (!questions.ok()) return Fail(options, questions.status());
+  std::vector<std::string> questions;
+  if (!options.questions_file.empty()) {
+    auto read = ReadQuestions(options.questions_file);
+    if (!read.ok()) return Fail(options, read.status());
+    questions = *std::move(read);
+  }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const Result<JoinRecord> record =
       (*knowledge_base)
           ->TuneJoins({.context = context,
-                       .questions = *std::move(questions),
+                       .questions = std::move(questions),
                        .questions_max = options.questions_max,
                        .divergence_nats_max = options.divergence_max,
                        .agreement_min = options.agreement_min,

@@ -16,6 +16,7 @@
 #include "engine/builtin.h"
 #include "engine/node_question.h"
 #include "engine/recorded.h"
+#include "model/remote_fingerprint.h"
 #include "store/batch_check.h"
 
 namespace ragtime {
@@ -232,7 +233,7 @@ class Reembedding {
     RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Embedder> embedder, MakeEmbedder(next));
     report_.model = embedder->info().model;
     report_.dimension = embedder->info().dimension;
-    if (embedder->info().fingerprint == recorded_.fingerprint) {
+    if (FingerprintsAgree(embedder->info().fingerprint, recorded_.fingerprint)) {
       return InvalidArgumentError(StrCat("the knowledge base has vectors of ", model, " already"),
                                   "name another model, or go back with --undo");
     }
@@ -283,6 +284,8 @@ class Reembedding {
     const auto model = [&]() -> Result<Embedder*> {
       if (!embedder) {
         before.embed.model = recorded->model;
+        before.embed.api = recorded->fingerprint.starts_with(kRemoteFingerprint) ? "openai" : "local";
+        before.embed.fingerprint = recorded->fingerprint;
         RAGTIME_ASSIGN_OR_RETURN(embedder, MakeEmbedder(before));
         RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded, embedder->info()));
       }
@@ -358,7 +361,7 @@ class Reembedding {
     Result<std::unique_ptr<Store>> there = MakeStore(config, /*create=*/false);
     if (there.ok()) {
       RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> of, (*there)->Setting(kBesideOf));
-      if (of == fingerprint) {
+      if (of && FingerprintsAgree(*of, fingerprint)) {
         beside_ = *std::move(there);
         return Status();
       }
@@ -398,9 +401,14 @@ class Reembedding {
     report_.recall = after.at_10;
     Config config = config_;
     config.embed.model = recorded_.model;
+    config.embed.api = recorded_.fingerprint.starts_with(kRemoteFingerprint) ? "openai" : "local";
+    config.embed.fingerprint = recorded_.fingerprint;
     const Result<std::unique_ptr<Embedder>> old = MakeEmbedder(config);
     if (!old.ok() || !CheckEmbedder(recorded_, (*old)->info()).ok()) return Status();  // It is not installed any more.
-    RAGTIME_ASSIGN_OR_RETURN(const Recall before, OwnRecall(options_.context, *now, *now, **old));
+    const Result<Recall> asked = OwnRecall(options_.context, *now, *now, **old);
+    // Its server is gone, or has another model by now.
+    if (!asked.ok() && config.embed.api == "openai" && options_.context.Check().ok()) return Status();
+    RAGTIME_ASSIGN_OR_RETURN(const Recall before, asked);
     report_.recall_before = before.at_10;
     if (options_.force || after.at_10 >= before.at_10 - kRecallLossMax) return Status();
     return FailedPreconditionError(

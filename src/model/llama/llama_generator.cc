@@ -109,13 +109,25 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
   RAGTIME_RETURN_IF_ERROR(context.Check());
   RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
   try {
+    // Where no budget is given, thinking gets half of the answer's; an answer of a few words is given without.
+    constexpr size_t kShortTokens = 200;
+    const bool is_short = !request.thinking_tokens && request.max_tokens < kShortTokens;
+    const bool may_think = !is_short && request.thinking_tokens != size_t{0};
     const bool joins = joins_ && request.chunks.size() > 1;
     RAGTIME_ASSIGN_OR_RETURN(
         LlamaModel::Prompt prompt,
-        model_->BuildPrompt(request.messages, joins ? std::span<const Span>(request.chunks) : std::span<const Span>()));
+        model_->BuildPrompt(request.messages, joins ? std::span<const Span>(request.chunks) : std::span<const Span>(),
+                            may_think));
     if (prompt.opens_think) answer.StartInReasoning();
-    return scheduler->Run(context, std::move(prompt.tokens), request, answer,
-                          {.chunks = std::move(prompt.chunks), .joins = joins});
+    GenerationRequest limited = request;
+    ThinkingLimit thinking{.tokens_max = request.thinking_tokens.value_or(request.max_tokens / 2),
+                           .open = prompt.opens_think,
+                           .close = std::move(prompt.close_think)};
+    if (!thinking.close.empty() && request.thinking_tokens) {
+      limited.max_tokens += *request.thinking_tokens + thinking.close.size();
+    }
+    return scheduler->Run(context, std::move(prompt.tokens), limited, answer,
+                          {.chunks = std::move(prompt.chunks), .joins = joins, .thinking = std::move(thinking)});
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }

@@ -9,7 +9,6 @@
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
-#include "model/llama/token_chooser.h"
 
 namespace ragtime {
 namespace {
@@ -35,12 +34,13 @@ struct Scheduler::Join {
 
 // A request, shared by the thread that waits for it and the engine's.
 struct Scheduler::Ticket {
-  Ticket(BatchModel& model, std::vector<Token> tokens, const GenerationRequest& asked, size_t cells, uint32_t seed)
+  Ticket(BatchModel& model, std::vector<Token> tokens, const GenerationRequest& asked, ThinkingLimit thinking,
+         size_t cells, uint32_t seed)
       : prompt(std::move(tokens)),
         max_tokens(asked.max_tokens),
         client(asked.client),
         cells_needed(cells),
-        chooser(model, asked, seed) {}
+        chooser(model, asked, std::move(thinking), seed) {}
 
   // The last token of the prompt is computed as those of the answer are: alone, where nobody else writes.
   bool reads() const { return held + 1 < prompt.size(); }
@@ -136,7 +136,8 @@ Result<GenerationResult> Scheduler::Run(const Context& context, std::vector<Toke
                                   "raise llm.context_tokens or lower answer.passages");
   }
   const size_t cells = prompt.size() + std::min(request.max_tokens, context_tokens - prompt.size());
-  const auto ticket = std::make_shared<Ticket>(model_, std::move(prompt), request, cells, options_.seed);
+  const auto ticket =
+      std::make_shared<Ticket>(model_, std::move(prompt), request, std::move(options.thinking), cells, options_.seed);
   ticket->options = std::move(options);
   {
     std::lock_guard lock(mutex_);
@@ -407,7 +408,8 @@ void Scheduler::ComputeWantedChunk() {
   chunks_wanted_.pop_front();
   const size_t cells = tokens.size();
   if (cells > model_.cells()) return;
-  const auto ticket = std::make_shared<Ticket>(model_, std::move(tokens), request, cells, options_.seed);
+  const auto ticket =
+      std::make_shared<Ticket>(model_, std::move(tokens), request, ThinkingLimit(), cells, options_.seed);
   ticket->is_background = true;
   waiting_.push_back(ticket);
   TakeWaiting();

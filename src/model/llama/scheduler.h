@@ -26,6 +26,7 @@
 #include "model/llama/batch_model.h"
 #include "model/llama/prefix_cache.h"
 #include "model/llama/prompt_lookup.h"
+#include "model/llama/token_chooser.h"
 #include "ragtime/context.h"
 #include "ragtime/generator.h"
 
@@ -61,6 +62,7 @@ struct RunOptions {
   bool joins = false;
   // What of the prompt may be found instead of computed, at its place; for comparing.
   size_t start_max = SIZE_MAX;
+  ThinkingLimit thinking = {};
   // Gets the scores of the first token.
   std::vector<float>* first_scores = nullptr;
 };

@@ -202,6 +202,53 @@ TEST(SchedulerTest, WhatWasJoinedIsNotKept) {
   EXPECT_EQ(exact->cached_tokens, 130u + 16u);
 }
 
+TEST(SchedulerTest, ThinkingEndsWhenItsTokensAreUsedUp) {
+  std::mt19937 random(11);
+  ScriptedBatchModel model(2048, 6);
+  Scheduler scheduler(model, WithMemory());
+  constexpr size_t kThoughts = 5;
+  constexpr size_t kAll = 12;
+  int rounds = 0;
+  while (rounds < 20) {
+    // A prompt whose thoughts do not end by themselves, and what must follow when they are cut off.
+    const std::vector<Token> prompt = RandomTokens(random, 30);
+    const std::string thoughts = ScriptedBatchModel::Answer(prompt, kThoughts);
+    if (thoughts.size() != 2 * kThoughts) continue;
+    std::vector<Token> closed = prompt;
+    for (size_t i = 0; i < kThoughts; ++i) closed.push_back(thoughts[2 * i] - '0');
+    closed.push_back(ScriptedBatchModel::kCloseThink);
+    const std::string rest = ScriptedBatchModel::Answer(closed, kAll - kThoughts - 1);
+    const std::string whole = ScriptedBatchModel::Answer(prompt, kAll);
+    if (rest.find('<') != std::string::npos || whole.find('<') != std::string::npos) continue;
+    ++rounds;
+    std::string streamed;
+    const Generator::OnToken on_token = [&](Channel channel, std::string_view text) {
+      if (channel == Channel::kReasoning) streamed += text;
+      return true;
+    };
+    AnswerStream answer(on_token);
+    answer.StartInReasoning();
+    GenerationRequest request;
+    request.max_tokens = kAll;
+    const Result<GenerationResult> result = scheduler.Run(
+        {}, prompt, request, answer,
+        {.thinking = {.tokens_max = kThoughts, .open = true, .close = {ScriptedBatchModel::kCloseThink}}});
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->reasoning, thoughts);
+    EXPECT_EQ(streamed, thoughts);
+    EXPECT_EQ(result->text, rest);
+
+    // Who does not think is not interrupted.
+    AnswerStream plain(on_token);
+    const Result<GenerationResult> answered = scheduler.Run(
+        {}, prompt, request, plain,
+        {.thinking = {.tokens_max = kThoughts, .open = false, .close = {ScriptedBatchModel::kCloseThink}}});
+    ASSERT_TRUE(answered.ok());
+    EXPECT_EQ(answered->text, whole);
+    EXPECT_EQ(answered->reasoning, "");
+  }
+}
+
 TEST(SchedulerTest, ALongPromptStallsNobody) {
   std::mt19937 random(2);
   ScriptedBatchModel model(4096, 6);

@@ -28,6 +28,7 @@ class ScriptedBatchModel final : public BatchModel {
  public:
   static constexpr size_t kVocabulary = 64;
   static constexpr Token kEnd = 63;
+  static constexpr Token kCloseThink = 62;
 
   explicit ScriptedBatchModel(size_t cells, size_t sequences, bool keeps = true)
       : cells_max_(cells), held_(sequences), keeps_(keeps) {}
@@ -128,7 +129,10 @@ class ScriptedBatchModel final : public BatchModel {
  private:
   using Cells = std::map<size_t, std::shared_ptr<Token>>;
 
-  static std::string PieceOf(Token token) { return std::string(1, static_cast<char>('0' + token)) + " "; }
+  static std::string PieceOf(Token token) {
+    if (token == kCloseThink) return "</think>";
+    return std::string(1, static_cast<char>('0' + token)) + " ";
+  }
   static std::vector<Token> TokensOf(const Cells& cells) {
     std::vector<Token> tokens;
     for (const auto& [position, token] : cells) tokens.push_back(*token);

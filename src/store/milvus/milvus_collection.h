@@ -20,6 +20,9 @@ namespace ragtime {
 
 class MilvusChannel;
 
+// Has the server load it, if it has not: a collection is searched only when the server has it in memory.
+Status LoadMilvusCollection(const Context& context, const MilvusChannel& channel, const std::string& collection);
+
 class MilvusCollection final : public Collection {
  public:
   MilvusCollection(std::shared_ptr<const MilvusChannel> channel, CollectionSpec spec)
