@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 
 #include "cli/options.h"
@@ -21,16 +20,6 @@ namespace {
 
 constexpr uint64_t kSeed = 1;
 constexpr size_t kQuestionsMade = 20;
-
-Result<std::vector<std::string>> ReadQuestions(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::string> questions;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) questions.push_back(line);
-  }
-  if (questions.empty()) return InvalidArgumentError("there is no question in " + path, "write one a line");
-  return questions;
-}
 
 // The first words of passages, asked about.
 Result<std::vector<std::string>> MakeQuestions(KnowledgeBase& knowledge_base) {
