@@ -22,7 +22,8 @@ constexpr char kPayloadKey[] = "_payload";
 // here asks for. So the text is metadata too, but for a long one: a hosted Chroma takes 4 KiB of a value.
 constexpr char kTextKey[] = "_text";
 constexpr size_t kTextBytesMax = 4000;
-constexpr size_t kPutBytesMax = size_t{8} << 20;  // Of a request; Chroma takes 40 MiB.
+// Of a request. Chroma takes 40 MiB, but on a busy machine as many rows would take longer than a request may.
+constexpr size_t kPutBytesMax = size_t{4} << 20;
 constexpr size_t kIdsPerRequest = 1000;
 constexpr size_t kIdsPerLook = 5000;
 
