@@ -130,7 +130,7 @@ bool UseAsMapFile(std::span<const std::byte> bytes) {
   auto contents = DecodeMap(copy, "fuzz");
   if (!contents.ok()) return false;
   Require(DecodeMap(EncodeMap(*contents), "fuzz").ok());
-  MapState state(Metric::kCosine, {}, std::make_shared<ColumnsType>());
+  MapState state(Metric::kCosine, {}, std::make_shared<ColumnsType>(), nullptr);
   state.Load(*std::move(contents));
   (void)state.Save();
   return true;

@@ -374,7 +374,9 @@ class KnowledgeBase {
   // Measures how much of what is nearest a vector search finds, against a scan, and records the least ef that finds
   // enough: later searches go by it. kFailedPrecondition where every search is exact already, or none finds enough.
   // Results that were kept under another ef are not given again; the generation stays.
-  virtual Result<TuneReport> Tune(const TuneOptions& options);
+  virtual Result<TuneReport> Tune(const TuneOptions&) {
+    return UnimplementedError("this knowledge base cannot be tuned", "tune the one that its store keeps");
+  }
 
   // Takes files and folders with all below out, all or nothing. `paths` are file_paths, or paths on disk below the
   // root. kNotFound names those that are most like an unknown one. A file that still lies there comes back with the

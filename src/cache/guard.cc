@@ -29,30 +29,37 @@ Status Guard::condition() const {
 }
 
 void Guard::Judge(const Context& context, const Status& status) {
+  if (status.ok()) answers_.fetch_add(1, std::memory_order_relaxed);
   if (status.ok() || status.code() == StatusCode::kResourceExhausted || !context.Check().ok()) return;
   std::lock_guard lock(mutex_);
   if (bypassed() || stopping_) return;
   if (prober_.joinable()) prober_.join();  // It has closed the circuit, so that it is about to end.
   why_ = status;
+  pause_ms_ = answers_.load(std::memory_order_relaxed) < kSoundAnswers ? LongerPause() : 0;
   open_.store(true, std::memory_order_release);
   prober_ = std::thread([this] { ProbeUntilBack(); });
 }
 
+int64_t Guard::LongerPause() const {
+  return std::clamp(2 * pause_ms_, options_.probe_after_ms,
+                    std::max(options_.probe_after_ms, options_.probe_after_max_ms));
+}
+
 void Guard::ProbeUntilBack() {
-  int64_t pause_ms = options_.probe_after_ms;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      stopped_.wait_for(lock, std::chrono::milliseconds(pause_ms), [this] { return stopping_; });
+      stopped_.wait_for(lock, std::chrono::milliseconds(pause_ms_), [this] { return stopping_; });
       if (stopping_) return;
     }
     const Status status = backend_->Probe(Context{});
+    std::lock_guard lock(mutex_);
     if (status.ok()) {
+      answers_.store(0, std::memory_order_relaxed);
       open_.store(false, std::memory_order_release);
       return;
     }
-    pause_ms = std::min(2 * pause_ms, options_.probe_after_max_ms);
-    std::lock_guard lock(mutex_);
+    pause_ms_ = LongerPause();
     why_ = status;
   }
 }
@@ -67,8 +74,8 @@ Result<std::optional<std::string>> Guard::Get(const Context& context, std::strin
   RAGTIME_RETURN_IF_ERROR(CheckCacheKey(key));
   if (!bypassed()) {
     Result<std::optional<std::string>> value = backend_->Get(context, key);
-    if (value.ok()) return value;
     Judge(context, value.status());
+    if (value.ok()) return value;
   }
   ++missed_;
   return std::optional<std::string>();
@@ -91,8 +98,8 @@ Result<std::vector<std::optional<std::string>>> Guard::GetMany(const Context& co
   for (const std::string& key : keys) RAGTIME_RETURN_IF_ERROR(CheckCacheKey(key));
   if (!bypassed() && !keys.empty()) {
     Result<std::vector<std::optional<std::string>>> values = backend_->GetMany(context, keys);
-    if (values.ok()) return values;
     Judge(context, values.status());
+    if (values.ok()) return values;
   }
   missed_ += keys.size();
   return std::vector<std::optional<std::string>>(keys.size());

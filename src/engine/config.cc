@@ -231,7 +231,8 @@ store_conf:                       # spelled as LazyLLM does
   type: ragtime                   # ragtime (embedded, on disk) | map (in memory)
   kwargs:
     uri: ./kb                     # the knowledge base; --kb
-    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ | DISKANN
+    # index_type: AUTO | FLAT | HNSW | DISKANN | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ
+    index_kwargs: {index_type: AUTO, metric_type: COSINE}
 
 # catalog:                        # the table of files in a database too, for other programs
 #   uri: postgresql://user@host/database    # or mysql://user@host/database

@@ -847,10 +847,6 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
 
 }  // namespace
 
-Result<TuneReport> KnowledgeBase::Tune(const TuneOptions&) {
-  return UnimplementedError("this knowledge base cannot be tuned", "tune the one that its store keeps");
-}
-
 Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
   const Stopwatch stopwatch;
   BackupReport report{.path = config.store.uri};

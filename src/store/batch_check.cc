@@ -17,7 +17,10 @@ namespace {
 // was put in, and their scores are off by no more than this.
 constexpr double kUnitTolerance = 1e-4;
 
-enum class VectorFault { kNone, kNotFinite, kZero };
+// Squares of longer ones would overflow in the indexes.
+constexpr double kLengthMax = 1e15;
+
+enum class VectorFault { kNone, kNotFinite, kZero, kTooLong };
 
 VectorFault ScaleToMetric(std::span<float> vector, Metric metric) {
   double square = 0;
@@ -25,6 +28,7 @@ VectorFault ScaleToMetric(std::span<float> vector, Metric metric) {
     if (!std::isfinite(value)) return VectorFault::kNotFinite;
     square += static_cast<double>(value) * value;
   }
+  if (metric != Metric::kCosine && square > kLengthMax * kLengthMax) return VectorFault::kTooLong;
   if (vector.empty() || metric == Metric::kL2) return VectorFault::kNone;
   if (square == 0) return VectorFault::kZero;
   if (metric != Metric::kCosine) return VectorFault::kNone;
@@ -94,6 +98,8 @@ Status CheckVector(const std::string& path, NewNode& node, Metric metric, std::o
       return refuse("holds NaN or infinity", "check the embedding model");
     case VectorFault::kZero:
       return refuse("is all zeros", "check the embedding model");
+    case VectorFault::kTooLong:
+      return refuse("is longer than 1e15", "check the embedding model, or use metric_type: COSINE");
   }
   return Status();
 }
@@ -227,6 +233,8 @@ Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metri
       return InvalidArgumentError("the vector of the question holds NaN or infinity", "check the embedding model");
     case VectorFault::kZero:
       return InvalidArgumentError("the vector of the question is all zeros", "check the embedding model");
+    case VectorFault::kTooLong:
+      return InvalidArgumentError("the vector of the question is longer than 1e15", "check the embedding model");
   }
   return scaled;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Goal: collections of LlamaIndex, LazyLLM, a real Chroma and a real Milvus come in and are found; another model goes in
-and comes back.
+"""Goal: collections of LlamaIndex, LazyLLM, a real Chroma and a real Milvus come in and are found; another model goes
+in and comes back.
 
 Run by ctest: move_test.py BINARY SOURCE_DIR SERVERS [unittest arguments]. Models are the real ones.
 """

@@ -54,6 +54,7 @@ class FailingCache final : public Cache {
   CacheStatistics Statistics() const override { return {}; }
 
   std::atomic<bool> failing{false};
+  std::atomic<int> late_calls{0};  // So many fail though it is well.
   std::atomic<int> calls{0};
   std::atomic<int> probes{0};
   StatusCode code = StatusCode::kUnavailable;
@@ -61,6 +62,10 @@ class FailingCache final : public Cache {
  private:
   Status Answer() {
     ++calls;
+    if (late_calls > 0) {
+      --late_calls;
+      return DeadlineExceededError("the cache redis 10.0.0.1:6379 did not answer in time");
+    }
     return failing ? Status(code, "the cache redis 10.0.0.1:6379 cannot be reached") : Status();
   }
 };
@@ -99,6 +104,28 @@ TEST(Guard, AsksADeadBackendOnceAndComesBackWithIt) {
   EXPECT_EQ(*guard.Get({}, "key"), std::nullopt);
   backend->failing = false;
   EXPECT_TRUE(WaitFor([&] { return guard.condition().ok(); }));
+}
+
+TEST(Guard, ALateAnswerAmongManyCostsLittleAndOneAmongFewMore) {
+  auto backend = std::make_shared<FailingCache>();
+  constexpr int64_t kHourMs = 3600000;
+  Guard guard(backend, {.probe_after_ms = kHourMs, .probe_after_max_ms = kHourMs});
+  const auto fail_once = [&] {
+    backend->late_calls = 1;
+    EXPECT_EQ(*guard.Get({}, "key"), std::nullopt);
+  };
+  for (int round = 0; round < 3; ++round) {
+    fail_once();
+    EXPECT_TRUE(WaitFor([&] { return guard.condition().ok(); }));
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(**guard.Get({}, "key"), "value");
+  }
+  fail_once();
+  EXPECT_TRUE(WaitFor([&] { return guard.condition().ok(); }));
+  EXPECT_EQ(**guard.Get({}, "key"), "value");
+  fail_once();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(guard.condition().ok());
+  EXPECT_EQ(backend->probes, 4);
 }
 
 TEST(Guard, WhatIsNotTheBackendsFaultDoesNotOpenIt) {

@@ -293,6 +293,11 @@ TEST_P(StoreConformance, InnerProductAndL2ScoreAsNamed) {
     }
     model.Apply(batch, Commit(batch));
     model.ExpectEqual(*Now(), random_);
+    WriteBatch huge = OneNode("huge.md", "x");
+    huge.documents[0].nodes[0].vector.assign(kDimension, 1e18f);
+    ExpectRefused(huge, StatusCode::kInvalidArgument, "node 0 of huge.md is longer");
+    EXPECT_THAT(Now()->SearchVector({}, {.vector = std::vector<float>(kDimension, 1e18f)}),
+                StatusIs(StatusCode::kInvalidArgument));
   }
 }
 

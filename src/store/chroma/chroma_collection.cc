@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <future>
 #include <optional>
 #include <utility>
 
@@ -17,7 +18,12 @@ namespace {
 // Beside the columns in a record's metadata.
 constexpr char kIdKey[] = "_id";
 constexpr char kPayloadKey[] = "_payload";
-constexpr size_t kPutBytesMax = size_t{8} << 20;  // Of a request; Chroma takes 40 MiB.
+// Chroma cuts every document into trigrams and indexes them, which takes longer than all else of a write, and nothing
+// here asks for. So the text is metadata too, but for a long one: a hosted Chroma takes 4 KiB of a value.
+constexpr char kTextKey[] = "_text";
+constexpr size_t kTextBytesMax = 4000;
+// Of a request. Chroma takes 40 MiB, but on a busy machine as many rows would take longer than a request may.
+constexpr size_t kPutBytesMax = size_t{4} << 20;
 constexpr size_t kIdsPerRequest = 1000;
 constexpr size_t kIdsPerLook = 5000;
 
@@ -90,27 +96,38 @@ Json ChromaCollection::MetadataOf(const CollectionRow& row) const {
   }
   metadata.emplace_back(kIdKey, row.id);
   metadata.emplace_back(kPayloadKey, row.payload);
+  metadata.emplace_back(kTextKey, row.text.size() <= kTextBytesMax ? Json(row.text) : Json());
   return metadata;
 }
 
+Json ChromaCollection::UpsertOf(std::span<const CollectionRow> rows, size_t& i) const {
+  Json::Array ids;
+  Json::Array embeddings;
+  Json::Array documents;
+  Json::Array metadatas;
+  for (size_t bytes = 0; i < rows.size() && ids.size() < server_->batch_rows_max() && bytes < kPutBytesMax; ++i) {
+    const CollectionRow& row = rows[i];
+    bytes += row.text.size() + row.payload.size() + row.vector.size() * 6 + 200;
+    ids.emplace_back(std::to_string(row.id));
+    embeddings.emplace_back(Base64(row.vector));
+    documents.push_back(row.text.size() <= kTextBytesMax ? Json() : Json(row.text));
+    metadatas.push_back(MetadataOf(row));
+  }
+  Json body;
+  body.Set("ids", std::move(ids)).Set("embeddings", std::move(embeddings));
+  body.Set("documents", std::move(documents)).Set("metadatas", std::move(metadatas));
+  return body;
+}
+
+// The next request is made ready while the server works on one. Two at once would only wait for each other there.
 Status ChromaCollection::Put(const Context& context, std::span<const CollectionRow> rows) {
+  std::future<Status> under_way;
   for (size_t i = 0; i < rows.size();) {
-    Json::Array ids;
-    Json::Array embeddings;
-    Json::Array documents;
-    Json::Array metadatas;
-    for (size_t bytes = 0; i < rows.size() && ids.size() < server_->batch_rows_max() && bytes < kPutBytesMax; ++i) {
-      const CollectionRow& row = rows[i];
-      bytes += row.text.size() + row.payload.size() + row.vector.size() * 6 + 200;
-      ids.emplace_back(std::to_string(row.id));
-      embeddings.emplace_back(Base64(row.vector));
-      documents.emplace_back(row.text);
-      metadatas.push_back(MetadataOf(row));
-    }
-    Json body;
-    body.Set("ids", std::move(ids)).Set("embeddings", std::move(embeddings));
-    body.Set("documents", std::move(documents)).Set("metadatas", std::move(metadatas));
-    RAGTIME_RETURN_IF_ERROR(Call(context, "upsert", body).status());
+    Json body = UpsertOf(rows, i);
+    if (under_way.valid()) RAGTIME_RETURN_IF_ERROR(under_way.get());
+    if (i == rows.size()) return Call(context, "upsert", body).status();
+    under_way = std::async(std::launch::async,
+                           [this, &context, body = std::move(body)] { return Call(context, "upsert", body).status(); });
   }
   return Status();
 }
@@ -129,7 +146,8 @@ Result<CollectionRow> ChromaCollection::RowOfAnswer(const Json& answer, size_t i
   const Json& metadata = answer["metadatas"][i];
   if (!id || !metadata.is_object()) return Unexpected("get", "an answer without ids or metadata");
   row.id = *id;
-  row.text = answer["documents"][i].AsString();
+  const Json& text = metadata[kTextKey];
+  row.text = text.is_string() ? text.AsString() : answer["documents"][i].AsString();
   row.payload = metadata[kPayloadKey].AsString();
   for (const FieldSpec& column : spec_.columns) {
     FieldValue value = ValueOf(column, metadata[column.name]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ChromaCollection is a Collection on a Chroma server: a row is a record whose id is the decimal number, whose document
-// is the text, and whose metadata holds the columns, the number again (for ranges) and the payload.
+// ChromaCollection is a Collection on a Chroma server: a row is a record whose id is the decimal number, and whose
+// metadata holds the columns, the number again (for ranges), the payload and the text; a long text is its document.
 //
 // Threads: as Collection. Ownership: keeps its server.
 #ifndef RAGTIME_STORE_CHROMA_CHROMA_COLLECTION_H_
@@ -42,6 +42,8 @@ class ChromaCollection final : public Collection {
   Result<std::vector<int64_t>> FindIds(const Context& context, const Json& where, size_t offset, size_t limit) const;
   Result<Json> WhereOf(const Filter& filter) const;
   Json MetadataOf(const CollectionRow& row) const;
+  // A request of rows from `i` on, which is moved behind the last of them.
+  Json UpsertOf(std::span<const CollectionRow> rows, size_t& i) const;
   Result<CollectionRow> RowOfAnswer(const Json& answer, size_t i, bool with_vectors) const;
   Status Unexpected(std::string_view operation, std::string_view what) const;
 

@@ -28,6 +28,7 @@ class LiteProcess {
                                                       const std::filesystem::path& log, const std::string& program);
   const std::string& uri() const { return uri_; }  // "http://127.0.0.1:PORT"
   bool running() { return process_->running(); }
+  void Kill() { process_->Kill(); }
 
  private:
   LiteProcess(std::unique_ptr<ChildProcess> process, std::string uri)

@@ -84,12 +84,7 @@ Status MilvusCollection::Put(const Context& context, std::span<const CollectionR
       break;
     }
     if (under_way.size() == kPutsAtOnce) wait_for_first();
-    const auto send = [this, &context, message = *std::move(request)] {
-      proto::MutationResult result;
-      const Status put = channel_->Call(context, "Upsert", message, result, what_);
-      if (put.ok()) NoteWrite(result.timestamp());
-      return put;
-    };
+    const auto send = [this, &context, message = *std::move(request)] { return Write(context, "Upsert", message); };
     if (begin == 0 && end == rows.size()) return send();
     under_way.push_back(std::async(std::launch::async, send));
     begin = end;
@@ -98,10 +93,16 @@ Status MilvusCollection::Put(const Context& context, std::span<const CollectionR
   return status;
 }
 
-void MilvusCollection::NoteWrite(uint64_t timestamp) {
+Status MilvusCollection::Write(const Context& context, std::string_view method,
+                               const google::protobuf::Message& request) {
+  std::unique_lock lock(write_mutex_, std::defer_lock);
+  if (one_write_at_once_) lock.lock();
+  proto::MutationResult result;
+  RAGTIME_RETURN_IF_ERROR(channel_->Call(context, method, request, result, what_));
   uint64_t before = written_;
-  while (before < timestamp && !written_.compare_exchange_weak(before, timestamp)) {
+  while (before < result.timestamp() && !written_.compare_exchange_weak(before, result.timestamp())) {
   }
+  return Status();
 }
 
 Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> ids) {
@@ -109,9 +110,7 @@ Status MilvusCollection::Erase(const Context& context, std::span<const int64_t> 
     proto::DeleteRequest request;
     request.set_collection_name(spec_.name);
     request.set_expr(MilvusIdsExpression(ids.subspan(begin, std::min(kErasedAtOnce, ids.size() - begin))));
-    proto::MutationResult result;
-    RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "Delete", request, result, what_));
-    NoteWrite(result.timestamp());
+    RAGTIME_RETURN_IF_ERROR(Write(context, "Delete", request));
   }
   return Status();
 }

@@ -9,12 +9,18 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "store/collection.h"
+
+namespace google::protobuf {
+class Message;
+}
 
 namespace ragtime {
 
@@ -25,8 +31,12 @@ Status LoadMilvusCollection(const Context& context, const MilvusChannel& channel
 
 class MilvusCollection final : public Collection {
  public:
-  MilvusCollection(std::shared_ptr<const MilvusChannel> channel, CollectionSpec spec)
-      : channel_(std::move(channel)), spec_(std::move(spec)), what_("the collection " + spec_.name) {}
+  // `one_write_at_once`: the server's own collections do not bear more (Milvus Lite).
+  MilvusCollection(std::shared_ptr<const MilvusChannel> channel, CollectionSpec spec, bool one_write_at_once)
+      : channel_(std::move(channel)),
+        spec_(std::move(spec)),
+        what_("the collection " + spec_.name),
+        one_write_at_once_(one_write_at_once) {}
 
   const CollectionSpec& spec() const override { return spec_; }
   Status Put(const Context& context, std::span<const CollectionRow> rows) override;
@@ -41,13 +51,15 @@ class MilvusCollection final : public Collection {
   bool Translates(const Filter& filter) const override;
 
  private:
-  void NoteWrite(uint64_t timestamp);
+  Status Write(const Context& context, std::string_view method, const google::protobuf::Message& request);
   Result<std::string> ExpressionOf(const Filter& filter) const;
   Result<uint64_t> CountMatching(const Context& context, std::string expression) const;
 
   const std::shared_ptr<const MilvusChannel> channel_;
   const CollectionSpec spec_;
-  const std::string what_;             // For messages.
+  const std::string what_;  // For messages.
+  const bool one_write_at_once_;
+  std::mutex write_mutex_;             // Held by a write if there may be one only.
   std::atomic<uint64_t> written_ = 0;  // The server's time of the last write.
 };
 

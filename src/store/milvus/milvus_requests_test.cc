@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -269,7 +270,8 @@ TEST_F(MilvusChannelTest, RefusesAUriAndALevelThatMeanNothing) {
 // Knows every collection that is asked for; `answer` takes the requests for its rows.
 RecordingGrpcServer::Replies OneCollection(std::function<GrpcReply()> answer) {
   return [answer = std::move(answer)](size_t, const RecordedCall& call) {
-    if (call.method == "HasCollection" || call.method == "CreateCollection" || call.method == "CreateIndex") {
+    if (call.method == "HasCollection" || call.method == "CreateCollection" || call.method == "CreateIndex" ||
+        call.method == "GetVersion") {
       return GrpcReply{};
     }
     if (call.method == "GetLoadState") {
@@ -386,6 +388,46 @@ TEST_F(MilvusChannelTest, ASessionSeesItsOwnWrites) {
   EXPECT_EQ(asked(), 1u);
   EXPECT_OK(collection->Put({}, std::vector<CollectionRow>{{.id = 1, .vector = query}}));
   EXPECT_EQ(asked(), kTime);
+}
+
+// The most Upserts of one Put that are under way at once on a server of that version; waits a while for a second one.
+size_t UpsertsAtOnce(const std::string& version) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t now = 0;
+  size_t most = 0;
+  RecordingGrpcServer server([&](size_t, const RecordedCall& call) {
+    if (call.method == "GetVersion") {
+      proto::GetVersionResponse response;
+      response.set_version(version);
+      return GrpcReply{.response = response.SerializeAsString()};
+    }
+    if (call.method == "GetLoadState") {
+      proto::GetLoadStateResponse loaded;
+      loaded.set_state(common::LoadStateLoaded);
+      return GrpcReply{.response = loaded.SerializeAsString()};
+    }
+    if (call.method == "Upsert") {
+      std::unique_lock lock(mutex);
+      most = std::max(most, ++now);
+      changed.notify_all();
+      const std::chrono::milliseconds pause(version.starts_with("milvus_lite") ? 200 : 10000);
+      changed.wait_for(lock, pause, [&] { return most > 1; });
+      --now;
+    }
+    return GrpcReply{};
+  });
+  const auto milvus = Value(MilvusServer::Open({}, {.uri = StrCat("127.0.0.1:", server.port())}));
+  const auto collection = Value(milvus->OpenOrMake({}, Spec()));
+  std::vector<CollectionRow> rows;
+  for (int64_t id = 1; id <= 5000; ++id) rows.push_back({.id = id, .vector = {1, 0, 0}});
+  EXPECT_OK(collection->Put({}, rows));
+  return most;
+}
+
+TEST(MilvusCollection, MilvusLiteIsWrittenToByOneRequestAtATime) {
+  EXPECT_EQ(UpsertsAtOnce("milvus_lite-3.2.2"), 1u);
+  EXPECT_EQ(UpsertsAtOnce("v2.6.3"), 2u);
 }
 
 TEST_F(MilvusChannelTest, ACollectionWhoseMakingWasNotHeardOfIsTaken) {

@@ -80,7 +80,19 @@ Result<std::shared_ptr<Collection>> MilvusServer::OpenOrMake(const Context& cont
   RAGTIME_ASSIGN_OR_RETURN(const bool exists, Exists(context, spec.name));
   RAGTIME_RETURN_IF_ERROR(exists ? CheckSame(context, spec) : Make(context, spec));
   RAGTIME_RETURN_IF_ERROR(LoadMilvusCollection(context, *channel_, spec.name));
-  return std::shared_ptr<Collection>(std::make_shared<MilvusCollection>(channel_, spec));
+  RAGTIME_ASSIGN_OR_RETURN(const bool is_lite, IsLite(context));
+  return std::shared_ptr<Collection>(std::make_shared<MilvusCollection>(channel_, spec, is_lite));
+}
+
+// Milvus Lite (3.2.2) says that its collections bear one writer at a time: it has no lock around a collection's log,
+// memory and flush.
+Result<bool> MilvusServer::IsLite(const Context& context) {
+  if (lite_ != nullptr) return true;
+  proto::GetVersionResponse response;
+  const Status status = channel_->Call(context, "GetVersion", proto::GetVersionRequest(), response, "the server");
+  if (status.code() == StatusCode::kUnimplemented) return false;
+  if (!status.ok()) return status;
+  return response.version().starts_with("milvus_lite") || response.version().starts_with("milvus-lite");
 }
 
 Status MilvusServer::Make(const Context& context, const CollectionSpec& spec) {

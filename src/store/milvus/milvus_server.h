@@ -38,6 +38,7 @@ class MilvusServer final : public CollectionServer {
 
  private:
   MilvusServer(std::unique_ptr<LiteProcess> lite, std::shared_ptr<const MilvusChannel> channel);
+  Result<bool> IsLite(const Context& context);
   Status Make(const Context& context, const CollectionSpec& spec);
   Status CheckSame(const Context& context, const CollectionSpec& spec);
 
