@@ -22,9 +22,7 @@ find_library(STEMMER_LIBRARY stemmer REQUIRED)
 find_library(SOCI_LIBRARY soci_core REQUIRED)
 pkg_check_modules(LIBPQ REQUIRED libpq)  # Its header alone: SOCI loads the library when it is needed.
 
-list(PREPEND CMAKE_PREFIX_PATH "${RAGTIME_DEPS}/llama")
-find_package(ggml REQUIRED)
-find_package(llama REQUIRED)
+include(llama)
 set(OpenVINO_DIR "${RAGTIME_DEPS}/openvino/cmake")
 find_package(OpenVINO REQUIRED COMPONENTS Runtime)
 

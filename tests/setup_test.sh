@@ -37,6 +37,10 @@ expect "--print-env"
 
 run 1 --print-env
 expect "run tools/setup.sh"
+if ! command -v nvcc >/dev/null; then
+  run 1 --cuda --no-build
+  expect "there is no nvcc on PATH"
+fi
 
 # An index without the packages: the step, the package, the log and the remedy are named.
 run 1 --no-build

@@ -9,8 +9,9 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: tools/setup.sh [--dev] [--no-build] [--print-env]
+usage: tools/setup.sh [--dev] [--cuda] [--no-build] [--print-env]
   --dev        also installs what tests, benches and checks need
+  --cuda       with llama.cpp for NVIDIA GPUs, built into build/cuda; needs the CUDA toolkit (nvcc)
   --no-build   stops before Ragtime itself is built
   --print-env  prints the folders RAGTIME_DEPS, RAGTIME_MODELS and, after --dev, RAGTIME_SERVERS of this machine, and
                does nothing else
@@ -22,10 +23,11 @@ EOF
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${RAGTIME_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ragtime}
-dev=0 build=1 print_env=0
+dev=0 build=1 print_env=0 cuda=0 preset=release
 for argument in "$@"; do
   case $argument in
     --dev) dev=1 ;;
+    --cuda) cuda=1 preset=cuda ;;
     --no-build) build=0 ;;
     --print-env) print_env=1 ;;
     -h | --help) usage; exit 0 ;;
@@ -149,8 +151,11 @@ find_python() {
 # The keys change with everything that the results depend on: pinned files, recipe, compiler and its native
 # instructions (all of them are in the macros that the compiler predefines).
 find_folders() {
-  deps_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
-    "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" -)
+  local cuda_recipe=()
+  if ((cuda)); then cuda_recipe=("$root/tools/cuda.cmake"); fi
+  deps_key=$({ g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort
+    if ((cuda)); then nvcc --version 2>/dev/null || true; echo "${RAGTIME_CUDA_ARCHITECTURES:-native}"; fi; } |
+    "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" "${cuda_recipe[@]}" -)
   milvus_key=$({ g++ --version; protoc --version || true; } 2>/dev/null |
     "$python" "$root/tools/deps.py" key protocol "$root/tools/compile_milvus.sh" "$root/tools/milvus" -)
   clients_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
@@ -346,10 +351,16 @@ unpack_and_compile() {
     fail "OpenVINO's package could not be unpacked" "remove $wheel"
   end_step
 
-  begin_step 4 "Compiling llama.cpp" "about 3-12 min, once per machine"
+  if ((cuda)); then
+    export CMAKE_TOOLCHAIN_FILE=$root/tools/cuda.cmake
+    begin_step 4 "Compiling llama.cpp for GPUs" "3 min on 32 cores, about an hour on 2, once per machine"
+  else
+    begin_step 4 "Compiling llama.cpp" "about 3-12 min, once per machine"
+  fi
   new_log llama
   run_logged bash "$root/tools/compile_llama.sh" "$sdist" "$cache/work/llama-$deps_key" "$temporary/llama" "$jobs" ||
     fail "llama.cpp did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  unset CMAKE_TOOLCHAIN_FILE
   publish "$temporary" "$deps"
   rm -rf "$cache/work/llama-$deps_key"
   end_step
@@ -492,10 +503,10 @@ build_ragtime() {
   local options=(-DRAGTIME_DEPS="$deps" -DRAGTIME_MODELS="$models" "$(launcher_option)") developer_mode=OFF
   if [[ -e $servers/complete ]]; then options+=(-DRAGTIME_SERVERS="$servers"); fi
   # Tests stay in a build that has them, and are not asked for where their packages are missing.
-  if ((dev)) || grep -qs '^RAGTIME_DEVELOPER_MODE:BOOL=ON' build/release/CMakeCache.txt; then developer_mode=ON; fi
-  run_logged cmake --preset release "${options[@]}" -DRAGTIME_DEVELOPER_MODE=$developer_mode ||
-    fail "cmake could not configure the build" "if this folder was copied or moved, remove $root/build/release"
-  run_logged cmake --build build/release --target ragtime -j "$jobs" ||
+  if ((dev)) || grep -qs '^RAGTIME_DEVELOPER_MODE:BOOL=ON' "build/$preset/CMakeCache.txt"; then developer_mode=ON; fi
+  run_logged cmake --preset "$preset" "${options[@]}" -DRAGTIME_DEVELOPER_MODE=$developer_mode ||
+    fail "cmake could not configure the build" "if this folder was copied or moved, remove $root/build/$preset"
+  run_logged cmake --build "build/$preset" --target ragtime -j "$jobs" ||
     fail "Ragtime did not compile" "if memory ran out (\"Killed\"), set RAGTIME_JOBS=1; else the log names the file"
   exec 8>&-
   end_step
@@ -523,6 +534,10 @@ look_at_machine() {
   if [[ $(uname -s)-$(uname -m) != Linux-x86_64 ]]; then
     fail "this is $(uname -s) on $(uname -m)" "use Linux on an x86-64 processor: OpenVINO is pinned for it"
   fi
+  if ((cuda)) && ! command -v nvcc >/dev/null; then
+    fail "there is no nvcc on PATH, which --cuda needs" \
+      "install NVIDIA's CUDA toolkit 11.8 or newer and add its bin folder to PATH, or leave --cuda out"
+  fi
   if ! command -v dpkg-query >/dev/null; then
     fail "this is not a Debian system" "use Debian 12 (bookworm) or newer, or a container of it"
   fi
@@ -537,6 +552,7 @@ look_at_machine() {
 
 # Says before the first step what is left to do, so that the times shown add up.
 plan() {
+  if ((cuda)); then minutes_max[4]=120; fi
   if [[ -z $(debian_missing) ]]; then minutes_max[1]=0; fi
   if ! command -v g++ >/dev/null || ! find_python; then return; fi
   find_folders

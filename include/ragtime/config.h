@@ -68,6 +68,10 @@ struct LlmConfig {
   uint64_t kv_disk_bytes = uint64_t{1} << 30;
   bool chunk_reuse = true;     // Join passages where `ragtime tune --kv` has measured that it does little harm.
   bool prompt_lookup = false;  // Guess what the answer repeats of the passages, where it was measured to pay.
+  std::string kv_type = "f16";       // How keys and values are kept: f16 | q8_0
+  int64_t gpu_layers = -1;           // Layers that GPUs compute; -1: all where there is one that this build can use.
+  std::string split_mode = "layer";  // Over several GPUs: none (main_gpu alone) | layer | tensor
+  size_t main_gpu = 0;
   int64_t timeout_ms = 120000;
   size_t requests_max = 32;  // Of api openai: under way at once; more wait.
   // Of a reasoning model: how much it may think, on top of max_tokens; 0: not at all. None: within max_tokens.

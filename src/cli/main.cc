@@ -81,6 +81,38 @@ void AddTableOptions(CLI::App& command, Options& options) {
   command.add_option("--max", options.maxima, "Greatest value of these columns, of each group")->delimiter(',');
 }
 
+void AddBenchOptions(CLI::App& command, BenchOptions& options) {
+  command.add_option("--url", options.url, "A server that speaks OpenAI's API, ending in /v1; else --kb is served");
+  command.add_option("--model", options.model, "The model's name on that server");
+  command.add_option("--api-key-env", options.api_key_env, "The environment variable that holds its key")
+      ->capture_default_str();
+  command.add_option("--concurrency", options.users, "Users at once, one row each")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--requests", options.requests, "Requests of each row")->check(CLI::Range(1, 1000000));
+  command.add_option("--questions", options.questions, "One a line; else they are made of the passages of --kb")
+      ->check(CLI::ExistingFile);
+  command.add_option("--max-tokens", options.max_tokens, "Of each answer")->check(CLI::Range(1, 65536));
+  command.add_option("--plot", options.plot, "An SVG file to write");
+}
+
+void AddModelsOptions(CLI::App& show, CLI::App& add, CLI::App& quantize, CLI::App& compare, ModelsOptions& options) {
+  show.add_option("model", options.name, "A name of `ragtime models list`, or a path")->required();
+  add.add_option("path", options.name, "A .gguf file, or a folder with a model.json")->required();
+  add.add_option("--as", options.as, "Its name; else that of the file");
+  add.add_option("--sha256", options.sha256, "What the file must have, 64 hex digits");
+  add.add_flag("--link", options.link, "A symbolic link instead of a copy");
+  quantize.add_option("model", options.name, "A name or a .gguf file, best one of F16 or BF16")->required();
+  quantize.add_option("type", options.type, "F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M or Q4_0")->required();
+  quantize.add_option("--as", options.as, "The new model's name; else the old one's with the type behind");
+  compare.add_option("original", options.name, "A name or a .gguf file")->required();
+  compare.add_option("models", options.others, "What is compared with it");
+  compare.add_option("--text", options.text, "A text to foretell; else the passages of --kb")->check(CLI::ExistingFile);
+  compare.add_option("--tokens", options.tokens, "How much of the text")->check(CLI::Range(512, 10000000));
+  compare.add_option("--plot", options.plot, "An SVG file to write");
+}
+
 int Main(int argc, char** argv) {
   Options options;
   CLI::App app{"Ragtime answers questions from your documents, with citations.", "ragtime"};
@@ -114,6 +146,11 @@ int Main(int argc, char** argv) {
   AddQuestionOptions(*ask, options);
   ask->add_option("--mode", options.mode, "How the answer is made")
       ->check(CLI::IsMember({"auto", "generate", "extract"}));
+  const auto add_gpu_layers = [&options](CLI::App* command) {
+    command->add_option("--gpu-layers", options.gpu_layers, "Layers of the language model that GPUs compute; -1: all")
+        ->check(CLI::Range(-1, 1000));
+  };
+  add_gpu_layers(ask);
   ask->add_option("--session", options.session, "The conversation that the question goes on with");
   bool no_stream = false;
   bool stream = false;
@@ -210,8 +247,30 @@ int Main(int argc, char** argv) {
   CLI::App* serve = app.add_subcommand("serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it");
   AddSharedOptions(*serve, options);
   serve->add_option("--port", options.port, "Where to listen; 0: a port that the system chooses");
+  add_gpu_layers(serve);
   serve->add_option("--mode", options.mode, "How answers are made")
       ->check(CLI::IsMember({"auto", "generate", "extract"}));
+
+  CLI::App* bench = app.add_subcommand("bench", "Measure a server");
+  bench->require_subcommand(1);
+  CLI::App* bench_serve = bench->add_subcommand("serve", "How soon and how fast it answers some users at once");
+  AddSharedOptions(*bench_serve, options);
+  AddBenchOptions(*bench_serve, options.bench);
+  add_gpu_layers(bench_serve);
+
+  CLI::App* models = app.add_subcommand("models", "List, add, quantize and compare models");
+  models->require_subcommand(1);
+  CLI::App* models_list = models->add_subcommand("list", "The models that are installed");
+  CLI::App* models_show = models->add_subcommand("show", "All that is known of one model");
+  CLI::App* models_add = models->add_subcommand("add", "Take a GGUF file or a model folder into the models folder");
+  CLI::App* models_quantize = models->add_subcommand("quantize", "Make a smaller model of a language model");
+  CLI::App* models_compare =
+      models->add_subcommand("compare", "Speed, memory and exactness of language models, on your documents");
+  for (CLI::App* command : {models_list, models_show, models_add, models_quantize, models_compare}) {
+    AddSharedOptions(*command, options);
+  }
+  AddModelsOptions(*models_show, *models_add, *models_quantize, *models_compare, options.models);
+  add_gpu_layers(models_compare);
 
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
@@ -238,6 +297,8 @@ int Main(int argc, char** argv) {
   if (stats->parsed()) return RunStats(options);
   if (init->parsed()) return RunInit(options);
   if (doctor->parsed()) return RunDoctor(options);
+  if (models_list->parsed()) return RunModelsList(options);
+  if (models_show->parsed()) return RunModelsShow(options);
   const InterruptWatch watch;
   if (ingest->parsed()) return RunIngest(options, watch.context());
   if (search->parsed()) return RunSearch(options, watch.context());
@@ -252,6 +313,10 @@ int Main(int argc, char** argv) {
   if (copy->parsed()) return RunCopy(options, watch.context());
   if (import->parsed()) return RunImport(options, watch.context());
   if (tune->parsed()) return (options.tune_kv ? RunTuneJoins : RunTune)(options, watch.context());
+  if (bench_serve->parsed()) return RunBenchServe(options, watch.context());
+  if (models_add->parsed()) return RunModelsAdd(options, watch.context());
+  if (models_quantize->parsed()) return RunModelsQuantize(options, watch.context());
+  if (models_compare->parsed()) return RunModelsCompare(options, watch.context());
   if (reembed->parsed()) return RunReembed(options, watch.context());
   return RunAsk(options, watch.context());
 }

@@ -25,6 +25,7 @@ Result<Config> ResolveConfig(const Options& options) {
     config.embed.model = is_path ? std::filesystem::absolute(*options.model).string() : *options.model;
     config.explicit_keys.emplace_back("embed.model");
   }
+  if (options.gpu_layers) config.llm.gpu_layers = *options.gpu_layers;
   if (options.lock_timeout_s) config.lock_timeout_ms = static_cast<int64_t>(*options.lock_timeout_s * 1000);
   if (options.top_k) config.search.top_k = *options.top_k;
   if (options.ef) {

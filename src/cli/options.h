@@ -16,6 +16,34 @@
 
 namespace ragtime::cli {
 
+// Contexts of the language model that a server has room for: at the default sizes, about nine prompts.
+inline constexpr size_t kContextsAtOnce = 4;
+
+// bench serve
+struct BenchOptions {
+  std::string url;
+  std::string model;
+  std::string api_key_env = "OPENAI_API_KEY";
+  std::string questions;  // A file.
+  std::string plot;       // A file to make.
+  std::vector<size_t> users = {1, 2, 4, 8, 16};
+  size_t requests = 32;
+  size_t max_tokens = 64;
+};
+
+// models list | show | add | quantize | compare
+struct ModelsOptions {
+  std::string name;                 // Of the model that is shown, added, quantized, compared with.
+  std::vector<std::string> others;  // Compared with it.
+  std::string type;
+  std::string as;  // The new model's name.
+  std::string sha256;
+  std::string text;  // A file.
+  std::string plot;
+  size_t tokens = 4096;
+  bool link = false;
+};
+
 struct Options {
   std::string config_file;
   std::string kb;
@@ -66,12 +94,15 @@ struct Options {
   size_t questions_max = 100;
   double divergence_max = 0.05;
   double agreement_min = 0.95;
+  std::optional<int64_t> gpu_layers;  // ask, serve
   // serve
   std::optional<uint16_t> port;
   // init
   std::string init_path = "ragtime.yaml";
   bool force = false;
   bool reference = false;
+  BenchOptions bench;
+  ModelsOptions models;
 };
 
 int RunIngest(const Options& options, const Context& context);
@@ -92,6 +123,12 @@ int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
 int RunTune(const Options& options, const Context& context);
 int RunServe(const Options& options, const Context& context);
+int RunBenchServe(const Options& options, const Context& context);
+int RunModelsList(const Options& options);
+int RunModelsShow(const Options& options);
+int RunModelsAdd(const Options& options, const Context& context);
+int RunModelsQuantize(const Options& options, const Context& context);
+int RunModelsCompare(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

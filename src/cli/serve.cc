@@ -12,9 +12,6 @@
 namespace ragtime::cli {
 namespace {
 
-// Room for several prompts at once: at the default sizes, about nine.
-constexpr size_t kContextsAtOnce = 4;
-
 void PrintStart(const Options& options, const Config& config, uint16_t port) {
   if (options.json) {
     Json event(Json::Object{});

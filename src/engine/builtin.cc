@@ -368,6 +368,10 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                             .kv_disk_bytes = config.llm.kv_disk_bytes,
                                             .kv_folder = has_folder ? std::filesystem::path(config.store.uri) / "kv"
                                                                     : std::filesystem::path(),
+                                            .placement = {.gpu_layers = static_cast<int>(config.llm.gpu_layers),
+                                                          .split_mode = config.llm.split_mode,
+                                                          .main_gpu = config.llm.main_gpu,
+                                                          .kv_type = config.llm.kv_type},
                                             .prompt_lookup = config.llm.prompt_lookup,
                                             .chunk_reuse = config.llm.chunk_reuse,
                                             .threads = config.threads}));

@@ -672,6 +672,22 @@ std::vector<ConfigKey> MakeKeys() {
        Choice<bool>("llm.prompt_lookup", {{"off", false}, {"auto", true}},
                     [](Config& c) -> bool& { return c.llm.prompt_lookup; })});
   keys.push_back(
+      {"llm.kv_type", "RAGTIME_LLM_KV_TYPE", "f16 | q8_0", "f16",
+       "How keys and values of prompts are kept. q8_0 takes about half the memory and is a little less exact.",
+       Choice<string>("llm.kv_type", {{"f16", "f16"}, {"q8_0", "q8_0"}},
+                      [](Config& c) -> string& { return c.llm.kv_type; })});
+  keys.push_back({"llm.gpu_layers", "RAGTIME_LLM_GPU_LAYERS", "-1 to 1000", "-1",
+                  "Layers of the model that GPUs compute, where Ragtime was built for them; `--gpu-layers`. -1: all.",
+                  Number<int64_t>("llm.gpu_layers", -1, 1000, [](Config& c) -> int64_t& { return c.llm.gpu_layers; })});
+  keys.push_back(
+      {"llm.split_mode", "RAGTIME_LLM_SPLIT_MODE", "none | layer | tensor", "layer",
+       "How several GPUs share a model: none: main_gpu alone. layer: each has some layers. tensor: each has a part of "
+       "every layer.",
+       Choice<string>("llm.split_mode", {{"none", "none"}, {"layer", "layer"}, {"tensor", "tensor"}},
+                      [](Config& c) -> string& { return c.llm.split_mode; })});
+  keys.push_back({"llm.main_gpu", "RAGTIME_LLM_MAIN_GPU", "0 to 63", "0", "The GPU of `split_mode: none`.",
+                  Number<size_t>("llm.main_gpu", 0, 63, [](Config& c) -> size_t& { return c.llm.main_gpu; })});
+  keys.push_back(
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
        Number<int64_t>("llm.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.llm.timeout_ms; })});

@@ -87,7 +87,7 @@ std::string ConfigurationText(const Config& config) {
                                    uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens},
                                    config.llm.chunk_reuse,
                                    config.llm.thinking_tokens ? Json(uint64_t{*config.llm.thinking_tokens}) : Json(),
-                                   config.llm.template_opens_think}));
+                                   config.llm.template_opens_think, config.llm.kv_type}));
   return json.Dump();
 }
 

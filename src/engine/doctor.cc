@@ -11,13 +11,16 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
+#include "engine/gguf_work.h"
 #include "engine/models.h"
+#include "engine/number_formats.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/http_client.h"
 #include "wire/server_list.h"
@@ -55,6 +58,31 @@ void ExamineCpu(std::vector<Finding>& findings) {
 #endif
   findings.push_back({"cpu", "vector instructions", health, features.empty() ? "none" : features, remedy});
   findings.push_back({"cpu", "cores", Health::kGood, StrCat(AvailableCores(), " for this process"), ""});
+}
+
+void AddFormats(const std::string& area, const std::vector<NumberFormat>& formats, std::vector<Finding>& findings) {
+  std::string native;
+  std::string other;
+  for (const NumberFormat& format : formats) {
+    std::string& list = format.by.empty() ? other : native;
+    list += StrCat(list.empty() ? "" : "; ", format.name, format.by.empty() ? "" : StrCat(" (", format.by, ")"));
+  }
+  findings.push_back(
+      {area, "number formats", Health::kGood, StrCat("native: ", native, "; converted first: ", other), ""});
+}
+
+void ExamineFormats(std::vector<Finding>& findings) {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string cpuinfo((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  AddFormats("cpu", FormatsOfCpu(cpuinfo), findings);
+  for (const Gpu& gpu : FindGpus()) {
+    const bool used = BuiltForGpus();
+    findings.push_back({"gpu", gpu.name, used ? Health::kGood : Health::kLimited,
+                        StrCat(gpu.memory_bytes >> 20, " MiB, compute capability ", gpu.capability / 10, ".",
+                               gpu.capability % 10, used ? "" : "; this build does not use it"),
+                        used ? "" : "build with tools/setup.sh --cuda"});
+    AddFormats("gpu", FormatsOfGpu(gpu.capability), findings);
+  }
 }
 
 void ExamineMemory(std::vector<Finding>& findings) {
@@ -223,6 +251,7 @@ void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) 
 std::vector<Finding> Examine(const Config& config) {
   std::vector<Finding> findings;
   ExamineCpu(findings);
+  ExamineFormats(findings);
   ExamineMemory(findings);
   ExamineDisk(config.store.uri, findings);
   ExamineModels(config, findings);

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
 import schema_check
@@ -250,6 +251,49 @@ class Serve(unittest.TestCase):
                 time.sleep(0.1)
             self.assertEqual(metrics["ragtime_requests_running"], 0)
             self.assertEqual(metrics["ragtime_llm_kv_cells_reserved"], 0)
+
+    def test_bench_serve_measures_this_and_any_other_server(self):
+        def checked(result):
+            value = json.loads(result.stdout)
+            schema = SOURCE / "docs/reference/json/bench-serve.schema.json"
+            schema_check.check(value, json.loads(schema.read_text()))
+            return value
+
+        kb = self.copy_of_kb()
+        plot = kb.parent / "plot.svg"
+        small = ("--requests", "4", "--max-tokens", "4", "--concurrency", "2,1")
+        result = run("bench", "serve", "--kb", kb, *small, "--plot", plot, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        rows = checked(result)["rows"]
+        self.assertEqual([row["users"] for row in rows], [1, 2])
+        for row in rows:
+            self.assertEqual((row["requests"], row["failed"]), (4, 0))
+            self.assertGreater(row["prompt_tokens"], 4 * 100)
+            self.assertLessEqual(row["completion_tokens"], 4 * 4)
+            self.assertGreater(row["ttft_p50_ms"], 0)
+            self.assertGreaterEqual(row["ttft_p95_ms"], row["ttft_p50_ms"])
+        # The second row asks the same questions again.
+        self.assertGreater(rows[1]["cached_tokens"], rows[1]["prompt_tokens"] // 2)
+        drawn = xml.etree.ElementTree.parse(plot).getroot()
+        lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
+        self.assertEqual([len(line.get("points").split()) for line in lines], [2, 2, 2, 2])
+
+        questions = kb.parent / "questions"
+        questions.write_text(QUESTION + "\n")
+        with Serving(kb, "--mode", "extract") as server:
+            url = f"http://127.0.0.1:{server.port}/v1"
+            result = run("bench", "serve", "--url", url, *small, "--questions", questions)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertRegex(result.stdout, r"\|\s+2 \|.*\|\s+0 \|\s+\d+ % \|")
+            result = run("bench", "serve", "--url", url, *small)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("--questions FILE", result.stderr)
+        result = run("bench", "serve", "--url", url, *small, "--questions", questions, "--json")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the server gave no answer", json.loads(result.stdout)["error"]["message"])
+        result = run("bench", "serve", "--url", url, "--kb", kb)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("measures one server", result.stderr)
 
     def test_a_signal_lets_the_answer_finish(self):
         with Serving(self.copy_of_kb(), "--mode", "generate", RAGTIME_SERVER_DRAIN_MS="240000") as server:

@@ -263,7 +263,7 @@ Result<LlamaModel*> LlamaGenerator::Model() const {
   std::lock_guard lock(load_mutex_);
   if (model_ == nullptr) {
     try {
-      RAGTIME_ASSIGN_OR_RETURN(model_, LlamaModel::Load(gguf_));
+      RAGTIME_ASSIGN_OR_RETURN(model_, LlamaModel::Load(gguf_, options_.placement));
     } catch (const std::exception& exception) {
       return DataLossError(StrCat("llama.cpp cannot load the language model ", gguf_.string(), ": ", exception.what()),
                            kRemedy);

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "model/llama/llama_placement.h"
 #include "ragtime/generator.h"
 
 namespace ragtime {
@@ -31,6 +32,7 @@ struct LlamaGeneratorOptions {
   uint64_t kv_memory_bytes = 256ull << 20;  // Saved states of prompts in memory, and in kv_folder ("": none).
   uint64_t kv_disk_bytes = 1ull << 30;
   std::filesystem::path kv_folder;
+  LlamaPlacement placement;
   bool reuse = true;           // False: every prompt is computed whole, to compare with.
   bool prompt_lookup = false;  // See SchedulerOptions.
   bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/llama/llama_model.h"
 
+#include <ggml-backend.h>
 #include <ggml-cpu.h>
 
 #include <algorithm>
@@ -57,12 +58,45 @@ Result<std::string> SampledHash(const std::filesystem::path& path) {
   return HashHex(digest);
 }
 
+size_t CountGpus() {
+  size_t count = 0;
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    count += ggml_backend_dev_type(ggml_backend_dev_get(i)) == GGML_BACKEND_DEVICE_TYPE_GPU ? 1 : 0;
+  }
+  return count;
+}
+
+// Writes the placement into `params`.
+Status Place(const LlamaPlacement& placement, llama_model_params& params) {
+  const size_t gpus = llama_supports_gpu_offload() ? CountGpus() : 0;
+  if (placement.gpu_layers > 0 && gpus == 0) {
+    return FailedPreconditionError(
+        StrCat("llm.gpu_layers is ", placement.gpu_layers, ", and there is no GPU that this build can use"),
+        "build with tools/setup.sh --cuda on a machine with an NVIDIA GPU, or set llm.gpu_layers: 0");
+  }
+  // Negative: all of them, the output too.
+  params.n_gpu_layers = gpus == 0 ? 0 : placement.gpu_layers;
+  if (gpus == 0) return Status();
+  params.split_mode = placement.split_mode == "none"     ? LLAMA_SPLIT_MODE_NONE
+                      : placement.split_mode == "tensor" ? LLAMA_SPLIT_MODE_TENSOR
+                                                         : LLAMA_SPLIT_MODE_LAYER;
+  // One GPU has nothing to split, and llama.cpp is slower where it is told to.
+  if (gpus == 1) params.split_mode = LLAMA_SPLIT_MODE_NONE;
+  if (placement.main_gpu >= gpus) {
+    return FailedPreconditionError(StrCat("llm.main_gpu is ", placement.main_gpu, ", and there are ", gpus, " GPUs"),
+                                   StrCat("set llm.main_gpu to a number from 0 to ", gpus - 1));
+  }
+  params.main_gpu = static_cast<int32_t>(placement.main_gpu);
+  return Status();
+}
+
 }  // namespace
 
-Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path& gguf) {
+Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path& gguf,
+                                                     const LlamaPlacement& placement) {
   StartBackend();
   llama_model_params params = llama_model_default_params();
-  params.n_gpu_layers = 0;
+  RAGTIME_RETURN_IF_ERROR(Place(placement, params));
   params.load_mode = LLAMA_LOAD_MODE_MMAP;
   std::unique_ptr<LlamaModel> model(new LlamaModel);
   model->model_ = llama_model_load_from_file(gguf.c_str(), params);
@@ -78,8 +112,10 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
   model->think_open_ = only_token("<think>");
   model->think_close_ = only_token("</think>");
   RAGTIME_ASSIGN_OR_RETURN(const std::string weights, SampledHash(gguf));
-  // What else decides what a cell holds: how llama.cpp writes it, its version, and that keys and values are f16.
-  model->fingerprint_ = HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " f16"));
+  model->keeps_bytes_ = placement.kv_type == "q8_0";
+  // What else decides what a cell holds: how llama.cpp writes it, its version, and what keys and values are.
+  model->fingerprint_ =
+      HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " ", placement.kv_type));
   return model;
 }
 
@@ -178,12 +214,14 @@ Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) 
   params.n_threads = static_cast<int32_t>(threads);
   params.n_threads_batch = static_cast<int32_t>(threads);
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  if (keeps_bytes_) params.type_k = params.type_v = GGML_TYPE_Q8_0;
   params.abort_callback = &ShouldAbort;
   params.abort_callback_data = &abort_;
   context_ = llama_init_from_model(model_, params);
   if (context_ == nullptr) {
     return ResourceExhaustedError(WithComplaint(StrCat("llama.cpp cannot make a context of ", cells, " tokens")),
-                                  "lower llm.context_tokens or llm.kv_tokens, or free some memory");
+                                  keeps_bytes_ ? "set llm.kv_type: f16, lower llm.kv_tokens, or free some memory"
+                                               : "lower llm.context_tokens or llm.kv_tokens, or free some memory");
   }
   cells_ = std::min(cells, static_cast<size_t>(llama_n_ctx_seq(context_)));
   sequences_ = sequences;

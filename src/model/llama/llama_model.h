@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "model/llama/batch_model.h"
+#include "model/llama/llama_placement.h"
 #include "ragtime/generator.h"
 #include "ragtime/status.h"
 
@@ -28,7 +29,9 @@ namespace ragtime {
 
 class LlamaModel final : public BatchModel {
  public:
-  static Result<std::unique_ptr<LlamaModel>> Load(const std::filesystem::path& gguf);
+  // kFailedPrecondition: the placement asks for what this build or this machine does not have.
+  static Result<std::unique_ptr<LlamaModel>> Load(const std::filesystem::path& gguf,
+                                                  const LlamaPlacement& placement = {});
   ~LlamaModel() override;
 
   // A conversation in the model's own format, ready to be answered.
@@ -48,6 +51,7 @@ class LlamaModel final : public BatchModel {
   std::vector<llama_token> Tokenize(std::string_view text, bool parse_special) const;
   // What the model was trained with, at most `tokens_max`.
   size_t ContextTokens(size_t tokens_max) const;
+  uint64_t WeightBytes() const { return llama_model_size(model_); }
 
   // Makes the context, once. It must be there before any method below is called.
   Status StartContext(size_t cells, size_t sequences, size_t threads);
@@ -76,6 +80,7 @@ class LlamaModel final : public BatchModel {
 
   llama_model* model_ = nullptr;
   const llama_vocab* vocab_ = nullptr;
+  bool keeps_bytes_ = false;  // Keys and values as q8_0 instead of f16.
   ggml_threadpool* threads_ = nullptr;
   llama_context* context_ = nullptr;
   size_t cells_ = 0;

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is done with the GGUF files of language models by llama.cpp, besides answering.
+#ifndef RAGTIME_ENGINE_GGUF_WORK_H_
+#define RAGTIME_ENGINE_GGUF_WORK_H_
+
+#include <filesystem>
+#include <string>
+
+#include "ragtime/config.h"
+#include "ragtime/context.h"
+#include "ragtime/models.h"
+#include "ragtime/status.h"
+
+namespace ragtime {
+
+// Whether this build of llama.cpp can compute on GPUs.
+bool BuiltForGpus();
+
+Status QuantizeFile(const Config& config, const std::filesystem::path& source, const std::filesystem::path& target,
+                    const std::string& type);
+// Fills in all but `comparison.model`.
+Status CompareFile(const Config& config, const Context& context, const std::filesystem::path& origin,
+                   const std::filesystem::path& model, const std::string& text, size_t tokens_max,
+                   ModelComparison& comparison);
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_ENGINE_GGUF_WORK_H_
