@@ -468,18 +468,17 @@ std::vector<ConfigKey> MakeKeys() {
                     }});
   };
   of_both("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "1 to 65536",
-          "4 times the root of a segment's nodes; of type milvus the server's", "IVF_*: lists. For new segments.",
-          65536, &IvfParameters::nlist, &StoreServerConfig::index_params);
+          "what fits: 4 times the root of a segment's nodes; of type milvus the server's",
+          "IVF_*: lists. For new segments.", 65536, &IvfParameters::nlist, &StoreServerConfig::index_params);
   of_both("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M", "1 to 65536",
-          "a fourth of the dimension; of type milvus the server's",
+          "what fits: a fourth of the dimension; of type milvus the server's",
           "IVF_PQ and PQ: parts that a vector is cut into, at most one for each dimension. For new segments.", 65536,
           &IvfParameters::m, &StoreServerConfig::index_params);
   of_both("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS", "4 or 8; of type milvus 1 to 64",
-          "8; of type milvus the server's", "IVF_PQ and PQ: bits of the code of a part. For new segments.", 64,
-          &IvfParameters::nbits, &StoreServerConfig::index_params);
+          "8", "IVF_PQ and PQ: bits of the code of a part. For new segments.", 64, &IvfParameters::nbits,
+          &StoreServerConfig::index_params);
   of_both(
-      "store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE", "1 to 65536",
-      "64; of type milvus the server's",
+      "store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE", "1 to 65536", "64",
       "IVF_*: lists that a search looks into, at least. More finds more and takes longer. May differ from search to "
       "search.",
       65536, &IvfParameters::nprobe, &StoreServerConfig::search_params);

@@ -23,7 +23,7 @@ namespace {
 constexpr char kRebuildRemedy[] = "Build the index again from the vectors.";
 // What k-means needs for each centre to be worth something; Faiss warns below it.
 constexpr uint64_t kRowsOfCentre = 39;
-// Where nlist is left open: with fewer rows a scan of all is as fast (docs/formats/index-ivf.md).
+// Where nlist is left open: with fewer rows a scan of all is as fast (docs/internals/vector.md).
 constexpr uint64_t kIvfRowsMin = 8192;
 constexpr std::array<std::string_view, 4> kNames = {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "PQ"};
 constexpr size_t kBlockRows = CodedRows::kBatchRows;

@@ -6,7 +6,7 @@
 // The centres and codebooks are those that Faiss finds when the index is built (clusters.h). Searching needs no Faiss:
 // it reads the bytes as they lie, and scores what it returns from the exact vectors. Where rows are excluded it looks
 // into more lists, until it has met as many rows as without; where few are left it scores all of them.
-// docs/formats/index-ivf.md has the bytes, and what is found how fast.
+// docs/formats/index-ivf.md has the bytes, docs/internals/vector.md what is found how fast.
 //
 // Threads: as include/ragtime/index.h says. Errors: lists that name no row are kDataLoss.
 #ifndef RAGTIME_INDEX_IVF_IVF_INDEX_H_
