@@ -30,12 +30,13 @@ Result<Config> ResolveConfig(const Options& options) {
   if (options.top_k) config.search.top_k = *options.top_k;
   if (options.ef) {
     // Of the types of store and index, a graph alone walks.
-    if (config.store.type != "ragtime" || config.store.index_type == "FLAT") {
-      const bool flat = config.store.type == "ragtime";
+    const std::string& type = config.store.index_type;
+    const bool embedded = config.store.type == "ragtime";
+    if (!embedded || (type != "AUTO" && type != "HNSW")) {
       return InvalidArgumentError(
-          "--ef is given, and " + (flat ? "an index of type FLAT" : "a store of type " + config.store.type) +
+          "--ef is given, and " + (embedded ? "an index of type " + type : "a store of type " + config.store.type) +
               " does not know it",
-          flat ? "leave it out: every search is exact" : "leave it out, or use store_conf.type ragtime");
+          embedded ? "leave it out, or use index_type: HNSW" : "leave it out, or use store_conf.type ragtime");
     }
     config.store.hnsw.ef = *options.ef;
     config.explicit_keys.emplace_back(kEfKey);

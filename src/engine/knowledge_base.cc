@@ -325,7 +325,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   // What Tune chose, unless the configuration sets it. Requires mutex_.
   VectorSearchParameters TunedParameters() const {
-    return {.ef = tuning_ && !IsExplicit(config_, kEfKey) ? tuning_->ef : 0};
+    // It was measured with HNSW; DISKANN goes by an ef of its own.
+    const bool of_type = config_.store.index_type == "AUTO" || config_.store.index_type == "HNSW";
+    return {.ef = tuning_ && of_type && !IsExplicit(config_, kEfKey) ? tuning_->ef : 0};
   }
   VectorSearchParameters Parameters() const {
     std::lock_guard lock(mutex_);

@@ -113,6 +113,13 @@ Result<TuneReport> MeasureRecall(const Context& context, const Snapshot& snapsho
   if (std::all_of(types.begin(), types.end(), [](const auto& type) { return type.first == "FLAT"; })) {
     return NothingToTune();
   }
+  for (const auto& [type, rows] : types) {
+    // What others spend is no ef, and no ef makes them exact.
+    if (type == "FLAT" || type == "HNSW") continue;
+    return FailedPreconditionError(
+        StrCat("segments of this knowledge base have an index of type ", type, ", which is not tuned by ef"),
+        "set its parameters in the configuration, or set index_type: HNSW and run ragtime compact");
+  }
   RAGTIME_ASSIGN_OR_RETURN(const Found exact, SearchAll(context, snapshot, questions, request, kScanEf));
   TuneReport report;
   report.scan_us = exact.mean_us;

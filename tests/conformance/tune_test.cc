@@ -126,5 +126,30 @@ TEST_F(TuneTest, NothingIsToBeTunedWhereEverySearchIsExact) {
   EXPECT_THAT(MeasureRecall({}, *snapshot_, {}, {}), StatusIs(StatusCode::kFailedPrecondition));
 }
 
+// HNSW under another name, as a type that goes by something else would be.
+class OtherIndexType final : public VectorIndexType {
+ public:
+  std::string_view name() const override { return "OTHER"; }
+  uint32_t version() const override { return hnsw_.version(); }
+  Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const override {
+    return hnsw_.Build(context, vectors, metric);
+  }
+  Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                            Metric metric) const override {
+    return hnsw_.Open(bytes, vectors, metric);
+  }
+
+ private:
+  const HnswIndexType hnsw_;
+};
+
+TEST_F(TuneTest, ATypeThatGoesByAnotherParameterIsNamed) {
+  Fill(std::make_shared<OtherIndexType>());
+  const auto questions = Value(SampleQuestions({}, *snapshot_, "", 10));
+  const auto report = MeasureRecall({}, *snapshot_, questions, {});
+  EXPECT_THAT(report, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(report.status().message().find("OTHER"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ragtime
