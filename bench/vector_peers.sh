@@ -6,4 +6,4 @@ set -euo pipefail
 folder=${1:?usage: bench/vector_peers.sh FOLDER}
 python3 -m venv "$folder"
 "$folder/bin/pip" install setuptools==80.10.2 numpy==2.4.6 hnswlib==0.8.0 \
-  usearch==2.26.6 faiss-cpu==1.15.1 rabitqlib==0.7.1
+  usearch==2.26.6 faiss-cpu==1.15.1 rabitqlib==0.7.1 matplotlib==3.10.7

@@ -1,32 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // vector_search builds a vector index over a file of vectors and searches it: recall against a full scan, queries in a
-// second of one thread, time of the build, bytes. bench/vector.py runs it beside other libraries.
+// second, time of the build and of opening, bytes. bench/vector.py runs it beside other libraries.
 //
-// vector_search VECTORS QUERIES DIMENSION ROWS TYPE [M EF_CONSTRUCTION EF,EF,... [K [SELECTED_PERCENT]]]
-// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW or FLAT. One line of JSON for each measurement.
+// vector_search VECTORS QUERIES DIMENSION TYPE [OPTION VALUE]...
+// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. One line of JSON
+// for each measurement. Of IVF_* --ef is nprobe, of PQ refine_k.
+//   --rows N            the first N vectors only
+//   --m, --ef-construction, --ef 16,24,...
+//   --k 10,100          how many are looked for
+//   --threads 1,2       that search at the same time, one query each
+//   --excluded FILE     a bitmap of rows that no hit may be, 64 to a word
+//   --index FILE        is opened if it is there, else built and written
+#include <unistd.h>
+
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
-#include <random>
+#include <mutex>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
+#include "index/ivf/ivf_index.h"
 #include "index/kernels/coded_rows.h"
 #include "index/kernels/kernels.h"
 
 namespace {
 
 using namespace ragtime;
+
+constexpr size_t kRounds = 3;
+constexpr size_t kQueriesMax = 1000;
 
 // Time that this thread has had: other work on the machine disturbs it less.
 double ThreadSeconds() {
@@ -35,124 +52,180 @@ double ThreadSeconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-int Fail(const Status& status) {
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  return 1;
+using Options = std::map<std::string, std::string>;
+
+std::vector<uint32_t> Numbers(const std::string& list) {
+  std::vector<uint32_t> numbers;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    numbers.push_back(static_cast<uint32_t>(std::strtoul(list.substr(at, end - at).c_str(), nullptr, 10)));
+    at = end + 1;
+  }
+  return numbers;
 }
 
 struct Run {
-  double seconds = 0;
+  double seconds = 0;  // Of one thread.
   double p99_ms = 0;
   double recall = 0;
 };
 
+struct Measurement {
+  const VectorIndex& index;
+  VectorMatrix queries;
+  RowSelection selection;
+  size_t k = 10;
+  std::vector<float> worst_scores = {};  // Of what a scan finds, by query.
+};
+
 // A hit counts by its score, since equally near rows may stand for each other.
-Result<Run> Measure(const VectorIndex& index, VectorMatrix queries, size_t k, const RowSelection& selection,
-                    const VectorSearchParameters& parameters, const std::vector<float>& worst_scores) {
-  Run run;
-  std::vector<double> times;
+Result<Run> Measure(const Measurement& measurement, const VectorSearchParameters& parameters, size_t threads) {
+  std::mutex mutex;
+  std::vector<double> times;  // Guarded by mutex; so are the next two.
   size_t found = 0;
-  for (size_t q = 0; q < queries.rows; ++q) {
-    const double start = ThreadSeconds();
-    RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> hits,
-                             index.Search({}, queries.row(q), k, selection, parameters));
-    times.push_back(ThreadSeconds() - start);
-    run.seconds += times.back();
-    for (const RowHit& hit : hits) found += hit.score >= worst_scores[q] ? 1 : 0;
-  }
+  Status failure;
+  const auto search = [&](size_t thread) {
+    for (size_t q = thread; q < measurement.queries.rows; q += threads) {
+      const double start = ThreadSeconds();
+      const auto hits =
+          measurement.index.Search({}, measurement.queries.row(q), measurement.k, measurement.selection, parameters);
+      const double seconds = ThreadSeconds() - start;
+      const std::lock_guard lock(mutex);
+      times.push_back(seconds);
+      if (!hits.ok()) {
+        failure = hits.status();
+        return;
+      }
+      for (const RowHit& hit : *hits) found += hit.score >= measurement.worst_scores[q] ? 1 : 0;
+    }
+  };
+  std::vector<std::thread> started;
+  for (size_t thread = 1; thread < threads; ++thread) started.emplace_back(search, thread);
+  search(0);
+  for (std::thread& thread : started) thread.join();
+  RAGTIME_RETURN_IF_ERROR(failure);
+  Run run;
+  for (const double seconds : times) run.seconds += seconds;
+  run.seconds /= static_cast<double>(threads);
   std::sort(times.begin(), times.end());
   run.p99_ms = times[times.size() * 99 / 100] * 1e3;
-  run.recall = static_cast<double>(found) / static_cast<double>(queries.rows * k);
+  run.recall = static_cast<double>(found) / static_cast<double>(measurement.queries.rows * measurement.k);
   return run;
 }
 
-int Bench(int argc, char** argv) {
-  const size_t dimension = std::strtoul(argv[3], nullptr, 10);
-  const size_t rows_max = std::strtoul(argv[4], nullptr, 10);
-  const std::string type = argv[5];
-  auto vectors_file = MappedFile::Open(argv[1]);
-  if (!vectors_file.ok()) return Fail(vectors_file.status());
-  auto queries_file = MappedFile::Open(argv[2]);
-  if (!queries_file.ok()) return Fail(queries_file.status());
-  const auto matrix = [dimension](const MappedFile& file) {
+Status WriteBytes(const std::string& path, std::span<const std::byte> bytes) {
+  const std::string part = path + ".part";
+  std::ofstream file(part, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) return InternalError("cannot write " + part);
+  std::filesystem::rename(part, path);
+  return Status();
+}
+
+Status Bench(const std::string& vectors_path, const std::string& queries_path, size_t dimension,
+             const std::string& type, Options options) {
+  RAGTIME_ASSIGN_OR_RETURN(const MappedFile vectors_file, MappedFile::Open(vectors_path));
+  RAGTIME_ASSIGN_OR_RETURN(const MappedFile queries_file, MappedFile::Open(queries_path));
+  const auto matrix = [dimension](const MappedFile& file, size_t most) {
     return VectorMatrix{reinterpret_cast<const float*>(file.bytes().data()),
-                        file.bytes().size() / sizeof(float) / dimension, dimension};
+                        std::min(most, file.bytes().size() / sizeof(float) / dimension), dimension};
   };
-  VectorMatrix vectors = matrix(*vectors_file);
-  VectorMatrix queries = matrix(*queries_file);
-  vectors.rows = std::min(vectors.rows, rows_max);
-  queries.rows = std::min<size_t>(queries.rows, 1000);
+  const size_t rows_max = options["--rows"].empty() ? SIZE_MAX : std::strtoul(options["--rows"].c_str(), nullptr, 10);
+  const VectorMatrix vectors = matrix(vectors_file, rows_max);
+  const VectorMatrix queries = matrix(queries_file, kQueriesMax);
   HnswParameters parameters;
-  std::string efs = "16,24,32,48,64,96,128,192,256,384";
-  size_t k = 10;
-  if (argc > 6) parameters.m = static_cast<uint32_t>(std::strtoul(argv[6], nullptr, 10));
-  if (argc > 7) parameters.ef_construction = static_cast<uint32_t>(std::strtoul(argv[7], nullptr, 10));
-  if (argc > 8) efs = argv[8];
-  if (argc > 9) k = std::strtoul(argv[9], nullptr, 10);
-  const double selected_percent = argc > 10 ? std::strtod(argv[10], nullptr) : 100;
+  if (!options["--m"].empty()) parameters.m = Numbers(options["--m"])[0];
+  if (!options["--ef-construction"].empty()) parameters.ef_construction = Numbers(options["--ef-construction"])[0];
 
   std::unique_ptr<VectorIndexType> index_type;
   if (type == "FLAT") {
     index_type = std::make_unique<FlatIndexType>();
-  } else {
+  }
+  for (const IvfKind kind : {IvfKind::kIvfFlat, IvfKind::kIvfSq8, IvfKind::kIvfPq, IvfKind::kPq}) {
+    auto ivf = std::make_unique<IvfIndexType>(kind);
+    if (ivf->name() == type) index_type = std::move(ivf);
+  }
+  if (index_type == nullptr) {
     index_type = std::make_unique<HnswIndexType>(parameters);
   }
-  const Stopwatch build_watch;
-  auto bytes = index_type->Build({}, vectors, Metric::kCosine);
-  if (!bytes.ok()) return Fail(bytes.status());
-  const double build_s = build_watch.ElapsedMs() / 1000;
+  std::string path = options["--index"];
+  if (path.empty())
+    path = (std::filesystem::temp_directory_path() / ("vector_search." + std::to_string(getpid()))).string();
+  if (!std::filesystem::exists(path)) {
+    const Stopwatch build_watch;
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, index_type->Build({}, vectors, Metric::kCosine));
+    std::printf("{\"side\": \"ragtime-%s\", \"rows\": %zu, \"build_s\": %.2f}\n", type.c_str(), vectors.rows,
+                build_watch.ElapsedMs() / 1000);
+    RAGTIME_RETURN_IF_ERROR(WriteBytes(path, bytes));
+  }
   const Stopwatch open_watch;
-  auto index = index_type->Open(*bytes, vectors, Metric::kCosine);
-  if (!index.ok()) return Fail(index.status());
+  RAGTIME_ASSIGN_OR_RETURN(const MappedFile index_file, MappedFile::Open(path));
+  if (options["--index"].empty()) std::filesystem::remove(path);
+  RAGTIME_ASSIGN_OR_RETURN(const auto index, index_type->Open(index_file.bytes(), vectors, Metric::kCosine));
+  const double open_ms = open_watch.ElapsedMs();
+  const Stopwatch first_watch;
+  RAGTIME_RETURN_IF_ERROR(index->Search({}, queries.row(0), 10, RowBitmap{}).status());
   std::printf(
-      "{\"side\": \"ragtime-%s\", \"rows\": %zu, \"dimension\": %zu, \"kernels\": \"%s\", \"build_s\": %.2f, "
-      "\"bytes_a_row\": %.0f, \"open_ms\": %.3f}\n",
-      type.c_str(), vectors.rows, dimension, BestKernels().name, build_s,
-      static_cast<double>(bytes->size()) / static_cast<double>(vectors.rows), open_watch.ElapsedMs());
+      "{\"side\": \"ragtime-%s\", \"rows\": %zu, \"dimension\": %zu, \"kernels\": \"%s\", \"bytes_a_row\": %.0f, "
+      "\"open_ms\": %.3f, \"first_ms\": %.3f}\n",
+      type.c_str(), vectors.rows, dimension, BestKernels().name,
+      static_cast<double>(index_file.bytes().size()) / static_cast<double>(vectors.rows), open_ms,
+      first_watch.ElapsedMs());
 
-  std::vector<uint64_t> excluded;
-  if (selected_percent < 100) {
-    std::mt19937 random(1);
-    std::uniform_real_distribution<double> uniform(0, 100);
-    excluded.resize((vectors.rows + 63) / 64);
-    for (size_t row = 0; row < vectors.rows; ++row) {
-      if (uniform(random) >= selected_percent) excluded[row / 64] |= uint64_t{1} << (row % 64);
+  std::optional<MappedFile> excluded;
+  RowBitmap excluded_rows;
+  if (!options["--excluded"].empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(excluded, MappedFile::Open(options["--excluded"]));
+    excluded_rows.words = {reinterpret_cast<const uint64_t*>(excluded->bytes().data()),
+                           excluded->bytes().size() / sizeof(uint64_t)};
+  }
+  for (const uint32_t k : Numbers(options["--k"].empty() ? "10" : options["--k"])) {
+    Measurement measurement{.index = *index, .queries = queries, .selection = excluded_rows, .k = k};
+    for (size_t q = 0; q < queries.rows; ++q) {
+      RAGTIME_ASSIGN_OR_RETURN(const auto hits,
+                               ScanExactly({}, vectors, Metric::kCosine, queries.row(q), k, excluded_rows));
+      if (hits.size() < k) return InvalidArgumentError("fewer rows are left than are looked for");
+      measurement.worst_scores.push_back(hits.back().score);
+    }
+    for (const uint32_t ef : Numbers(options["--ef"].empty() ? "96" : options["--ef"])) {
+      if (ef < k && type != "FLAT") continue;
+      for (const uint32_t threads : Numbers(options["--threads"].empty() ? "1" : options["--threads"])) {
+        Run best;
+        for (size_t round = 0; round < kRounds; ++round) {
+          RAGTIME_ASSIGN_OR_RETURN(
+              const Run run,
+              Measure(measurement, {.ef = ef, .nprobe = ef, .refine_k = type == "PQ" ? ef : 0}, threads));
+          if (round == 0 || run.seconds < best.seconds) best = run;
+        }
+        std::printf(
+            "{\"side\": \"ragtime-%s\", \"ef\": %u, \"k\": %u, \"threads\": %u, \"recall\": %.4f, \"qps\": %.0f, "
+            "\"p99_ms\": %.3f}\n",
+            type.c_str(), ef, k, threads, best.recall, static_cast<double>(queries.rows) / best.seconds, best.p99_ms);
+        std::fflush(stdout);
+      }
+      if (type == "FLAT") break;
     }
   }
-  const RowSelection selection(RowBitmap{excluded});
-  std::vector<float> worst_scores;
-  for (size_t q = 0; q < queries.rows; ++q) {
-    auto hits = ScanExactly({}, vectors, Metric::kCosine, queries.row(q), k, selection);
-    if (!hits.ok()) return Fail(hits.status());
-    worst_scores.push_back(hits->back().score);
-  }
-  for (size_t at = 0; at < efs.size();) {
-    const size_t end = std::min(efs.find(',', at), efs.size());
-    const auto ef = static_cast<uint32_t>(std::strtoul(efs.substr(at, end - at).c_str(), nullptr, 10));
-    at = end + 1;
-    Run best;
-    for (int round = 0; round < 3; ++round) {
-      auto run = Measure(**index, queries, k, selection, {.ef = ef}, worst_scores);
-      if (!run.ok()) return Fail(run.status());
-      if (round == 0 || run->seconds < best.seconds) best = *run;
-    }
-    std::printf(
-        "{\"side\": \"ragtime-%s\", \"m\": %u, \"ef_construction\": %u, \"ef\": %u, \"k\": %zu, "
-        "\"selected_percent\": %g, \"recall\": %.4f, \"qps\": %.0f, \"p99_ms\": %.3f}\n",
-        type.c_str(), parameters.m, parameters.ef_construction, ef, k, selected_percent, best.recall,
-        static_cast<double>(queries.rows) / best.seconds, best.p99_ms);
-    std::fflush(stdout);
-    if (type == "FLAT") break;
-  }
-  return 0;
+  return Status();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc >= 6) return Bench(argc, argv);
-  std::fprintf(stderr,
-               "usage: vector_search VECTORS QUERIES DIMENSION ROWS HNSW|FLAT [M EF_CONSTRUCTION EF,EF,... [K "
-               "[SELECTED_PERCENT]]]\n");
-  return 2;
+  Options options;
+  bool known = argc >= 5 && argc % 2 == 1;
+  for (int i = 5; known && i + 1 < argc; i += 2) {
+    options[argv[i]] = argv[i + 1];
+    known = std::string_view(argv[i]).starts_with("--");
+  }
+  if (!known) {
+    std::fprintf(stderr,
+                 "usage: vector_search VECTORS QUERIES DIMENSION TYPE [--rows N] [--m N] [--ef-construction N] "
+                 "[--ef N,N] [--k N,N] [--threads N,N] [--excluded FILE] [--index FILE]\n");
+    return 2;
+  }
+  const Status status = Bench(argv[1], argv[2], std::strtoul(argv[3], nullptr, 10), argv[4], std::move(options));
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  return status.ok() ? 0 : 1;
 }

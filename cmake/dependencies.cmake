@@ -13,6 +13,7 @@ pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(PROTOBUF REQUIRED IMPORTED_TARGET protobuf)
 pkg_check_modules(GRPCXX REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing)
 if(RAGTIME_DEVELOPER_MODE)
   pkg_check_modules(GUMBO REQUIRED IMPORTED_TARGET gumbo)  # The oracle of the HTML reader's tests.
 endif()
@@ -39,3 +40,12 @@ set_target_properties(hiredis::hiredis PROPERTIES
   IMPORTED_LOCATION "${RAGTIME_DEPS}/hiredis/lib/libhiredis.a"
   INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/hiredis/include"
   INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto")
+# The k-means of Faiss, compiled by tools/setup.sh, and the OpenMP that it is compiled for.
+add_library(faiss::faiss STATIC IMPORTED)
+set_target_properties(faiss::faiss PROPERTIES
+  IMPORTED_LOCATION "${RAGTIME_DEPS}/faiss/lib/libfaiss.a"
+  INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/faiss/include"
+  INTERFACE_COMPILE_DEFINITIONS FINTEGER=int
+  INTERFACE_LINK_LIBRARIES gomp)
+add_library(cppjieba::cppjieba INTERFACE IMPORTED)  # Headers only.
+set_target_properties(cppjieba::cppjieba PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAGTIME_DEPS}/cppjieba/include")

@@ -1,9 +1,10 @@
 # cmake --install makes one folder that can be moved and copied whole:
 #   bin/ragtime               the command line
 #   lib/libragtime.so         the library, for find_package(ragtime)
-#   lib/ragtime/              what is loaded at run time: our OpenVINO and Milvus modules, OpenVINO, its oneTBB and hwloc
+#   lib/ragtime/              what is loaded at run time: our OpenVINO, Milvus and Faiss modules, OpenVINO, its oneTBB and hwloc
 #   include/ragtime/          the public headers, which need nothing but the standard library
 #   share/ragtime/models/     the models (RAGTIME_INSTALL_MODELS)
+#   share/ragtime/jieba/      the dictionary of words.chinese: jieba
 #   share/doc/ragtime/        NOTICE and the licences
 # Debian's own libraries are not copied: NOTICE names them, and the target machine installs them.
 include_guard()
@@ -37,7 +38,7 @@ endif()
 
 install(TARGETS ragtime_cli RUNTIME DESTINATION bin)
 install(TARGETS ragtime_shared EXPORT ragtimeTargets LIBRARY DESTINATION lib)
-install(TARGETS ragtime_openvino ragtime_milvus LIBRARY DESTINATION lib/ragtime)
+install(TARGETS ragtime_openvino ragtime_milvus ragtime_faiss LIBRARY DESTINATION lib/ragtime)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ragtime DESTINATION include FILES_MATCHING PATTERN "*.h")
 
 # libopenvino finds plugins and readers of models beside itself; libtbbbind and libhwloc are what oneTBB loads to see cores.
@@ -60,6 +61,9 @@ install(FILES ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/LICENSE DESTINA
 install(DIRECTORY "${RAGTIME_DEPS}/openvino/licenses/" DESTINATION share/doc/ragtime/licenses/openvino OPTIONAL)
 install(DIRECTORY "${RAGTIME_DEPS}/llama/licenses/" DESTINATION share/doc/ragtime/licenses/llama.cpp OPTIONAL)
 install(DIRECTORY "${RAGTIME_DEPS}/hiredis/licenses/" DESTINATION share/doc/ragtime/licenses/hiredis OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/faiss/licenses/" DESTINATION share/doc/ragtime/licenses/faiss OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/cppjieba/licenses/" DESTINATION share/doc/ragtime/licenses/cppjieba OPTIONAL)
+install(DIRECTORY "${RAGTIME_DEPS}/cppjieba/dict/" DESTINATION share/ragtime/jieba)
 
 set(ragtime_config_folder lib/cmake/ragtime)
 install(EXPORT ragtimeTargets NAMESPACE ragtime:: DESTINATION ${ragtime_config_folder})

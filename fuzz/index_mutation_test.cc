@@ -21,6 +21,18 @@ TEST(IndexMutation, Hnsw) {
   EXPECT_GT(UseMutations(HnswSeed(), 3000, UseAsHnswIndex), 100);
 }
 
+TEST(IndexMutation, Ivf) {
+  for (const auto& seed : IvfSeeds()) {
+    ASSERT_TRUE(UseAsIvfIndex(seed));
+    EXPECT_GT(UseMutations(seed, 1000, UseAsIvfIndex), 30);
+  }
+}
+
+TEST(IndexMutation, Diskann) {
+  ASSERT_TRUE(UseAsDiskannIndex(DiskannSeed()));
+  EXPECT_GT(UseMutations(DiskannSeed(), 3000, UseAsDiskannIndex), 100);
+}
+
 TEST(IndexMutation, Bm25) {
   ASSERT_TRUE(UseAsBm25Index(Bm25Seed()));
   EXPECT_GT(UseMutations(Bm25Seed(), 10000, UseAsBm25Index), 100);

@@ -10,10 +10,14 @@
 #include "base/hash.h"
 #include "index/bm25/bm25_format.h"
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_format.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_format.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/hnsw_index.h"
+#include "index/ivf/ivf_format.h"
+#include "index/ivf/ivf_index.h"
 #include "index/scalar/columns.h"
 #include "index/scalar/columns_format.h"
 #include "ragtime/filter.h"
@@ -38,6 +42,19 @@ VectorMatrix Vectors() {
     return values;
   }();
   return {data.data(), kRows, kDimension};
+}
+
+// As many as codes of 4 bits can be learnt from.
+constexpr size_t kIvfRows = 640;
+constexpr IvfKind kIvfKinds[] = {IvfKind::kIvfFlat, IvfKind::kIvfSq8, IvfKind::kIvfPq, IvfKind::kPq};
+
+VectorMatrix IvfVectors() {
+  static const std::vector<float> data = [] {
+    std::vector<float> values(kIvfRows * 6);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 2654435761u % 1000) / 1000 - 0.4f;
+    return values;
+  }();
+  return {data.data(), kIvfRows, 6};
 }
 
 // Indexes must be aligned, and the sanitizer should see the first byte behind them: a copy of just that size. The
@@ -178,6 +195,52 @@ bool UseAsHnswIndex(std::span<const std::byte> bytes) {
   return opened;
 }
 
+bool UseAsIvfIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<IvfHeader>(bytes, [](const IvfHeader& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(IvfHeader, header_hash)));
+  });
+  bool opened = false;
+  const uint64_t excluded[] = {0x5555};
+  for (const IvfKind kind : kIvfKinds) {
+    for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+      auto index = IvfIndexType(kind).Open(copy, IvfVectors(), metric);
+      if (!index.ok()) continue;
+      opened = true;
+      for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+        for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
+          // With so few looked at not all rows are scanned.
+          const auto hits = (*index)->Search({}, IvfVectors().row(7), limit, bitmap, {.nprobe = 2, .refine_k = 2});
+          Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
+          if (hits.ok()) RequireOrdered(*hits, limit, kIvfRows);
+        }
+      }
+    }
+  }
+  return opened;
+}
+
+bool UseAsDiskannIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<DiskannHeader>(bytes, [](const DiskannHeader& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(DiskannHeader, header_hash)));
+  });
+  bool opened = false;
+  const uint64_t excluded[] = {0x5555};
+  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+    auto index = DiskannIndexType().Open(copy, Vectors(), metric);
+    if (!index.ok()) continue;
+    opened = true;
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
+        // With so few kept the graph is walked, not scanned.
+        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
+        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
+        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
+      }
+    }
+  }
+  return opened;
+}
+
 bool UseAsBm25Index(std::span<const std::byte> bytes) {
   const auto copy = WithRightHash<Bm25Header>(bytes, Bm25HeaderHash);
   auto index = Bm25IndexType().Open(copy);
@@ -273,6 +336,20 @@ std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build({}, Vectors(),
 
 std::vector<std::byte> HnswSeed() {
   return *HnswIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
+}
+
+std::vector<std::vector<std::byte>> IvfSeeds() {
+  std::vector<std::vector<std::byte>> seeds;
+  const IvfParameters parameters{.nlist = 5, .m = 3, .nbits = 4, .threads = 1};
+  for (const IvfKind kind : kIvfKinds) {
+    const Metric metric = kind == IvfKind::kIvfPq ? Metric::kL2 : Metric::kCosine;
+    seeds.push_back(*IvfIndexType(kind, parameters).Build({}, IvfVectors(), metric));
+  }
+  return seeds;
+}
+
+std::vector<std::byte> DiskannSeed() {
+  return *DiskannIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
 }
 
 std::vector<std::byte> ColumnsSeed() {

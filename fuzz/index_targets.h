@@ -15,6 +15,8 @@ namespace ragtime {
 // True if the bytes could be opened.
 bool UseAsFlatIndex(std::span<const std::byte> bytes);
 bool UseAsHnswIndex(std::span<const std::byte> bytes);
+bool UseAsIvfIndex(std::span<const std::byte> bytes);
+bool UseAsDiskannIndex(std::span<const std::byte> bytes);
 bool UseAsBm25Index(std::span<const std::byte> bytes);
 bool UseAsColumns(std::span<const std::byte> bytes);
 void UseAsText(std::string_view text);
@@ -24,6 +26,9 @@ bool UseAsFilter(std::string_view text);
 // Bytes to start from: what Build writes.
 std::vector<std::byte> FlatSeed();
 std::vector<std::byte> HnswSeed();
+// One of each type.
+std::vector<std::vector<std::byte>> IvfSeeds();
+std::vector<std::byte> DiskannSeed();
 std::vector<std::byte> Bm25Seed();
 std::vector<std::byte> ColumnsSeed();
 

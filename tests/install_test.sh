@@ -20,6 +20,7 @@ prefix="$work/second place"
 mv "$work/first place" "$prefix"
 
 for path in bin/ragtime lib/libragtime.so lib/ragtime/libragtime_openvino.so lib/ragtime/libragtime_milvus.so \
+  lib/ragtime/libragtime_faiss.so \
   include/ragtime/knowledge_base.h \
   share/doc/ragtime/NOTICE share/doc/ragtime/LICENSE share/doc/ragtime/licenses/openvino/LICENSE \
   share/doc/ragtime/licenses/llama.cpp/LICENSE share/ragtime/models/multilingual-e5-small/model.json; do

@@ -6,14 +6,22 @@ Standard library only. Errors are one sentence on stderr and exit code 1; wrong 
 """
 
 import hashlib
+import json
+import os
 import pathlib
 import re
 import sys
 from typing import NamedTuple
+import urllib.request
 import zipfile
 
 LOCK = pathlib.Path(__file__).resolve().parent / "deps.lock"
-PYPI_USES = {"fetch", "compile", "protocol", "client", "convert", "model", "bench"}
+USES = {
+    "pypi": {"fetch", "compile", "protocol", "client", "convert", "model", "bench"},
+    "crate": {"index"},
+    "npm": {"words"},
+}
+CRATES = "crates.io"  # The registry; where it keeps files says its index.
 DEBIAN_USES = {"build", "dev"}
 
 
@@ -22,7 +30,7 @@ class LockError(Exception):
 
 
 class Package(NamedTuple):
-    """A line "pypi" of the lock file."""
+    """A line "pypi", "crate" or "npm" of the lock file."""
 
     name: str
     version: str
@@ -30,6 +38,7 @@ class Package(NamedTuple):
     sha256: str
     uses: frozenset
     line: str
+    kind: str
 
 
 def read_lock(text):
@@ -39,18 +48,18 @@ def read_lock(text):
         words = line.split("#")[0].split()
         if not words:
             continue
-        if words[0] == "pypi" and len(words) == 6:
+        if words[0] in USES and len(words) == 6:
             uses = frozenset(words[5].split(","))
             if not re.fullmatch(r"[0-9a-f]{64}", words[4]):
                 raise LockError(f"deps.lock line {number}: not a SHA-256 in lower case hex: {words[4]}")
-            if not uses <= PYPI_USES:
+            if not uses <= USES[words[0]]:
                 raise LockError(f"deps.lock line {number}: unknown use: {words[5]}")
-            packages.append(Package(*words[1:5], uses, " ".join(words)))
+            packages.append(Package(*words[1:5], uses, " ".join(words), words[0]))
         elif words[0] == "debian" and len(words) == 4 and words[3] in DEBIAN_USES:
             debian.append(tuple(words[1:]))
         else:
             raise LockError(
-                f"deps.lock line {number}: neither 'pypi NAME VERSION FILE SHA256 USE' nor "
+                f"deps.lock line {number}: neither 'pypi|crate|npm NAME VERSION FILE SHA256 USE' nor "
                 f"'debian PACKAGE VERSION USE': {line}"
             )
     return packages, debian
@@ -118,6 +127,26 @@ def unpack_openvino(wheel, folder):
             target.write_bytes(archive.read(name))
 
 
+def crate_address(download, package):
+    """Where a registry of crates has a package, by the "dl" of its index (the rule stands in Cargo's book)."""
+    if "{" not in download:
+        return f"{download}/{package.name}/{package.version}/download"
+    prefix = f"{package.name[:2]}/{package.name[2:4]}"  # Of names with at least four letters.
+    parts = {"crate": package.name, "version": package.version, "prefix": prefix, "lowerprefix": prefix.lower(),
+             "sha256-checksum": package.sha256}
+    return re.sub(r"\{([a-z0-9-]+)\}", lambda part: parts[part[1]], download)
+
+
+def fetch_crate(packages, name, folder):
+    """Downloads a crate into `folder`. RAGTIME_CRATES: the sparse index of a mirror, as in Cargo's configuration."""
+    package = next(package for package in packages if package.kind == "crate" and package.name == name)
+    index = os.environ.get("RAGTIME_CRATES", "").removeprefix("sparse+") or f"https://index.{CRATES}"
+    with urllib.request.urlopen(f"{index.rstrip('/')}/config.json", timeout=60) as answer:
+        download = json.load(answer)["dl"]
+    with urllib.request.urlopen(crate_address(download, package), timeout=60) as answer:
+        (pathlib.Path(folder) / package.file).write_bytes(answer.read())
+
+
 def main(arguments):
     """The commands that tools/setup.sh calls; see USAGE."""
     packages, debian = read_lock(LOCK.read_text(encoding="utf-8"))
@@ -126,9 +155,12 @@ def main(arguments):
             for package, version, use in debian:
                 if use in uses:
                     print(package, version)
-        case ["pypi", *uses]:
+        case [("pypi" | "crate" | "npm") as kind, *uses]:
             for package in select(packages, uses):
-                print(package.name, package.version, package.file, package.sha256)
+                if package.kind == kind:
+                    print(package.name, package.version, package.file, package.sha256)
+        case ["fetch-crate", name, folder]:
+            fetch_crate(packages, name, folder)
         case ["verify", *paths]:
             for path in paths:
                 verify(packages, path)
@@ -146,8 +178,8 @@ def main(arguments):
             unpack_openvino(wheel, folder)
         case _:
             print(
-                "usage: deps.py debian USE... | pypi USE... | verify FILE... | key USE,... SALT... | "
-                "unpack-openvino WHEEL FOLDER",
+                "usage: deps.py debian USE... | pypi USE... | crate USE... | npm USE... | fetch-crate NAME FOLDER | "
+                "verify FILE... | key USE,... SALT... | unpack-openvino WHEEL FOLDER",
                 file=sys.stderr,
             )
             return 2

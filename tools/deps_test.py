@@ -23,9 +23,24 @@ LINE = f"pypi thing 1.0 thing-1.0.whl {HASH} compile,convert"
 class LockTest(unittest.TestCase):
     def test_the_lock_file_of_the_project(self):
         packages, debian = deps.read_lock(deps.LOCK.read_text(encoding="utf-8"))
-        self.assertEqual({use for package in packages for use in package.uses}, deps.PYPI_USES)
+        for kind, uses in deps.USES.items():
+            used = {use for package in packages if package.kind == kind for use in package.uses}
+            self.assertEqual(used, uses)
         self.assertEqual(len({package.file for package in packages}), len(packages))
         self.assertEqual(len({name for name, _, _ in debian}), len(debian))
+
+    def test_where_a_crate_lies(self):
+        packages, _ = deps.read_lock(LINE.replace("pypi", "crate").replace("compile,convert", "index"))
+        for download, address in [
+            ("https://x/crates", "https://x/crates/thing/1.0/download"),
+            ("https://x/{prefix}/{crate}-{version}.crate", "https://x/th/in/thing-1.0.crate"),
+            ("https://x/{sha256-checksum}", f"https://x/{HASH}"),
+        ]:
+            self.assertEqual(deps.crate_address(download, packages[0]), address)
+
+    def test_a_crate_has_uses_of_its_own(self):
+        with self.assertRaises(deps.LockError):
+            deps.read_lock(LINE.replace("pypi", "crate"))
 
     def test_lines_and_comments(self):
         packages, debian = deps.read_lock(f"# comment\n\n{LINE}  # why\ndebian g++ 4:12 build\n")

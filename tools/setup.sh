@@ -15,7 +15,8 @@ usage: tools/setup.sh [--dev] [--no-build] [--print-env]
   --print-env  prints the folders RAGTIME_DEPS, RAGTIME_MODELS and, after --dev, RAGTIME_SERVERS of this machine, and
                does nothing else
 Environment: RAGTIME_CACHE (folder), RAGTIME_JOBS (compilers at once), RAGTIME_PYTHON (a Python 3.11);
-pip and apt take their mirrors from their own configuration, for example PIP_INDEX_URL.
+pip and apt take their mirrors from their own configuration, for example PIP_INDEX_URL. RAGTIME_CRATES is
+the sparse index of a mirror of Rust's registry, as Cargo would be told it.
 EOF
 }
 
@@ -128,6 +129,9 @@ debian_missing() {
       sed -n 's/^installed //p' | head -n 1)
     if [[ -z $installed ]] || ! dpkg --compare-versions "$installed" ge "$least"; then echo "$package"; fi
   done <"$root/tools/deps.lock"
+  # An npm from elsewhere than Debian is as good, and none is needed for what was downloaded.
+  if ! command -v npm >/dev/null &&
+    [[ ! -e $cache/downloads/$(awk '$1 == "npm" {print $4}' "$root/tools/deps.lock") ]]; then echo npm; fi
 }
 
 find_python() {
@@ -151,6 +155,9 @@ find_folders() {
     "$python" "$root/tools/deps.py" key protocol "$root/tools/compile_milvus.sh" "$root/tools/milvus" -)
   clients_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
     "$python" "$root/tools/deps.py" key client "$root/tools/compile_hiredis.sh" -)
+  faiss_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
+    "$python" "$root/tools/deps.py" key index "$root/tools/compile_faiss.sh" "$root/tools/faiss" -)
+  jieba_key=$("$python" "$root/tools/deps.py" key words "$root/tools/unpack_jieba.sh")
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
@@ -158,6 +165,8 @@ find_folders() {
   deps=$cache/deps/$deps_key
   milvus_done=$deps/milvus_proto/$milvus_key.done  # Inside, so that it goes with what another version replaces.
   clients_done=$deps/hiredis/$clients_key.done  # Inside, so that it goes with what another version replaces.
+  faiss_done=$deps/faiss/$faiss_key.done
+  jieba_done=$deps/cppjieba/$jieba_key.done
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -227,6 +236,48 @@ download() {  # USE...
   done < <("$python" "$root/tools/deps.py" pypi "$@")
 }
 
+# A package of Rust's registry, without Rust.
+download_crate() {  # USE
+  local name version file sha256 target
+  while read -r name version file sha256; do
+    target=$cache/downloads/$file
+    if [[ -f $target ]] && "$python" "$root/tools/deps.py" verify "$target" 2>>"$log"; then continue; fi
+    echo "      $file"
+    rm -rf "$cache/downloads/.tmp"
+    mkdir -p "$cache/downloads/.tmp"
+    run_logged "$python" "$root/tools/deps.py" fetch-crate "$name" "$cache/downloads/.tmp" ||
+      fail "$name $version could not be downloaded" \
+        "check the network (RAGTIME_CRATES: the sparse index of a mirror);
+  or get $file (SHA-256 $sha256)
+  elsewhere and put it into $cache/downloads"
+    "$python" "$root/tools/deps.py" verify "$cache/downloads/.tmp/$file" 2>>"$log" ||
+      fail "the registry gave another file than $file" "use a mirror that serves the published files unchanged"
+    mv "$cache/downloads/.tmp/$file" "$target"
+    rm -rf "$cache/downloads/.tmp"
+  done < <("$python" "$root/tools/deps.py" crate "$@")
+}
+
+# Packages of npm's registry, by npm, which knows its registry. Nothing of them is run.
+download_npm() {  # USE...
+  local name version file sha256 temporary=$cache/downloads/.tmp
+  while read -r name version file sha256; do
+    if [[ -f $cache/downloads/$file ]] &&
+      "$python" "$root/tools/deps.py" verify "$cache/downloads/$file" 2>>"$log"; then continue; fi
+    echo "      $file"
+    rm -rf "$temporary"
+    mkdir -p "$temporary"
+    run_logged npm pack --silent --ignore-scripts --pack-destination "$temporary" "$name@$version" ||
+      fail "$name $version could not be downloaded" \
+        "check the network and npm's registry (npm config get registry);
+  or get $file (SHA-256 $sha256)
+  elsewhere and put it into $cache/downloads"
+    "$python" "$root/tools/deps.py" verify "$temporary/$file" 2>>"$log" ||
+      fail "the registry gave another file than $file" "use a registry that serves the published files unchanged"
+    mv "$temporary/$file" "$cache/downloads/$file"
+    rm -rf "$temporary"
+  done < <("$python" "$root/tools/deps.py" npm "$@")
+}
+
 pip_install() {  # USE...: into the virtual environment, from the verified downloads only
   local name version file sha256 files=()
   while read -r name version file sha256; do files+=("$cache/downloads/$file"); done \
@@ -249,6 +300,8 @@ fetch() {
   if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
   if [[ ! -e $milvus_done ]]; then uses+=(protocol); fi
   if [[ ! -e $clients_done ]]; then uses+=(client); fi
+  if [[ ! -e $faiss_done ]]; then uses+=(index); fi
+  if [[ ! -e $jieba_done ]]; then uses+=(words); fi
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -264,6 +317,8 @@ fetch() {
     touch "$venv/fetch.done"
   fi
   download "${uses[@]}"
+  if [[ ! -e $faiss_done ]]; then download_crate index; fi
+  download_npm "${uses[@]}"
   end_step
 }
 
@@ -330,6 +385,38 @@ compile_clients() {
   rm -rf "$deps/hiredis"
   mv "$temporary" "$deps/hiredis"
   rm -rf "$cache/work/hiredis-$clients_key"
+  end_step
+}
+
+# The k-means of Faiss.
+compile_faiss() {
+  if [[ -e $faiss_done ]]; then return; fi
+  local crate temporary=$deps/.tmp-faiss
+  crate=$cache/downloads/$("$python" "$root/tools/deps.py" crate index | awk '$1 == "faiss-sys" {print $3}')
+  begin_step 4 "Compiling Faiss" "about 1-2 min, once per machine"
+  new_log faiss
+  rm -rf "$temporary"
+  run_logged bash "$root/tools/compile_faiss.sh" "$crate" "$cache/work/faiss-$faiss_key" "$temporary" "$jobs" ||
+    fail "Faiss did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  touch "$temporary/$faiss_key.done"
+  rm -rf "$deps/faiss"
+  mv "$temporary" "$deps/faiss"
+  rm -rf "$cache/work/faiss-$faiss_key"
+  end_step
+}
+
+# The headers of cppjieba and its dictionary: nothing to compile.
+unpack_jieba() {
+  if [[ -e $jieba_done ]]; then return; fi
+  local package temporary=$deps/.tmp-cppjieba
+  package=$cache/downloads/$("$python" "$root/tools/deps.py" npm words | awk '$1 == "nodejieba" {print $3}')
+  begin_step 4 "Unpacking cppjieba" "some seconds"
+  new_log cppjieba
+  run_logged bash "$root/tools/unpack_jieba.sh" "$package" "$temporary" ||
+    fail "cppjieba could not be unpacked" "remove $package"
+  touch "$temporary/$jieba_key.done"
+  rm -rf "$deps/cppjieba"
+  mv "$temporary" "$deps/cppjieba"
   end_step
 }
 
@@ -455,7 +542,10 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)) && [[ -e $milvus_done && -e $clients_done ]]; then minutes_max[2]=0; fi
+  if ((minutes_max[4] + minutes_max[5] == 0)) &&
+    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]]; then
+    minutes_max[2]=0
+  fi
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
@@ -473,7 +563,7 @@ check_disk() {
 
 if ((print_env)); then
   find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] &&
-    [[ -e $milvus_done && -e $clients_done ]] || {
+    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]] || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -497,6 +587,8 @@ fetch
 unpack_and_compile
 compile_milvus
 compile_clients
+compile_faiss
+unpack_jieba
 convert_models
 install_servers
 exec 9>&-

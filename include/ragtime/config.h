@@ -25,6 +25,21 @@ struct EmbedConfig {
       "multilingual-e5-small";     // A name under the models folder, or the path of a model folder or .gguf file.
   std::string backend = "auto";    // auto | openvino | llama
   std::string precision = "auto";  // auto | bf16 | f32 | int8 (openvino)
+  std::string key = "default";     // What embed_key of store_conf.kwargs.index_kwargs calls it.
+  std::string api = "local";       // local (in this process) | openai: of a server, as what follows
+  std::string base_url;            // e.g. http://127.0.0.1:8000/v1; several, with commas between, for fail-over.
+  std::string api_key_env = "OPENAI_API_KEY";  // The environment variable that holds the key.
+  std::string query_prefix;                    // Put in front of every text, as the model was trained.
+  std::string passage_prefix;
+  std::string encoding = "float";  // float | base64: how vectors are sent.
+  size_t dimensions = 0;           // To ask for, of a model whose vectors can be cut; 0: all.
+  size_t max_tokens = 512;         // Of one input; longer texts are embedded in parts.
+  size_t batch = 32;               // Texts of one request.
+  size_t parallel = 4;             // Requests under way at once.
+  float found_threshold = 0;       // EmbedderInfo::found_threshold
+  int64_t timeout_ms = 60000;
+  // What the knowledge base records of its vectors. Set when it is opened, never by the file.
+  std::string fingerprint;
 };
 
 struct SplitConfig {
@@ -43,7 +58,7 @@ struct LlmConfig {
   std::string model =
       "smollm2-135m-instruct";  // A name under the models folder, a .gguf file, or the server's name for it.
   std::string api = "local";    // local (llama.cpp in process) | openai | none
-  std::string base_url;         // Of api openai, e.g. http://127.0.0.1:8000/v1
+  std::string base_url;  // Of api openai, e.g. http://127.0.0.1:8000/v1; several, with commas between, for fail-over.
   std::string api_key_env = "OPENAI_API_KEY";  // The environment variable that holds the key.
   size_t context_tokens = 4096;
   size_t max_tokens = 256;
@@ -51,7 +66,13 @@ struct LlmConfig {
   size_t kv_tokens = 0;  // Of all answers written at once together. 0: context_tokens, four times that in `serve`.
   uint64_t kv_memory_bytes = uint64_t{256} << 20;  // Saved states of prompts, in memory and in the knowledge base.
   uint64_t kv_disk_bytes = uint64_t{1} << 30;
+  bool chunk_reuse = true;     // Join passages where `ragtime tune --kv` has measured that it does little harm.
+  bool prompt_lookup = false;  // Guess what the answer repeats of the passages, where it was measured to pay.
   int64_t timeout_ms = 120000;
+  size_t requests_max = 32;  // Of api openai: under way at once; more wait.
+  // Of a reasoning model: how much it may think, on top of max_tokens; 0: not at all. None: within max_tokens.
+  std::optional<size_t> thinking_tokens;
+  bool template_opens_think = false;  // Of api openai: the server's chat template writes <think> itself.
 };
 
 // Of a store on a server: store_conf.type chroma.
@@ -93,6 +114,19 @@ struct RewriteConfig {
 struct RerankConfig {
   std::vector<std::string> required;  // A hit must hold each of these words.
   std::vector<std::string> excluded;  // A hit must hold none of these words.
+  std::string type = "none";          // none | remote: a model behind /rerank, as what follows
+  std::string base_url;               // e.g. http://127.0.0.1:8000/v1; several, with commas between, for fail-over.
+  std::string model;
+  std::string api_key_env = "OPENAI_API_KEY";
+  size_t candidates = 50;   // Of what the routes found, the best so many are scored; a search returns no others.
+  size_t max_tokens = 512;  // Of question and text; of a longer text the best part counts.
+  int64_t timeout_ms = 10000;
+};
+
+// How the texts are cut into the words of the keyword index.
+struct WordsConfig {
+  std::string chinese = "bigrams";  // bigrams | jieba
+  std::string user_dictionary;      // Of jieba: a file with more words. "": none.
 };
 
 // Of `ragtime serve`.
@@ -138,6 +172,7 @@ struct Config {
   LlmConfig llm;
   AnswerConfig answer;
   SearchConfig search;
+  WordsConfig words;
   RewriteConfig rewrite;
   RerankConfig rerank;
   ServerConfig server;

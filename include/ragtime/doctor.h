@@ -14,7 +14,7 @@ namespace ragtime {
 enum class Health { kGood, kLimited, kMissing };
 
 struct Finding {
-  std::string area;  // "cpu", "memory", "disk", "model", "server", "knowledge base"
+  std::string area;  // "cpu", "memory", "disk", "model", "server", "cache", "store", "knowledge base"
   std::string name;  // "AVX-512", "multilingual-e5-small", ...
   Health health = Health::kGood;
   std::string detail;  // Measured values, with units.

@@ -43,6 +43,8 @@ class Embedder {
   // Returns texts.size() x dimension floats, row by row in the order given, each row of length 1.
   virtual Result<std::vector<float>> Embed(const Context& context, std::span<const std::string> texts,
                                            TextKind kind) = 0;
+  // Not OK: it works, but not as configured, e.g. by the second of its servers.
+  virtual Status condition() const { return Status(); }
 
  protected:
   Embedder() = default;

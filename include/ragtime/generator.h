@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ragtime/context.h"
+#include "ragtime/node.h"
 #include "ragtime/status.h"
 
 namespace ragtime {
@@ -33,9 +34,15 @@ struct GenerationRequest {
   std::vector<ChatMessage> messages;
   size_t max_tokens = 256;
   float temperature = 0.0f;  // 0: greedy.
+  // Of a reasoning model: how much it may think, on top of max_tokens; 0: not at all. None: thinking counts as a part
+  // of max_tokens, and in this process takes no more than half of them. A remote server may not know it.
+  std::optional<size_t> thinking_tokens;
   // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
   // caller checks.
   size_t passage_count = 0;
+  // Of the last message: texts that stand in many prompts at different places, in ascending order. What a model made of
+  // one of them may be used again elsewhere, where that was measured to do little harm.
+  std::vector<Span> chunks;
   // Whose request it is, "" for nobody's: where many wait, clients are served in turn, and each one's own in order.
   std::string client;
 };
@@ -61,7 +68,10 @@ struct GeneratorStatistics {
   uint64_t batch_tokens = 0;  // In all batches.
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;  // Of prompt_tokens, not computed again.
+  uint64_t joined_tokens = 0;  // Of cached_tokens, those that stood at another place when they were computed.
   uint64_t completion_tokens = 0;
+  uint64_t guessed_tokens = 0;  // Computed ahead of their turn, and those of them that were right.
+  uint64_t right_guesses = 0;
   uint64_t cells = 0;  // Tokens that the model's memory holds at most, and now reserves for requests.
   uint64_t cells_reserved = 0;
   uint64_t states_memory_bytes = 0;  // Saved states of prompts.
@@ -73,6 +83,26 @@ struct GeneratorInfo {
   std::vector<std::string> languages;  // ISO 639-1 codes the model declares; empty: any.
   size_t context_tokens = 0;
   bool cites = true;  // False: it is known to put no markers under what it says, however it is asked.
+};
+
+// One answer twice: with the whole prompt computed, and with chunks joined that were computed elsewhere.
+struct JoinComparison {
+  double divergence_nats = 0;  // Kullback-Leibler, of the first token's distribution from what it is exactly.
+  size_t tokens = 0;           // Of both answers, the more.
+  size_t agreed = 0;           // Of these, before the first that differs.
+  size_t joined_tokens = 0;    // Of the prompt.
+  double whole_ttft_ms = 0;
+  double joined_ttft_ms = 0;
+};
+
+// What many comparisons gave, and what follows for later answers.
+struct JoinRecord {
+  size_t questions = 0;
+  double divergence_nats = 0;  // Mean.
+  double agreement = 0;        // Of all tokens.
+  double whole_ttft_ms = 0;    // Median.
+  double joined_ttft_ms = 0;
+  bool joins = false;
 };
 
 class Generator {
@@ -91,6 +121,18 @@ class Generator {
   virtual Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                             const OnToken& on_token) = 0;
   virtual GeneratorStatistics statistics() const { return {}; }
+  // Answers both ways and compares; the chunks are computed apart first. kUnimplemented where nothing is kept of
+  // prompts, kFailedPrecondition where this request has nothing to join.
+  virtual Result<JoinComparison> CompareJoins(const Context&, const GenerationRequest&) {
+    return UnimplementedError("only a language model in this process can join what it has computed of passages",
+                              "set llm: {api: local}");
+  }
+  // Keeps the record beside the saved states; it decides whether answers join chunks when the model is loaded again.
+  virtual Status KeepJoinRecord(const JoinRecord&) {
+    return UnimplementedError("only a language model in this process keeps states", "set llm: {api: local}");
+  }
+  // What was kept for this model. None: it was never measured, and nothing is joined.
+  virtual std::optional<JoinRecord> join_record() const { return std::nullopt; }
 
  protected:
   Generator() = default;

@@ -65,7 +65,9 @@ enum class Metric { kCosine, kInnerProduct, kL2 };
 
 // What one search may spend where an index trades time for recall. 0: what the index type was made with.
 struct VectorSearchParameters {
-  uint32_t ef = 0;  // HNSW: how many of the nearest rows found so far are kept and followed.
+  uint32_t ef = 0;        // HNSW, DISKANN: how many of the nearest rows found so far are kept and followed.
+  uint32_t nprobe = 0;    // IVF_*: how many lists, the nearest first, are looked into.
+  uint32_t refine_k = 0;  // IVF_PQ, PQ: how many rows are scored exactly for each that is wanted.
   // Rows with a lower score may be left out: there are enough better ones elsewhere.
   float score_min = -std::numeric_limits<float>::infinity();
 };
@@ -76,6 +78,32 @@ struct HnswParameters {
   uint32_t ef_construction = 128;  // How many near rows are kept while the links of a row are looked for.
   uint32_t ef = 96;                // As much for a search, at least. More finds more and takes longer.
   size_t threads = 0;              // That build. 0: one per core.
+};
+
+// How rows are sorted into lists and coded by parts, and how they are searched: IVF_FLAT, IVF_SQ8, IVF_PQ, PQ.
+struct IvfParameters {
+  uint32_t nlist = 0;     // Lists, 1 to 65,536. 0: four times the root of the rows, but at least 39 rows in each.
+  uint32_t nprobe = 64;   // Lists that a search looks into, at least.
+  uint32_t m = 0;         // Parts that a vector is cut into, at most one for each dimension. 0: of 4 dimensions each.
+  uint32_t nbits = 8;     // Of the code of a part: 4 or 8.
+  uint32_t refine_k = 8;  // Rows scored exactly for each that is wanted, where the codes are of parts.
+  size_t threads = 0;     // That build. 0: one per core.
+};
+
+// How a graph on disk is searched.
+struct DiskannParameters {
+  uint32_t search_list = 100;  // As HNSW's ef.
+  uint32_t beamwidth = 8;      // Reads on their way at once, at most 64.
+  // What is in memory of all open indexes of the type, codes and cache. 0: an eighth of their vectors.
+  uint64_t memory_bytes_max = 0;
+};
+
+// The file that an index's bytes and its vectors lie in.
+struct IndexFile {
+  int descriptor = -1;    // Open for as long as the index is; its O_DIRECT may be set.
+  std::string_view path;  // For messages.
+  uint64_t index_offset = 0;
+  uint64_t vectors_offset = 0;
 };
 
 class VectorIndex {
@@ -108,6 +136,12 @@ class VectorIndexType {
   // `bytes` and `vectors` (the same rows as at Build, exact) must outlive the index; `bytes` is aligned to 64.
   virtual Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                                     Metric metric) const = 0;
+  // As Open, of bytes and vectors that are mapped from `file`: a type made for disks reads from there, so that what it
+  // reads does not stay in memory.
+  virtual Result<std::unique_ptr<VectorIndex>> OpenInFile(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                                          Metric metric, const IndexFile& /*file*/) const {
+    return Open(bytes, vectors, metric);
+  }
 
  protected:
   VectorIndexType() = default;
@@ -140,6 +174,8 @@ class KeywordIndex {
 
   // Rows that hold the term and are not in `excluded`.
   virtual Result<uint64_t> CountRows(std::string_view term, RowBitmap excluded) const = 0;
+  // Sets the bits of the rows that hold the term; `rows` has one for each row of the index.
+  virtual Status MarkRows(std::string_view term, std::span<uint64_t> rows) const = 0;
   // Tokens of one row.
   virtual Result<uint32_t> Length(uint32_t row) const = 0;
   // At most `limit` rows of `selection` that hold at least one term, best first, equal scores by ascending row.

@@ -107,6 +107,37 @@ struct SearchResult {
   std::vector<Warning> warnings;
 };
 
+// What KnowledgeBase::Tune has measured and recorded.
+struct VectorTuning {
+  uint32_t ef = 0;           // That searches go by, unless the configuration says another.
+  double recall = 0;         // The share of the nearest `depth` nodes that it finds.
+  double recall_wanted = 0;  // What was asked for.
+  size_t depth = 0;
+  size_t questions = 0;  // That it was measured with.
+  uint64_t nodes = 0;    // That there were.
+  int64_t time_ms = 0;   // When; Unix time.
+};
+
+struct TuneOptions {
+  Context context;
+  double recall = 0.95;                // To be reached, above 0 and at most 1.
+  std::vector<std::string> questions;  // To measure with; empty: the vectors of some of the nodes.
+};
+
+struct TunePoint {
+  uint32_t ef = 0;
+  double recall = 0;
+  double mean_us = 0;  // Of a search.
+};
+
+struct TuneReport {
+  VectorTuning tuning;
+  std::vector<TunePoint> points;  // Tried, by ascending ef; the last one is chosen.
+  double scan_us = 0;             // Of an exact search.
+  std::vector<Warning> warnings;  // "overruled": the configuration sets an ef, which wins.
+  Timings timings_ms;             // sample, measure, total
+};
+
 struct WhyNotRequest {
   std::string file;  // As `ragtime files` lists it, or a path on disk below the root.
   std::string query;
@@ -194,10 +225,11 @@ struct KnowledgeBaseStatistics {
   uint64_t generation = 0;
   std::string model;  // The recorded embedder; "" before the first ingestion.
   size_t dimension = 0;
-  std::string root;              // What file paths are relative to.
-  std::string cache;             // "memory", "redis 127.0.0.1:6379"; "": none.
-  CacheStatistics cache_counts;  // Since this object was opened.
-  Status cache_condition;        // Not OK: why the cache is bypassed at present.
+  std::string root;                    // What file paths are relative to.
+  std::optional<VectorTuning> tuning;  // None before the first Tune with this model.
+  std::string cache;                   // "memory", "redis 127.0.0.1:6379"; "": none.
+  CacheStatistics cache_counts;        // Since this object was opened.
+  Status cache_condition;              // Not OK: why the cache is bypassed at present.
 };
 
 struct CompactReport {
@@ -280,6 +312,18 @@ struct ReembedReport {
   Timings timings_ms;  // embed, compare, switch, total
 };
 
+struct TuneJoinsOptions {
+  Context context;
+  std::vector<std::string> questions;  // Empty: questions_max made of the passages' own first sentences.
+  size_t questions_max = 100;
+  // What is allowed at most, and least: the mean divergence of the first token's distribution, and the share of tokens
+  // that are those of the exact answer.
+  double divergence_nats_max = 0.05;
+  double agreement_min = 0.95;
+  // On the calling thread. Stage: compare; counts questions, not files.
+  std::function<void(const IngestProgress&)> on_progress;
+};
+
 struct DeleteReport {
   uint64_t files = 0;
   uint64_t folders = 0;
@@ -301,6 +345,13 @@ class KnowledgeBase {
   virtual Result<IngestReport> Ingest(const std::vector<std::filesystem::path>& paths,
                                       const IngestOptions& options = {}) = 0;
   virtual Result<SearchResult> Search(const SearchRequest& request) = 0;
+  // Searches many at once, on all threads; the results in the order of the requests. Questions are embedded together.
+  virtual std::vector<Result<SearchResult>> SearchMany(const std::vector<SearchRequest>& requests) {
+    std::vector<Result<SearchResult>> results;
+    results.reserve(requests.size());
+    for (const SearchRequest& request : requests) results.push_back(Search(request));
+    return results;
+  }
   virtual Result<Answer> Ask(const AskRequest& request) = 0;
   // Says at which stage and rank a file was lost on the way to the hits of a question.
   virtual Result<WhyNotReport> WhyNot(const WhyNotRequest& request) = 0;
@@ -313,6 +364,17 @@ class KnowledgeBase {
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
   // What the language model has done so far; zeros before its first answer.
   virtual GeneratorStatistics GenerationStatistics() { return {}; }
+
+  // Measures what answers lose when passages are joined as they were computed elsewhere, instead of being computed in
+  // their place, and keeps whether that is within the bounds: later knowledge bases with this folder and model join
+  // them only then. kFailedPrecondition where too few questions have several passages.
+  virtual Result<JoinRecord> TuneJoins(const TuneJoinsOptions&) {
+    return UnimplementedError("this knowledge base has no language model of its own");
+  }
+  // Measures how much of what is nearest a vector search finds, against a scan, and records the least ef that finds
+  // enough: later searches go by it. kFailedPrecondition where every search is exact already, or none finds enough.
+  // Results that were kept under another ef are not given again; the generation stays.
+  virtual Result<TuneReport> Tune(const TuneOptions& options);
 
   // Takes files and folders with all below out, all or nothing. `paths` are file_paths, or paths on disk below the
   // root. kNotFound names those that are most like an unknown one. A file that still lies there comes back with the

@@ -54,6 +54,9 @@ struct KeywordQuery {
   size_t limit = 10;
   std::string group;  // "": all groups.
   Filter filter;      // On the fields of NodeFields. Words are counted over all nodes all the same.
+  // What stands in quotes in `text` ("...", “...”, 「...」) is a condition: its words must follow one another. Else
+  // quotes only separate words.
+  bool phrases = true;
 };
 
 // One file with all its nodes.
@@ -194,8 +197,10 @@ class Store {
 struct StoreConfig {
   std::string type = "ragtime";     // "ragtime" | "map"
   std::string uri;                  // The directory of type "ragtime".
-  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW"
+  std::string index_type = "AUTO";  // "AUTO" | "FLAT" | "HNSW" | "IVF_FLAT" | "IVF_SQ8" | "IVF_PQ" | "PQ" | "DISKANN"
   HnswParameters hnsw;
+  IvfParameters ivf;
+  DiskannParameters diskann;     // Its graph is made as `hnsw` says.
   std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
 };

@@ -44,6 +44,7 @@ class OpenedFile {
   ~OpenedFile();
 
   Result<MappedFile> Map() const;
+  int descriptor() const { return fd_; }
 
  private:
   OpenedFile(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}

@@ -26,6 +26,7 @@ class CachingEmbedder final : public Embedder {
 
   const EmbedderInfo& info() const override { return model_->info(); }
   size_t CountTokens(std::string_view text) const override { return model_->CountTokens(text); }
+  Status condition() const override { return model_->condition(); }
   Result<std::vector<float>> Embed(const Context& context, std::span<const std::string> texts, TextKind kind) override;
 
  private:

@@ -91,6 +91,15 @@ int RunStats(const Options& options) {
   for (const auto& [type, rows] : store.vector_index_rows) {
     std::printf("index       %s of %llu rows\n", type.c_str(), count(rows));
   }
+  if (statistics->tuning) {
+    const VectorTuning& tuning = *statistics->tuning;
+    std::printf(
+        "tuned       ef %u finds %.4f of the nearest %zu (wanted %g), measured %s with %zu questions over %llu nodes\n",
+        tuning.ef, tuning.recall, tuning.depth, tuning.recall_wanted, IsoTime(tuning.time_ms).c_str(), tuning.questions,
+        count(tuning.nodes));
+    if (IsOutgrown(*statistics))
+      std::printf("            the knowledge base has changed much since: run ragtime tune again\n");
+  }
   std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
   if (!statistics->cache.empty()) {
     const CacheStatistics& cache = statistics->cache_counts;

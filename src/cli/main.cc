@@ -52,12 +52,17 @@ void AddSharedOptions(CLI::App& command, Options& options) {
   command.add_flag("--json", options.json, "One JSON object on stdout");
 }
 
+CLI::Option* AddQuestion(CLI::App& command, Options& options) {
+  return command.add_option("question", options.question, "The question");
+}
+
 void AddQuestionOptions(CLI::App& command, Options& options) {
-  command.add_option("question", options.question, "The question")->required();
   command.add_option("--top-k", options.top_k, "How many hits")->check(CLI::Range(1, 1000));
   command.add_option("--route", options.route, "Which routes the question takes")
       ->check(CLI::IsMember({"vector", "keyword", "hybrid"}));
   command.add_option("--filter", options.filter, "What a passage must match: 'year >= 2020 and not draft'");
+  command.add_option("--ef", options.ef, "How many near nodes a walk over a graph keeps: more finds more, and slower")
+      ->check(CLI::Range(1, 65536));
 }
 
 void AddTableOptions(CLI::App& command, Options& options) {
@@ -91,15 +96,21 @@ int Main(int argc, char** argv) {
 
   CLI::App* search = app.add_subcommand("search", "Find the passages nearest to a question");
   AddSharedOptions(*search, options);
+  CLI::Option* question = AddQuestion(*search, options);
+  search->add_option("--queries", options.questions_file, "Many questions, one on each line of this file")
+      ->check(CLI::ExistingFile)
+      ->excludes(question);
   AddQuestionOptions(*search, options);
 
   CLI::App* why_not = app.add_subcommand("why-not", "Say why a file is not among the hits of a question");
   AddSharedOptions(*why_not, options);
   why_not->add_option("file", options.missing_file, "As `ragtime files` lists it")->required();
+  AddQuestion(*why_not, options)->required();
   AddQuestionOptions(*why_not, options);
 
   CLI::App* ask = app.add_subcommand("ask", "Answer a question, with citations");
   AddSharedOptions(*ask, options);
+  AddQuestion(*ask, options)->required();
   AddQuestionOptions(*ask, options);
   ask->add_option("--mode", options.mode, "How the answer is made")
       ->check(CLI::IsMember({"auto", "generate", "extract"}));
@@ -156,10 +167,15 @@ int Main(int argc, char** argv) {
 
   CLI::App* import = app.add_subcommand("import", "Take a collection of another program, with its vectors");
   AddSharedOptions(*import, options);
-  import->add_option("--from", options.import_from, "llamaindex:FOLDER or chroma:http://HOST:PORT/COLLECTION")
+  import
+      ->add_option("--from", options.import_from,
+                   "llamaindex:FOLDER, chroma:http://HOST:PORT/COLLECTION, milvus:URI/COLLECTION or lazyllm:STORE_CONF")
       ->required();
   import->add_option("--model", options.model, "The embedding model that made the vectors");
-  import->add_option("--map", options.import_map, "text=KEY, source=KEY, page=KEY or FIELD=KEY of the metadata")
+  import
+      ->add_option("--map", options.import_map,
+                   "text=KEY, source=KEY, page=KEY or FIELD=KEY of the metadata; milvus: vector=COLUMN, id=COLUMN; "
+                   "lazyllm: group=NAME")
       ->delimiter(',');
   add_lock_timeout(import);
 
@@ -169,6 +185,28 @@ int Main(int argc, char** argv) {
   reembed->add_flag("--undo", options.undo, "Back to the vectors of before")->excludes(model);
   reembed->add_flag("--force", options.force, "Also where fewer passages are found than before");
   add_lock_timeout(reembed);
+
+  CLI::App* tune = app.add_subcommand("tune", "Measure on your own documents, and keep what suits them");
+  AddSharedOptions(*tune, options);
+  tune->add_option("--recall", options.recall, "Share of the nearest nodes that a search shall find")
+      ->check(CLI::Range(0.01, 1.0))
+      ->capture_default_str();
+  tune->add_option("--questions", options.questions_file,
+                   "Questions to measure with, one on each line; else they are made of nodes")
+      ->check(CLI::ExistingFile);
+  CLI::Option* kv = tune->add_flag("--kv", options.tune_kv,
+                                   "Instead: whether answers may join passages as they were computed elsewhere");
+  tune->add_option("--count", options.questions_max, "With --kv: how many questions are made")
+      ->check(CLI::Range(10, 10000))
+      ->needs(kv);
+  tune->add_option("--divergence-max", options.divergence_max, "With --kv: of the first token, in nats, the mean")
+      ->check(CLI::Range(0.0, 100.0))
+      ->needs(kv);
+  tune->add_option("--agreement-min", options.agreement_min, "With --kv: the share of tokens that stay the same")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(kv);
+  add_lock_timeout(tune);
+
   CLI::App* serve = app.add_subcommand("serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it");
   AddSharedOptions(*serve, options);
   serve->add_option("--port", options.port, "Where to listen; 0: a port that the system chooses");
@@ -213,6 +251,7 @@ int Main(int argc, char** argv) {
   if (restore->parsed()) return RunRestore(options, watch.context());
   if (copy->parsed()) return RunCopy(options, watch.context());
   if (import->parsed()) return RunImport(options, watch.context());
+  if (tune->parsed()) return (options.tune_kv ? RunTuneJoins : RunTune)(options, watch.context());
   if (reembed->parsed()) return RunReembed(options, watch.context());
   return RunAsk(options, watch.context());
 }

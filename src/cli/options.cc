@@ -3,7 +3,9 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
+#include "engine/recorded.h"
 #include "wire/schema.h"
 
 namespace ragtime::cli {
@@ -19,12 +21,24 @@ Result<Config> ResolveConfig(const Options& options) {
     config.explicit_keys.emplace_back("store_conf.kwargs.uri");
   }
   if (options.model) {
-    const bool is_path = options.model->find('/') != std::string::npos;
+    const bool is_path = config.embed.api == "local" && options.model->find('/') != std::string::npos;
     config.embed.model = is_path ? std::filesystem::absolute(*options.model).string() : *options.model;
     config.explicit_keys.emplace_back("embed.model");
   }
   if (options.lock_timeout_s) config.lock_timeout_ms = static_cast<int64_t>(*options.lock_timeout_s * 1000);
   if (options.top_k) config.search.top_k = *options.top_k;
+  if (options.ef) {
+    // Of the types of store and index, a graph alone walks.
+    if (config.store.type != "ragtime" || config.store.index_type == "FLAT") {
+      const bool flat = config.store.type == "ragtime";
+      return InvalidArgumentError(
+          "--ef is given, and " + (flat ? "an index of type FLAT" : "a store of type " + config.store.type) +
+              " does not know it",
+          flat ? "leave it out: every search is exact" : "leave it out, or use store_conf.type ragtime");
+    }
+    config.store.hnsw.ef = *options.ef;
+    config.explicit_keys.emplace_back(kEfKey);
+  }
   if (options.route) {
     config.search.route = *options.route == "vector"    ? Route::kVector
                           : *options.route == "keyword" ? Route::kKeyword
@@ -48,6 +62,18 @@ Result<Config> ResolveKnowledgeBase(const Options& options) {
     return InvalidArgumentError("no knowledge base is named", "add --kb DIR, or --config ragtime.yaml");
   }
   return config;
+}
+
+Result<std::vector<std::string>> ReadQuestions(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> questions;
+  for (std::string line; std::getline(file, line);) {
+    if (line.find_first_not_of(" \t\r") != std::string::npos) questions.push_back(line);
+  }
+  if (questions.empty()) {
+    return InvalidArgumentError("the file " + path + " holds no question", "write one question on each line");
+  }
+  return questions;
 }
 
 int Fail(const Options& options, const Status& status) {

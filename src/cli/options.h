@@ -29,6 +29,8 @@ struct Options {
   std::optional<std::string> route;
   std::optional<std::string> mode;
   std::string filter;  // query too
+  std::optional<uint32_t> ef;
+  std::string questions_file;  // search, tune
   std::string session;
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
@@ -58,6 +60,12 @@ struct Options {
   std::vector<std::string> import_map;  // "text=page_content"
   std::optional<std::string> model;
   bool undo = false;
+  // tune
+  double recall = 0.95;
+  bool tune_kv = false;
+  size_t questions_max = 100;
+  double divergence_max = 0.05;
+  double agreement_min = 0.95;
   // serve
   std::optional<uint16_t> port;
   // init
@@ -72,6 +80,7 @@ int RunWhyNot(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);
+int RunTuneJoins(const Options& options, const Context& context);
 int RunStats(const Options& options);
 int RunDelete(const Options& options, const Context& context);
 int RunCompact(const Options& options, const Context& context);
@@ -81,6 +90,7 @@ int RunRestore(const Options& options, const Context& context);
 int RunCopy(const Options& options, const Context& context);
 int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
+int RunTune(const Options& options, const Context& context);
 int RunServe(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
@@ -89,6 +99,9 @@ int RunDoctor(const Options& options);
 Result<Config> ResolveConfig(const Options& options);
 // The same, and kInvalidArgument where no knowledge base is named.
 Result<Config> ResolveKnowledgeBase(const Options& options);
+
+// The lines of a file that are not empty; kInvalidArgument where there is none, or the file cannot be read.
+Result<std::vector<std::string>> ReadQuestions(const std::string& path);
 
 // Prints the failure, on stdout as JSON with --json and always in words on stderr, and returns the exit code.
 int Fail(const Options& options, const Status& status);

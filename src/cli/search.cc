@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <vector>
 
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -41,13 +42,44 @@ void PrintHits(const SearchResult& result) {
   std::fprintf(stderr, "%s\n", stages.c_str());
 }
 
+// One line of JSON for each question, or its hits below it. A question that fails does not end the others.
+int SearchQueries(const Options& options, KnowledgeBase& knowledge_base, const Context& context) {
+  const auto questions = ReadQuestions(options.questions_file);
+  if (!questions.ok()) return Fail(options, questions.status());
+  std::vector<SearchRequest> requests;
+  for (const std::string& question : *questions) {
+    requests.push_back({.query = question, .filter = options.filter, .context = context});
+  }
+  const std::vector<Result<SearchResult>> results = knowledge_base.SearchMany(requests);
+  int code = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!options.json) std::printf("%s%s\n", i == 0 ? "" : "\n", (*questions)[i].c_str());
+    if (!results[i].ok()) {
+      code = Fail(options, results[i].status());
+      continue;
+    }
+    PrintWarnings(results[i]->warnings);
+    if (options.json) {
+      std::printf("%s\n", SearchJson((*questions)[i], *results[i]).Dump().c_str());
+    } else {
+      PrintHits(*results[i]);
+    }
+  }
+  return code;
+}
+
 }  // namespace
 
 int RunSearch(const Options& options, const Context& context) {
+  if (options.question.empty() && options.questions_file.empty()) {
+    return Fail(options,
+                InvalidArgumentError("no question is given", "write it behind search, or name --queries FILE"));
+  }
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
+  if (!options.questions_file.empty()) return SearchQueries(options, **knowledge_base, context);
   const auto result =
       (*knowledge_base)->Search({.query = options.question, .filter = options.filter, .context = context});
   if (!result.ok()) return Fail(options, result.status());

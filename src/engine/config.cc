@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 
 #include "base/files.h"
 #include "base/str_cat.h"
@@ -16,6 +17,8 @@ namespace ragtime {
 namespace {
 
 constexpr uint64_t kConfigSizeBytesMax = 1 << 20;
+constexpr char kIndexKwargs[] = "store_conf.kwargs.index_kwargs";
+constexpr char kEmbedKey[] = "embed_key";
 
 Status UnknownKey(const std::string& name, int line) {
   const std::string where = StrCat(" in line ", line);
@@ -38,7 +41,8 @@ Status SetKey(Config& config, const std::string& name, const std::string& value,
 }
 
 // Keys whose values are lists or maps, in the form that ConfigKey::set takes.
-constexpr std::array<std::string_view, 3> kNestedKeys = {"rewrite.synonyms", "rerank.required", "rerank.excluded"};
+constexpr std::array<std::string_view, 6> kNestedKeys = {"rewrite.synonyms", "rerank.required", "rerank.excluded",
+                                                         "embed.base_url",   "llm.base_url",    "rerank.base_url"};
 
 Result<std::string> Flatten(const std::string& name, const Yaml& value) {
   if (value.is_scalar()) return value.text;
@@ -62,8 +66,8 @@ bool IsPrefixOfAKey(const std::string& name) {
   return false;
 }
 
-// LazyLLM writes index_kwargs as a list with one item for each embedding; here there is one.
-Status SetIndexKwargs(Config& config, const Yaml& list, const std::filesystem::path& base);
+// LazyLLM writes index_kwargs as a list with one item for each embedding.
+Status SetIndexKwargs(Config& config, const Yaml& kwargs, const std::filesystem::path& base);
 
 Status SetDocFields(Config& config, const Yaml& value) {
   RAGTIME_ASSIGN_OR_RETURN(config.doc_fields, ParseDocFields(value));
@@ -96,7 +100,7 @@ Status SetTree(Config& config, const std::string& prefix, const Yaml& node, cons
       continue;
     }
     if (empty && (FindConfigKey(name) != nullptr || IsPrefixOfAKey(name) || !RefusedConfigKey(name).empty())) continue;
-    if (name == "store_conf.kwargs.index_kwargs" && value.is_list()) {
+    if (name == kIndexKwargs && (value.is_list() || value.Find(kEmbedKey) != nullptr)) {
       RAGTIME_RETURN_IF_ERROR(SetIndexKwargs(config, value, base));
     } else if (std::find(kNestedKeys.begin(), kNestedKeys.end(), name) != kNestedKeys.end()) {
       RAGTIME_ASSIGN_OR_RETURN(const std::string text, Flatten(name, value));
@@ -115,17 +119,46 @@ Status SetTree(Config& config, const std::string& prefix, const Yaml& node, cons
   return Status();
 }
 
-Status SetIndexKwargs(Config& config, const Yaml& list, const std::filesystem::path& base) {
-  if (list.items.size() != 1) {
-    return InvalidArgumentError(StrCat("store_conf.kwargs.index_kwargs lists ", list.items.size(),
-                                       " embeddings; this version keeps one vector a node"),
-                                "leave one item");
+// What embed_key may say: the name of the embedding, and what LazyLLM calls one without a name.
+std::vector<std::string> EmbedKeys(const Config& config) {
+  std::vector<std::string> keys = {config.embed.key};
+  if (config.embed.key == EmbedConfig().key) keys.emplace_back("__default__");
+  return keys;
+}
+
+// The items by the embedding that they are for; one without embed_key is for the only embedding.
+Result<std::map<std::string, Yaml>> IndexKwargsByEmbedKey(const Config& config, const Yaml& kwargs) {
+  const std::vector<std::string> known = EmbedKeys(config);
+  std::map<std::string, Yaml> of_key;
+  for (Yaml item : kwargs.is_list() ? kwargs.items : std::vector<Yaml>{kwargs}) {
+    const std::string where = StrCat(kIndexKwargs, " in line ", item.line);
+    if (!item.is_map()) {
+      return InvalidArgumentError(StrCat("an item of ", where, " is not a map"),
+                                  "write {embed_key: default, index_type: HNSW, metric_type: COSINE}");
+    }
+    const Yaml* const named = item.Find(kEmbedKey);
+    std::string key = named == nullptr ? known.front() : named->text;
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      std::string names;
+      for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
+      return InvalidArgumentError(
+          StrCat(where, " has the embed_key ", key.substr(0, 60), ", and the only embedding is called ", names),
+          StrCat("leave that item out, or name the embedding with embed: {key: ", key.substr(0, 60), "}"));
+    }
+    if (key == known.back()) key = known.front();
+    std::erase_if(item.members, [](const Yaml::Member& member) { return member.key == kEmbedKey; });
+    if (!of_key.emplace(key, std::move(item)).second) {
+      return InvalidArgumentError(StrCat(where, " is the second item for the embed_key ", key), "leave one of them");
+    }
   }
-  Yaml item = list.items[0];
-  if (!item.is_map())
-    return InvalidArgumentError("an item of store_conf.kwargs.index_kwargs is not a map", "see ragtime init");
-  std::erase_if(item.members, [](const Yaml::Member& member) { return member.key == "embed_key"; });
-  return SetTree(config, "store_conf.kwargs.index_kwargs", item, base);
+  return of_key;
+}
+
+Status SetIndexKwargs(Config& config, const Yaml& kwargs, const std::filesystem::path& base) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto of_key, IndexKwargsByEmbedKey(config, kwargs));
+  // There is one embedding, whose index the keys below index_kwargs are of.
+  for (const auto& [key, item] : of_key) RAGTIME_RETURN_IF_ERROR(SetTree(config, kIndexKwargs, item, base));
+  return Status();
 }
 
 }  // namespace
@@ -142,6 +175,11 @@ Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& b
   const Yaml* const llm = root->Find("llm");
   if (const Yaml* const api = llm == nullptr ? nullptr : llm->Find("api"); api != nullptr && api->is_scalar()) {
     RAGTIME_RETURN_IF_ERROR(SetKey(config, "llm.api", api->text, base_folder, api->line));
+  }
+  // So does embed.key, which index_kwargs refers to.
+  const Yaml* const embed = root->Find("embed");
+  if (const Yaml* const key = embed == nullptr ? nullptr : embed->Find("key"); key != nullptr && key->is_scalar()) {
+    RAGTIME_RETURN_IF_ERROR(SetKey(config, "embed.key", key->text, base_folder, key->line));
   }
   RAGTIME_RETURN_IF_ERROR(SetTree(config, "", *root, base_folder));
   return config;
@@ -179,6 +217,11 @@ embed:
   model: multilingual-e5-small    # a name under the models folder, a model folder, or a .gguf file
   backend: auto                   # auto | openvino | llama
   precision: auto                 # auto | bf16 | f32 | int8
+  # Or a server (vLLM, Ollama, llama-server, OpenAI):
+  # api: openai
+  # base_url: http://127.0.0.1:8000/v1    # or a list: the next one answers where one does not
+  # model: BAAI/bge-m3
+  # query_prefix: "query: "       # of models that were trained with it, as passage_prefix
 
 split:
   size: 256                       # tokens of the largest node
@@ -188,7 +231,7 @@ store_conf:                       # spelled as LazyLLM does
   type: ragtime                   # ragtime (embedded, on disk) | map (in memory)
   kwargs:
     uri: ./kb                     # the knowledge base; --kb
-    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW
+    index_kwargs: {index_type: AUTO, metric_type: COSINE}   # AUTO | FLAT | HNSW | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ | DISKANN
 
 # catalog:                        # the table of files in a database too, for other programs
 #   uri: postgresql://user@host/database    # or mysql://user@host/database
@@ -204,6 +247,8 @@ search:
   route: hybrid                   # hybrid | vector | keyword
   # bm25: {k1: 1.2, b: 0.75}      # weight of repeated words, and of a node's length, by keyword
 
+# words: {chinese: jieba}         # Chinese by the words of a dictionary; with user_dictionary: FILE, by yours too
+
 # node_groups:                    # how nodes are made; the first is what answers are made from
 #   paragraph: {splitter: paragraph}
 #   sentence: {parent: paragraph, splitter: sentence, size: 64, overlap: 0}
@@ -218,6 +263,9 @@ search:
 # rerank:
 #   required: [backup]            # hits must hold these words
 #   excluded: [deprecated]        # and none of these
+#   type: remote                  # a cross-encoder behind /rerank puts hits in order
+#   base_url: http://127.0.0.1:8000/v1
+#   model: BAAI/bge-reranker-v2-m3
 
 answer:
   mode: auto                      # auto | generate | extract (no language model needed)
@@ -227,8 +275,9 @@ llm:
   model: smollm2-135m-instruct    # a name under the models folder or a .gguf file
   # Any server that speaks OpenAI's protocol (vLLM, LMDeploy, LightLLM, Ollama, llama-server, DeepSeek):
   # api: openai
-  # base_url: http://127.0.0.1:8000/v1
+  # base_url: http://127.0.0.1:8000/v1    # or a list: the next one answers where one does not
   # model: qwen3-8b
+  # thinking_tokens: 1024         # how much a reasoning model may think; 0: not at all
   # api_key_env: OPENAI_API_KEY   # the key is read from this environment variable
   context_tokens: 4096
   max_tokens: 256

@@ -90,13 +90,13 @@ Status SetStoreType(Config& config, const std::string& value, const std::filesys
 }
 
 Status SetIndexType(Config& config, const std::string& value, const std::filesystem::path&) {
-  static constexpr std::array<std::string_view, 8> kKnown = {"AUTO",    "FLAT",   "HNSW",    "IVF_FLAT",
-                                                             "IVF_SQ8", "IVF_PQ", "DISKANN", "AUTOINDEX"};
+  static constexpr std::array<std::string_view, 9> kKnown = {"AUTO",   "FLAT", "HNSW",    "IVF_FLAT", "IVF_SQ8",
+                                                             "IVF_PQ", "PQ",   "DISKANN", "AUTOINDEX"};
   if (std::find(kKnown.begin(), kKnown.end(), value) == kKnown.end() && !value.starts_with("GPU_")) {
     return InvalidArgumentError(
         StrCat("store_conf.kwargs.index_kwargs.index_type is \"", value, "\", an index that is not known"),
-        "write index_type: AUTO, FLAT (exact) or HNSW (a graph, for many nodes); of type milvus also IVF_FLAT, "
-        "IVF_SQ8, IVF_PQ, DISKANN, GPU_* or AUTOINDEX");
+        "write index_type: AUTO, FLAT (exact), HNSW (a graph, for many nodes), DISKANN (a graph on disk, for little "
+        "memory), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; of type milvus also GPU_* or AUTOINDEX");
   }
   config.store.index_type = value;
   return Status();
@@ -112,8 +112,24 @@ Status SetLlmModel(Config& config, const std::string& value, const std::filesyst
 }
 
 Status SetEmbedModel(Config& config, const std::string& value, const std::filesystem::path& base) {
-  const bool is_path = value.ends_with(".gguf") || value.find('/') != std::string::npos;
-  config.embed.model = is_path ? Resolve(value, base).string() : value;
+  // Names of servers' models have slashes too: BAAI/bge-m3.
+  std::error_code error;
+  const bool is_path = value.ends_with(".gguf") || value.starts_with('.') ||
+                       (value.find('/') != std::string::npos && std::filesystem::exists(Resolve(value, base), error));
+  config.embed.model = is_path && config.embed.api == "local" ? Resolve(value, base).string() : value;
+  return Status();
+}
+
+Status SetThinkingTokens(Config& config, const std::string& value, const std::filesystem::path&) {
+  size_t tokens = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), tokens);
+  if (value == "auto") {
+    config.llm.thinking_tokens.reset();
+  } else if (error == std::errc() && end == value.data() + value.size() && tokens <= 1048576) {
+    config.llm.thinking_tokens = tokens;
+  } else {
+    return WrongValue("llm.thinking_tokens", value, "auto, or a whole number from 0 to 1048576");
+  }
   return Status();
 }
 
@@ -250,6 +266,81 @@ void AddCacheKeys(std::vector<ConfigKey>& keys) {
                                  [](Config& c) -> size_t& { return c.cache.session_bytes; })});
 }
 
+// Of embedding by a server.
+void AddEmbedServerKeys(std::vector<ConfigKey>& keys) {
+  using std::string;
+  keys.push_back({"embed.api", "RAGTIME_EMBED_API", "local | openai", "local",
+                  "local: in this process. openai: a server that speaks OpenAI's /embeddings; the keys below are its.",
+                  Choice<string>("embed.api", {{"local", "local"}, {"openai", "openai"}},
+                                 [](Config& c) -> string& { return c.embed.api; })});
+  keys.push_back({"embed.base_url", "RAGTIME_EMBED_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server. Of a list the first that answers; all must have the same model, which is checked.",
+                  Text([](Config& c) -> string& { return c.embed.base_url; })});
+  keys.push_back({"embed.api_key_env", "RAGTIME_EMBED_API_KEY_ENV", "the name of an environment variable",
+                  "OPENAI_API_KEY", "Where the key of the server is read from.",
+                  Text([](Config& c) -> string& { return c.embed.api_key_env; })});
+  keys.push_back({"embed.query_prefix", "RAGTIME_EMBED_QUERY_PREFIX", "a text", "none",
+                  "What is put in front of a question, as the model was trained: \"query: \" of e5. Recorded.",
+                  Text([](Config& c) -> string& { return c.embed.query_prefix; })});
+  keys.push_back({"embed.passage_prefix", "RAGTIME_EMBED_PASSAGE_PREFIX", "a text", "none",
+                  "The same in front of a passage: \"passage: \" of e5.",
+                  Text([](Config& c) -> string& { return c.embed.passage_prefix; })});
+  keys.push_back({"embed.encoding", "RAGTIME_EMBED_ENCODING", "float | base64", "float",
+                  "How the server sends vectors. base64 is shorter; not every server has it.",
+                  Choice<string>("embed.encoding", {{"float", "float"}, {"base64", "base64"}},
+                                 [](Config& c) -> string& { return c.embed.encoding; })});
+  keys.push_back(
+      {"embed.dimensions", "RAGTIME_EMBED_DIMENSIONS", "0 to 65536", "0",
+       "The dimension to ask for, of a model whose vectors can be cut. 0: all it has.",
+       Number<size_t>("embed.dimensions", 0, 65536, [](Config& c) -> size_t& { return c.embed.dimensions; })});
+  keys.push_back(
+      {"embed.max_tokens", "RAGTIME_EMBED_MAX_TOKENS", "tokens, 64 to 131072", "512",
+       "The longest input, estimated. A longer text is embedded in parts, whose mean is taken.",
+       Number<size_t>("embed.max_tokens", 64, 131072, [](Config& c) -> size_t& { return c.embed.max_tokens; })});
+  keys.push_back({"embed.batch", "RAGTIME_EMBED_BATCH", "1 to 2048", "32", "Texts of one request.",
+                  Number<size_t>("embed.batch", 1, 2048, [](Config& c) -> size_t& { return c.embed.batch; })});
+  keys.push_back({"embed.parallel", "RAGTIME_EMBED_PARALLEL", "1 to 64", "4", "Requests under way at once.",
+                  Number<size_t>("embed.parallel", 1, 64, [](Config& c) -> size_t& { return c.embed.parallel; })});
+  keys.push_back(
+      {"embed.timeout_ms", "RAGTIME_EMBED_TIMEOUT_MS", "milliseconds, 100 to 3600000", "60000",
+       "How long one request may take, its repetitions included.",
+       Number<int64_t>("embed.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.embed.timeout_ms; })});
+  keys.push_back(
+      {"embed.found_threshold", "RAGTIME_EMBED_FOUND_THRESHOLD", "0 to 1", "0",
+       "The cosine below which nothing was found. 0: something always is. A model of this process has its "
+       "own.",
+       Real<float>("embed.found_threshold", 0, 1, [](Config& c) -> float& { return c.embed.found_threshold; })});
+}
+
+// Of reranking by a server.
+void AddRerankServerKeys(std::vector<ConfigKey>& keys) {
+  using std::string;
+  keys.push_back({"rerank.type", "RAGTIME_RERANK_TYPE", "none | remote", "none",
+                  "remote: a cross-encoder behind /rerank (vLLM, llama-server, Jina, Cohere) puts the hits in order.",
+                  Choice<string>("rerank.type", {{"none", "none"}, {"remote", "remote"}, {"openai", "remote"}},
+                                 [](Config& c) -> string& { return c.rerank.type; })});
+  keys.push_back({"rerank.base_url", "RAGTIME_RERANK_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server of type remote. Of a list the first that answers.",
+                  Text([](Config& c) -> string& { return c.rerank.base_url; })});
+  keys.push_back({"rerank.model", "RAGTIME_RERANK_MODEL", "the server's name for it", "none",
+                  "The model of type remote.", Text([](Config& c) -> string& { return c.rerank.model; })});
+  keys.push_back({"rerank.api_key_env", "RAGTIME_RERANK_API_KEY_ENV", "the name of an environment variable",
+                  "OPENAI_API_KEY", "Where the key of the server is read from.",
+                  Text([](Config& c) -> string& { return c.rerank.api_key_env; })});
+  keys.push_back(
+      {"rerank.candidates", "RAGTIME_RERANK_CANDIDATES", "1 to 1000", "50",
+       "How many of the fused hits are scored by type remote; a search returns no others.",
+       Number<size_t>("rerank.candidates", 1, 1000, [](Config& c) -> size_t& { return c.rerank.candidates; })});
+  keys.push_back(
+      {"rerank.max_tokens", "RAGTIME_RERANK_MAX_TOKENS", "tokens, 64 to 131072", "512",
+       "Of question and text together, estimated. Of a longer text the best part counts.",
+       Number<size_t>("rerank.max_tokens", 64, 131072, [](Config& c) -> size_t& { return c.rerank.max_tokens; })});
+  keys.push_back(
+      {"rerank.timeout_ms", "RAGTIME_RERANK_TIMEOUT_MS", "milliseconds, 100 to 3600000", "10000",
+       "How long the server may take. Where it takes longer the fused order stays, with a warning.",
+       Number<int64_t>("rerank.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.rerank.timeout_ms; })});
+}
+
 std::vector<ConfigKey> MakeKeys() {
   using std::string;
   std::vector<ConfigKey> keys;
@@ -272,6 +363,11 @@ std::vector<ConfigKey> MakeKeys() {
        "What OpenVINO computes in. auto: bf16 where the processor computes in it, else f32.",
        Choice<string>("embed.precision", {{"auto", "auto"}, {"bf16", "bf16"}, {"f32", "f32"}, {"int8", "int8"}},
                       [](Config& c) -> string& { return c.embed.precision; })});
+  keys.push_back({"embed.key", "RAGTIME_EMBED_KEY", "a name", "default",
+                  "What embed_key in a list of store_conf.kwargs.index_kwargs calls this embedding, as in LazyLLM's "
+                  "Document(embed={NAME: ...}).",
+                  Text([](Config& c) -> string& { return c.embed.key; })});
+  AddEmbedServerKeys(keys);
   keys.push_back({"split.size", "RAGTIME_SPLIT_SIZE", "tokens, 16 to 500", "256",
                   "The largest node, counted by the embedding model. Recorded at the first ingestion.",
                   Number<size_t>("split.size", 16, 500, [](Config& c) -> size_t& { return c.split.size_tokens; })});
@@ -334,51 +430,87 @@ std::vector<ConfigKey> MakeKeys() {
                   }});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.index_type", "RAGTIME_INDEX_TYPE",
-       "AUTO | FLAT | HNSW; of type milvus also IVF_FLAT | IVF_SQ8 | IVF_PQ | DISKANN | GPU_* | AUTOINDEX", "AUTO",
-       "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. AUTO "
-       "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. Another type than before holds "
-       "for new segments, and for all after `ragtime compact`.",
+       "AUTO | FLAT | HNSW | DISKANN | IVF_FLAT | IVF_SQ8 | IVF_PQ | PQ; of type milvus also GPU_* | AUTOINDEX", "AUTO",
+       "How the nearest vectors are found. FLAT is exact. HNSW is a graph, faster where there are many. DISKANN is the "
+       "same graph read from disk, for vectors that memory does not hold. AUTO "
+       "makes HNSW in segments of at least 8192 nodes, FLAT in smaller ones. IVF_* look into the lists that are "
+       "nearest to the question, *PQ keep codes of a few bits; both make FLAT in segments that are too small "
+       "to learn from: fewer than 39 nodes for each of nlist, or for each value of a code. Another type than before "
+       "holds for new segments, and for all after `ragtime compact`.",
        SetIndexType});
   keys.push_back({"store_conf.kwargs.index_kwargs.params.M", "RAGTIME_HNSW_M", "4 to 128", "16",
-                  "HNSW: links of a node; twice as many in the lowest level. For new segments.",
+                  "HNSW, DISKANN: links of a node; twice as many in the lowest level. For new segments.",
                   Number<uint32_t>("store_conf.kwargs.index_kwargs.params.M", 4, 128,
                                    [](Config& c) -> uint32_t& { return c.store.hnsw.m; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.efConstruction", "RAGTIME_HNSW_EF_CONSTRUCTION", "4 to 4096", "128",
-       "HNSW: how many near nodes are kept while a node is linked. More finds more and takes longer to build. "
+       "HNSW, DISKANN: how many near nodes are kept while a node is linked. More finds more and takes longer to build. "
        "For new segments.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.efConstruction", 4, 4096,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef_construction; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536", "96",
        "HNSW: how many near nodes a search keeps, at least as many as it looks for. More finds more and takes "
-       "longer. May differ from search to search.",
+       "longer. May differ from search to search; where nothing sets it, `ragtime tune` chooses.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
-  const auto of_server = [&keys](const char* name, const char* variable, const char* help, int64_t most,
-                                 std::map<string, string> StoreServerConfig::* to) {
-    keys.push_back({name, variable, most == 64 ? "1 to 64" : "1 to 65536", "the server's", help,
-                    [name, most, to](Config& c, const string& v, const std::filesystem::path&) -> Status {
-                      int64_t number = 0;
-                      const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), number);
-                      if (error != std::errc() || end != v.data() + v.size() || number < 1 || number > most) {
-                        return WrongValue(name, v, StrCat("a whole number from 1 to ", most));
-                      }
+  // Of the indexes here and of those of a server, which has defaults of its own.
+  const auto of_both = [&keys](const char* name, const char* variable, const char* allowed, const char* standard,
+                               const char* help, uint32_t most, uint32_t IvfParameters::* ours,
+                               std::map<string, string> StoreServerConfig::* to) {
+    const auto number = Number<uint32_t>(name, 1, most, [ours](Config& c) -> uint32_t& { return c.store.ivf.*ours; });
+    keys.push_back({name, variable, allowed, standard, help,
+                    [name, number, to](Config& c, const string& v, const std::filesystem::path& base) -> Status {
+                      RAGTIME_RETURN_IF_ERROR(number(c, v, base));
                       const std::string_view full = name;
                       (c.store_server.*to)[string(full.substr(full.rfind('.') + 1))] = v;
                       return Status();
                     }});
   };
-  of_server("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "IVF_* of type milvus: lists.", 65536,
-            &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M",
-            "IVF_PQ of type milvus: parts that a vector is cut into.", 65536, &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS",
-            "IVF_PQ of type milvus: bits of the code of a part.", 64, &StoreServerConfig::index_params);
-  of_server("store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE",
-            "IVF_* of type milvus: lists that a search looks into.", 65536, &StoreServerConfig::search_params);
-  of_server("store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST",
-            "DISKANN of type milvus: how many near nodes a search keeps.", 65536, &StoreServerConfig::search_params);
+  of_both("store_conf.kwargs.index_kwargs.params.nlist", "RAGTIME_STORE_NLIST", "1 to 65536",
+          "4 times the root of a segment's nodes; of type milvus the server's", "IVF_*: lists. For new segments.",
+          65536, &IvfParameters::nlist, &StoreServerConfig::index_params);
+  of_both("store_conf.kwargs.index_kwargs.params.m", "RAGTIME_STORE_PQ_M", "1 to 65536",
+          "a fourth of the dimension; of type milvus the server's",
+          "IVF_PQ and PQ: parts that a vector is cut into, at most one for each dimension. For new segments.", 65536,
+          &IvfParameters::m, &StoreServerConfig::index_params);
+  of_both("store_conf.kwargs.index_kwargs.params.nbits", "RAGTIME_STORE_PQ_NBITS", "4 or 8; of type milvus 1 to 64",
+          "8; of type milvus the server's", "IVF_PQ and PQ: bits of the code of a part. For new segments.", 64,
+          &IvfParameters::nbits, &StoreServerConfig::index_params);
+  of_both(
+      "store_conf.kwargs.index_kwargs.params.nprobe", "RAGTIME_STORE_NPROBE", "1 to 65536",
+      "64; of type milvus the server's",
+      "IVF_*: lists that a search looks into, at least. More finds more and takes longer. May differ from search to "
+      "search.",
+      65536, &IvfParameters::nprobe, &StoreServerConfig::search_params);
+  keys.push_back({"store_conf.kwargs.index_kwargs.params.refine_k", "RAGTIME_REFINE_K", "1 to 65536", "8",
+                  "IVF_PQ and PQ: nodes whose whole vectors are compared in the end, for each that is looked for. May "
+                  "differ from search to search.",
+                  Number<uint32_t>("store_conf.kwargs.index_kwargs.params.refine_k", 1, 65536,
+                                   [](Config& c) -> uint32_t& { return c.store.ivf.refine_k; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.search_list", "RAGTIME_STORE_SEARCH_LIST", "1 to 65536", "100",
+       "DISKANN: how many near nodes a search keeps, at least twice as many as it looks for. More finds more and "
+       "reads more. Of type milvus the server's own default holds.",
+       [](Config& c, const string& v, const std::filesystem::path& base) -> Status {
+         static const auto set =
+             Number<uint32_t>("store_conf.kwargs.index_kwargs.params.search_list", 1, 65536,
+                              [](Config& config) -> uint32_t& { return config.store.diskann.search_list; });
+         RAGTIME_RETURN_IF_ERROR(set(c, v, base));
+         c.store_server.search_params["search_list"] = v;
+         return Status();
+       }});
+  keys.push_back({"store_conf.kwargs.index_kwargs.params.beamwidth", "RAGTIME_DISKANN_BEAMWIDTH", "1 to 64", "8",
+                  "DISKANN: how many reads of a search are on their way at once.",
+                  Number<uint32_t>("store_conf.kwargs.index_kwargs.params.beamwidth", 1, 64,
+                                   [](Config& c) -> uint32_t& { return c.store.diskann.beamwidth; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.memory_bytes_max", "RAGTIME_DISKANN_MEMORY_BYTES_MAX",
+       "bytes, 0 to 1099511627776", "0",
+       "DISKANN: the memory of all its segments together; 0: an eighth of their vectors. Short codes and upper "
+       "levels always take theirs; what is left holds what was read.",
+       Number<uint64_t>("store_conf.kwargs.index_kwargs.params.memory_bytes_max", 0, 1099511627776,
+                        [](Config& c) -> uint64_t& { return c.store.diskann.memory_bytes_max; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.metric_type", "RAGTIME_METRIC_TYPE", "COSINE | IP | L2", "COSINE",
        "What near means. Recorded at the first ingestion.",
@@ -413,6 +545,17 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"search.bm25.b", "RAGTIME_SEARCH_BM25_B", "0 to 1", "0.75",
                   "How much a longer node must repeat a word for the same score by keyword. 0: not more.",
                   Real<float>("search.bm25.b", 0, 1, [](Config& c) -> float& { return c.store.bm25.b; })});
+  keys.push_back({"words.chinese", "RAGTIME_WORDS_CHINESE", "bigrams | jieba",
+                  "what the knowledge base records, else bigrams",
+                  "How Chinese is cut for the keyword route. bigrams: characters and pairs. jieba: the words of a "
+                  "dictionary too. Another way than before needs ragtime compact once.",
+                  Choice<string>("words.chinese", {{"bigrams", "bigrams"}, {"jieba", "jieba"}},
+                                 [](Config& c) -> string& { return c.words.chinese; })});
+  keys.push_back(
+      {"words.user_dictionary", "RAGTIME_WORDS_USER_DICTIONARY", "a text file", "none",
+       "With words.chinese: jieba, more words: one on each line, and behind it, if you like, how frequent it "
+       "is and a tag.",
+       File([](Config& c) -> string& { return c.words.user_dictionary; })});
   keys.push_back(
       {"search.window_before", "RAGTIME_SEARCH_WINDOW_BEFORE", "0 to 20", "0",
        "How many nodes before a hit are returned with it, beyond top_k.",
@@ -467,6 +610,7 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"rerank.excluded", "RAGTIME_RERANK_EXCLUDED", "a list of words", "none",
                   "Hits that hold one of these words are dropped.",
                   List([](Config& c) -> std::vector<string>& { return c.rerank.excluded; })});
+  AddRerankServerKeys(keys);
   keys.push_back(
       {"answer.mode", "RAGTIME_ANSWER_MODE", "auto | generate | extract", "auto",
        "generate: a language model writes. extract: the best sentences word for word, no model needed. auto: "
@@ -486,7 +630,9 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back({"llm.model", "RAGTIME_LLM_MODEL",
                   "a name under the models folder, a .gguf file, or the server's name", "smollm2-135m-instruct",
                   "The language model.", SetLlmModel});
-  keys.push_back({"llm.base_url", "RAGTIME_LLM_BASE_URL", "a URL ending in /v1", "none", "The server of `api: openai`.",
+  keys.push_back({"llm.base_url", "RAGTIME_LLM_BASE_URL", "a URL ending in /v1, or a list of them", "none",
+                  "The server of `api: openai`. Of a list the first that answers; one that failed is passed over for a "
+                  "while.",
                   Text([](Config& c) -> string& { return c.llm.base_url; })});
   keys.push_back({"llm.api_key_env", "RAGTIME_LLM_API_KEY_ENV", "the name of an environment variable", "OPENAI_API_KEY",
                   "Where the key of the server is read from. Keys never stand in the file.",
@@ -514,9 +660,33 @@ std::vector<ConfigKey> MakeKeys() {
                   Number<uint64_t>("llm.kv_disk_bytes", 0, UINT64_MAX / 2,
                                    [](Config& c) -> uint64_t& { return c.llm.kv_disk_bytes; })});
   keys.push_back(
+      {"llm.chunk_reuse", "RAGTIME_LLM_CHUNK_REUSE", "off | auto", "auto",
+       "auto: passages that the model in this process has read before are joined at any place of a prompt, if "
+       "`ragtime tune --kv` has measured with this model that answers stay as they are. Never measured: not joined.",
+       Choice<bool>("llm.chunk_reuse", {{"off", false}, {"auto", true}},
+                    [](Config& c) -> bool& { return c.llm.chunk_reuse; })});
+  keys.push_back(
+      {"llm.prompt_lookup", "RAGTIME_LLM_PROMPT_LOOKUP", "off | auto", "off",
+       "auto: the model in this process guesses what the answer repeats of the passages and checks several tokens at "
+       "once, where it measures that to be sooner. A near tie of two words may then fall the other way.",
+       Choice<bool>("llm.prompt_lookup", {{"off", false}, {"auto", true}},
+                    [](Config& c) -> bool& { return c.llm.prompt_lookup; })});
+  keys.push_back(
       {"llm.timeout_ms", "RAGTIME_LLM_TIMEOUT_MS", "milliseconds, 100 to 3600000", "120000",
        "How long a server may stay silent.",
        Number<int64_t>("llm.timeout_ms", 100, 3600000, [](Config& c) -> int64_t& { return c.llm.timeout_ms; })});
+  keys.push_back(
+      {"llm.requests_max", "RAGTIME_LLM_REQUESTS_MAX", "1 to 4096", "32",
+       "Requests that are under way at once at servers of `api: openai`; more wait, client by client in turn.",
+       Number<size_t>("llm.requests_max", 1, 4096, [](Config& c) -> size_t& { return c.llm.requests_max; })});
+  keys.push_back({"llm.thinking_tokens", "RAGTIME_LLM_THINKING_TOKENS", "auto | tokens, 0 to 1048576", "auto",
+                  "How much a reasoning model may think, on top of max_tokens; 0: not at all. auto: thinking is a part "
+                  "of max_tokens, in this process at most half of it. A server is told, but need not know how.",
+                  SetThinkingTokens});
+  keys.push_back({"llm.template_opens_think", "RAGTIME_LLM_TEMPLATE_OPENS_THINK", "true | false", "false",
+                  "Of `api: openai`: the server's chat template writes <think> itself, and the server does not part "
+                  "reasoning from the answer (DeepSeek-R1 without a reasoning parser).",
+                  Switch("llm.template_opens_think", [](Config& c) -> bool& { return c.llm.template_opens_think; })});
   keys.push_back({"server.port", "RAGTIME_SERVER_PORT", "0 to 65535", "8321",
                   "Where `ragtime serve` listens on 127.0.0.1; `--port`. 0: a port that the system chooses.",
                   Number<uint16_t>("server.port", 0, 65535, [](Config& c) -> uint16_t& { return c.server.port; })});

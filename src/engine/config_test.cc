@@ -46,11 +46,42 @@ TEST(Config, EveryKeyTakesItsOwnDefault) {
 TEST(Config, CarriesLazyLlmsStoreConfOver) {
   const auto config = ParseConfig(
       "store_conf: {type: ragtime, kwargs: {uri: /x/kb, index_kwargs: [{embed_key: e5, index_type: FLAT, "
-      "metric_type: IP, params: {}}]}}",
+      "metric_type: IP, params: {}}]}}\n"
+      "embed: {key: e5}",
       "/base");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->store.uri, "/x/kb");
   EXPECT_EQ(config->store.metric, Metric::kInnerProduct);
+  EXPECT_EQ(config->store.index_type, "FLAT");
+}
+
+TEST(Config, IndexKwargsAreADictOrAListPerEmbedKey) {
+  const auto parse = [](const std::string& kwargs, const std::string& more = "") {
+    return ParseConfig("store_conf: {kwargs: {index_kwargs: " + kwargs + "}}\n" + more, "");
+  };
+  for (const char* kwargs :
+       {"{index_type: HNSW, params: {M: 32}}", "{embed_key: default, index_type: HNSW, params: {M: 32}}",
+        "[{index_type: HNSW, params: {M: 32}}]", "[{embed_key: default, index_type: HNSW, params: {M: 32}}]",
+        "[{embed_key: __default__, index_type: HNSW, params: {M: 32}}]"}) {
+    const auto config = parse(kwargs);
+    ASSERT_TRUE(config.ok()) << kwargs << ": " << config.status().ToString();
+    EXPECT_EQ(config->store.index_type, "HNSW") << kwargs;
+    EXPECT_EQ(config->store.hnsw.m, 32u) << kwargs;
+  }
+  EXPECT_TRUE(parse("[]").ok());
+  const auto error = [&](const std::string& kwargs, const std::string& more = "") {
+    const auto config = parse(kwargs, more);
+    return config.ok() ? "no error" : config.status().ToString();
+  };
+  const std::string unknown = error("[{embed_key: default}, {embed_key: bge_sparse, index_type: FLAT}]");
+  EXPECT_THAT(unknown, HasSubstr("embed_key bge_sparse"));
+  EXPECT_THAT(unknown, HasSubstr("default, __default__"));
+  EXPECT_THAT(unknown, HasSubstr("embed: {key: bge_sparse}"));
+  EXPECT_THAT(error("[{embed_key: default}]", "embed: {key: bge}"), HasSubstr("is called bge"));
+  EXPECT_EQ(error("[{embed_key: bge, index_type: FLAT}]", "embed: {key: bge}"), "no error");
+  EXPECT_THAT(error("[{embed_key: default}, {index_type: FLAT}]"), HasSubstr("the second item"));
+  EXPECT_THAT(error("[FLAT]"), HasSubstr("not a map"));
+  EXPECT_THAT(error("[{index_typ: FLAT}]"), HasSubstr("index_type"));
 }
 
 TEST(Config, TakesTheParametersOfAnIndex) {
@@ -61,6 +92,37 @@ TEST(Config, TakesTheParametersOfAnIndex) {
   EXPECT_EQ(config->store.hnsw.m, 32u);
   EXPECT_EQ(config->store.hnsw.ef_construction, 200u);
   EXPECT_EQ(config->store.hnsw.ef, 300u);
+}
+
+TEST(Config, TakesTheParametersOfListsAndCodes) {
+  const auto config = ParseConfig(
+      "store_conf: {kwargs: {index_kwargs: {index_type: IVF_PQ, params: {nlist: 128, m: 48, nbits: 4, nprobe: 12, "
+      "refine_k: 3}}}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.index_type, "IVF_PQ");
+  EXPECT_EQ(config->store.ivf.nlist, 128u);
+  EXPECT_EQ(config->store.ivf.m, 48u);
+  EXPECT_EQ(config->store.ivf.nbits, 4u);
+  EXPECT_EQ(config->store.ivf.nprobe, 12u);
+  EXPECT_EQ(config->store.ivf.refine_k, 3u);
+  // A server gets what was set, and of what it knows.
+  using Parameters = std::map<std::string, std::string>;
+  EXPECT_EQ(config->store_server.index_params, (Parameters{{"m", "48"}, {"nbits", "4"}, {"nlist", "128"}}));
+  EXPECT_EQ(config->store_server.search_params, (Parameters{{"nprobe", "12"}}));
+}
+
+TEST(Config, TakesTheParametersOfDiskann) {
+  const auto config = ParseConfig(
+      "store_conf: {kwargs: {index_kwargs: {index_type: DISKANN, params: {search_list: 150, beamwidth: 4, "
+      "memory_bytes_max: 200000000}}}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.index_type, "DISKANN");
+  EXPECT_EQ(config->store.diskann.search_list, 150u);
+  EXPECT_EQ(config->store.diskann.beamwidth, 4u);
+  EXPECT_EQ(config->store.diskann.memory_bytes_max, 200000000u);
+  EXPECT_EQ(config->store_server.search_params.at("search_list"), "150");
 }
 
 TEST(Config, TakesListsAndMaps) {
@@ -78,7 +140,7 @@ TEST(Config, RefusesByNameWhatItDoesNotTake) {
   EXPECT_THAT(error("store_conf: {segment_store: {type: map}}").remedy(), HasSubstr("one store"));
   EXPECT_THAT(error("store_conf: {type: qdrant}").ToString(), HasSubstr("milvus"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: [{index_type: FLAT}, {index_type: FLAT}]}}").ToString(),
-              HasSubstr("lists 2 embeddings"));
+              HasSubstr("second item"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {index_type: IVF_FALT}}}").ToString(), HasSubstr("HNSW"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {nlist: 0}}}}").ToString(), HasSubstr("nlist"));
   EXPECT_THAT(error("store_conf: {kwargs: {index_kwargs: {params: {M: 3}}}}").ToString(), HasSubstr("4"));
@@ -242,6 +304,28 @@ TEST(Config, TheReferencePageIsTheTable) {
   const auto page = ReadFile(RAGTIME_SOURCE_DIR "/docs/reference/config.md");
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(*page, ConfigReference()) << "run: ragtime init --reference > docs/reference/config.md";
+}
+
+TEST(Config, ServersOfModels) {
+  const auto config = ParseConfig(
+      "llm: {api: openai, base_url: [http://a/v1, http://b/v1], model: org/m, thinking_tokens: 64}\n"
+      "embed: {model: BAAI/bge-m3, api: openai, base_url: http://c/v1, query_prefix: 'query: ', found_threshold: 0.4}\n"
+      "rerank: {type: openai, base_url: [http://d/v1], model: r}\n",
+      "/base");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->llm.base_url, "http://a/v1,http://b/v1");
+  EXPECT_EQ(config->llm.thinking_tokens, 64u);
+  EXPECT_EQ(config->embed.model, "BAAI/bge-m3");
+  EXPECT_EQ(config->embed.query_prefix, "query: ");
+  EXPECT_FLOAT_EQ(config->embed.found_threshold, 0.4f);
+  EXPECT_EQ(config->rerank.type, "remote");
+  EXPECT_EQ(config->rerank.base_url, "http://d/v1");
+  EXPECT_EQ(ParseConfig("embed: {model: ./m}", "/base")->embed.model, "/base/m");
+  EXPECT_EQ(ParseConfig("llm: {thinking_tokens: auto}", "")->llm.thinking_tokens, std::nullopt);
+  for (const char* wrong : {"llm: {thinking_tokens: much}", "llm: {thinking_tokens: -1}", "embed: {api: grpc}",
+                            "embed: {parallel: 0}", "rerank: {type: local}", "rerank: {base_url: {a: [b, [c]]}}"}) {
+    EXPECT_FALSE(ParseConfig(wrong, "").ok()) << wrong;
+  }
 }
 
 }  // namespace

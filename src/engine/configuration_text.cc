@@ -37,13 +37,17 @@ Json RoutesOf(const std::vector<RetrieverConfig>& retrievers) {
 }
 
 // A model file that was replaced by another under its name.
+std::string VersionOfFile(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(file, error).time_since_epoch().count();
+  return file.empty() ? "" : StrCat(file.string(), " ", time);
+}
+
 std::string VersionOfModel(const Config& config) {
   if (config.llm.api != "local") return "";
   const Result<std::filesystem::path> path = FindModel(config, config.llm.model);
   if (!path.ok()) return "";
-  std::error_code error;
-  const auto time = std::filesystem::last_write_time(*path, error).time_since_epoch().count();
-  return StrCat(path->string(), " ", time);
+  return VersionOfFile(*path);
 }
 
 }  // namespace
@@ -51,19 +55,28 @@ std::string VersionOfModel(const Config& config) {
 std::string ConfigurationText(const Config& config) {
   Json json(Json::Object{});
   json.Set("version", kVersion);
-  json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision}));
+  json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision, config.embed.api,
+                                     double{config.embed.found_threshold}}));
   json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
   json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
+  json.Set("words", Json(Json::Array{config.words.chinese, VersionOfFile(config.words.user_dictionary)}));
   Json synonyms(Json::Object{});
   for (const auto& [word, others] : config.rewrite.synonyms) synonyms.Set(word, Words(others));
   json.Set("synonyms", std::move(synonyms));
   json.Set("required", Words(config.rerank.required)).Set("excluded", Words(config.rerank.excluded));
+  json.Set("rerank", Json(Json::Array{config.rerank.type, config.rerank.base_url, config.rerank.model,
+                                      uint64_t{config.rerank.candidates}, uint64_t{config.rerank.max_tokens}}));
   json.Set("node_groups", GroupsOf(config.node_groups)).Set("retrievers", RoutesOf(config.retrievers));
   json.Set("fusion", Json(Json::Array{static_cast<int>(config.fusion.type), config.fusion.k,
                                       static_cast<int>(config.fusion.scale), config.fusion.mmr_lambda}));
   json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
   json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
                                     uint64_t{config.store.hnsw.ef}}));
+  const IvfParameters& ivf = config.store.ivf;
+  json.Set("ivf", Json(Json::Array{uint64_t{ivf.nlist}, uint64_t{ivf.nprobe}, uint64_t{ivf.m}, uint64_t{ivf.nbits},
+                                   uint64_t{ivf.refine_k}}));
+  json.Set("diskann",
+           Json(Json::Array{uint64_t{config.store.diskann.search_list}, uint64_t{config.store.diskann.beamwidth}}));
   Json server(Json::Object{});
   for (const auto* parameters : {&config.store_server.index_params, &config.store_server.search_params}) {
     for (const auto& [name, value] : *parameters) server.Set(name, value);
@@ -71,7 +84,10 @@ std::string ConfigurationText(const Config& config) {
   json.Set("server_index", std::move(server)).Set("consistency", config.store_server.consistency_level);
   json.Set("passages", uint64_t{config.answer.passages});
   json.Set("llm", Json(Json::Array{config.llm.api, config.llm.model, config.llm.base_url, VersionOfModel(config),
-                                   uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens}}));
+                                   uint64_t{config.llm.context_tokens}, uint64_t{config.llm.max_tokens},
+                                   config.llm.chunk_reuse,
+                                   config.llm.thinking_tokens ? Json(uint64_t{*config.llm.thinking_tokens}) : Json(),
+                                   config.llm.template_opens_think}));
   return json.Dump();
 }
 

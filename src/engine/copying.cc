@@ -292,6 +292,9 @@ Result<CopyReport> KnowledgeBase::Copy(const Config& from, const Config& to, con
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> metric, source->Setting("metric"));
     target.store.metric = ParseMetric(metric.value_or(""));
   }
+  // What is recorded of the words is copied, and so must hold for the copy.
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> words, source->Setting("words.chinese"));
+  if (words) target.words.chinese = *words;
   RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(target, /*create=*/true));
   RAGTIME_ASSIGN_OR_RETURN(CopyReport report, CopyStore(*source, *store, to.lock_timeout_ms, options));
   report.from = AddressOf(from.store);

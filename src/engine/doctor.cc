@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +19,8 @@
 #include "engine/builtin.h"
 #include "engine/models.h"
 #include "ragtime/knowledge_base.h"
+#include "wire/http_client.h"
+#include "wire/server_list.h"
 
 namespace ragtime {
 namespace {
@@ -25,6 +29,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kProbeBytes = 64 << 20;
 constexpr uint64_t kMemoryBytesLeast = uint64_t{2} << 30;  // e5-small, SmolLM2 and their buffers take 0.7 GiB.
+constexpr int64_t kProbeMs = 15000;                        // Of a store's server; a local one is started first.
 constexpr double kWriteLeastMbPerS = 20;                   // Below it, commits are slower than embedding on two cores.
 
 void ExamineCpu(std::vector<Finding>& findings) {
@@ -107,7 +112,9 @@ void ExamineDisk(const fs::path& near, std::vector<Finding>& findings) {
 }
 
 void ExamineModels(const Config& config, std::vector<Finding>& findings) {
-  auto embedder = MakeEmbedder(config);
+  Config probed = config;
+  probed.embed.timeout_ms = std::min<int64_t>(config.embed.timeout_ms, 5000);
+  const auto embedder = MakeEmbedder(probed);
   if (embedder.ok()) {
     findings.push_back({"model", config.embed.model, Health::kGood,
                         StrCat("embedder, ", (*embedder)->info().dimension, " dimensions"), ""});
@@ -115,9 +122,11 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
     findings.push_back(
         {"model", config.embed.model, Health::kMissing, embedder.status().message(), embedder.status().remedy()});
   }
-  const Status batch = ProbeBatchEncoder(config);
-  findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
-                      batch.ok() ? "OpenVINO is there" : batch.message(), batch.remedy()});
+  if (config.embed.api == "local") {
+    const Status batch = ProbeBatchEncoder(config);
+    findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
+                        batch.ok() ? "OpenVINO is there" : batch.message(), batch.remedy()});
+  }
   if (config.llm.api != "local") return;
   const auto path = FindModel(config, config.llm.model);
   if (path.ok()) {
@@ -128,11 +137,29 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
   }
 }
 
+// One finding for each address of a list.
+void ExamineServers(const std::string& base_urls, std::string_view key, std::vector<Finding>& findings) {
+  const Result<std::vector<std::string>> urls = ServerList::ParseUrls(base_urls, key);
+  if (!urls.ok()) {
+    findings.push_back({"server", base_urls, Health::kMissing, urls.status().message(), urls.status().remedy()});
+    return;
+  }
+  bool others = false;
+  for (const std::string& url : *urls) {
+    const Status status = ProbeServer(url);
+    // With another one to answer in its place, one that is down is no more than a limit.
+    const Health down = urls->size() > 1 ? Health::kLimited : Health::kMissing;
+    findings.push_back({"server", UrlForMessages(url), status.ok() ? Health::kGood : down,
+                        status.ok() ? "answers" : status.message(), status.remedy()});
+    others = others || status.ok();
+  }
+  if (!others) findings.back().health = Health::kMissing;
+}
+
 void ExamineServer(const Config& config, std::vector<Finding>& findings) {
-  if (config.llm.api != "openai") return;
-  const Status status = ProbeServer(config);
-  findings.push_back({"server", config.llm.base_url, status.ok() ? Health::kGood : Health::kMissing,
-                      status.ok() ? "answers" : status.message(), status.remedy()});
+  if (config.llm.api == "openai") ExamineServers(config.llm.base_url, "llm.base_url", findings);
+  if (config.embed.api == "openai") ExamineServers(config.embed.base_url, "embed.base_url", findings);
+  if (config.rerank.type == "remote") ExamineServers(config.rerank.base_url, "rerank.base_url", findings);
 }
 
 void ExamineCache(const Config& config, std::vector<Finding>& findings) {
@@ -141,6 +168,36 @@ void ExamineCache(const Config& config, std::vector<Finding>& findings) {
   // Everything works without it, only not as fast.
   findings.push_back({"cache", config.cache.type, status.ok() ? Health::kGood : Health::kLimited,
                       status.ok() ? "answers" : status.message(), status.remedy()});
+}
+
+void ExamineStore(const Config& config, std::vector<Finding>& findings) {
+  Context context;
+  context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kProbeMs);
+  const Result<StoreProbe> probe = ProbeStore(context, config);
+  const std::string uri = UrlForMessages(config.store.uri);
+  if (!probe.ok()) {
+    const Status& status = probe.status();
+    const Health health = status.code() == StatusCode::kNotFound ? Health::kLimited : Health::kMissing;
+    findings.push_back({"store", StrCat(config.store.type, " ", uri), health, status.message(),
+                        status.remedy().empty() ? "start the server, or correct store_conf.kwargs.uri and token_env"
+                                                : status.remedy()});
+    return;
+  }
+  if (probe->server.empty()) return;
+  std::array<char, 32> latency{};
+  std::snprintf(latency.data(), latency.size(), "%.1f", probe->answer_ms);
+  findings.push_back({"store", probe->server, Health::kGood,
+                      StrCat("version ", probe->version, ", answers in ", latency.data(), " ms"), ""});
+  const std::string& name = config.store_server.name;
+  const Status& found = probe->knowledge_base;
+  if (found.ok()) {
+    findings.push_back({"knowledge base", name, Health::kGood,
+                        StrCat(probe->statistics.nodes, " nodes of ", probe->statistics.files, " files"), ""});
+  } else if (found.code() == StatusCode::kNotFound) {
+    findings.push_back({"knowledge base", name, Health::kLimited, "not there yet", "ragtime ingest makes it"});
+  } else {
+    findings.push_back({"knowledge base", name, Health::kMissing, found.message(), found.remedy()});
+  }
 }
 
 void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) {
@@ -171,6 +228,7 @@ std::vector<Finding> Examine(const Config& config) {
   ExamineModels(config, findings);
   ExamineServer(config, findings);
   ExamineCache(config, findings);
+  ExamineStore(config, findings);
   ExamineKnowledgeBase(config, findings);
   return findings;
 }

@@ -25,7 +25,8 @@ bool IsEmpty(const Config& config) {
 }  // namespace
 
 Result<ImportReport> KnowledgeBase::Import(const std::string& from, const Config& to, const ImportOptions& options) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source, MakeImportSource(options.context, from));
+  RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<ImportSource> source,
+                           MakeImportSource(options.context, from, options.map));
   RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Embedder> embedder, MakeEmbedder(to));
   std::error_code error;
   const bool existed = std::filesystem::exists(to.store.uri, error);
@@ -34,11 +35,15 @@ Result<ImportReport> KnowledgeBase::Import(const std::string& from, const Config
   Result<ImportReport> report = [&]() -> Result<ImportReport> {
     RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, MakeStore(to, /*create=*/true));
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> recorded, ReadRecorded(*store));
-    if (recorded) RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded, embedder->info()));
+    if (recorded) {
+      RAGTIME_RETURN_IF_ERROR(CheckWords(*recorded, to));
+      RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded, embedder->info()));
+    }
     request.settings = Recorded{.model = to.embed.model,
                                 .fingerprint = embedder->info().fingerprint,
                                 .split_size_tokens = to.split.size_tokens,
-                                .split_overlap_tokens = to.split.overlap_tokens}
+                                .split_overlap_tokens = to.split.overlap_tokens,
+                                .chinese_words = to.words.chinese}
                            .ToSettings();
     return ImportNodes(request, *source, *store, *embedder, options);
   }();

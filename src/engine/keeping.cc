@@ -114,7 +114,8 @@ Result<DeleteReport> DeletePaths(Store& store, const DeleteRequest& request, con
   return report;
 }
 
-Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, const Context& context) {
+Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, std::map<std::string, std::string> settings,
+                                   const Context& context) {
   CompactReport report;
   const auto statistics = [&store]() -> Result<StoreStatistics> {
     RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store.OpenSnapshot());
@@ -125,6 +126,9 @@ Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, const 
     const WriteRight right(store);
     RAGTIME_ASSIGN_OR_RETURN(report.before, statistics());
     RAGTIME_RETURN_IF_ERROR(store.Compact(context));
+    if (!settings.empty()) {
+      RAGTIME_RETURN_IF_ERROR(store.Commit(context, {.settings = std::move(settings)}).status());
+    }
   }
   // After the right was given back, the log is empty.
   RAGTIME_ASSIGN_OR_RETURN(report.after, statistics());

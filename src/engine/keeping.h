@@ -8,6 +8,7 @@
 #define RAGTIME_ENGINE_KEEPING_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,9 @@ const FileRecord* FindFileRow(const std::vector<FileRecord>& files, const std::s
 std::string PathsLike(const std::string& path, const std::vector<FileRecord>& files, const std::string& root);
 
 Result<DeleteReport> DeletePaths(Store& store, const DeleteRequest& request, const Context& context);
-Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, const Context& context);
+// `settings` are recorded when it is done.
+Result<CompactReport> CompactStore(Store& store, int64_t lock_timeout_ms, std::map<std::string, std::string> settings,
+                                   const Context& context);
 
 }  // namespace ragtime
 

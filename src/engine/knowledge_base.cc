@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
+#include <tuple>
 
 #include "base/hash.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
+#include "base/write_right.h"
 #include "cache/caching_embedder.h"
 #include "engine/builtin.h"
 #include "engine/configuration_text.h"
@@ -16,6 +19,8 @@
 #include "engine/recorded.h"
 #include "engine/retrievers.h"
 #include "engine/routes.h"
+#include "engine/tuning.h"
+#include "engine/tuning_joins.h"
 #include "ingest/node_groups.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
@@ -23,8 +28,8 @@
 #include "query/answer.h"
 #include "query/answer/replay.h"
 #include "query/conversation.h"
-#include "query/rerank/keyword_filter.h"
 #include "query/rewrite/synonyms.h"
+#include "query/rewrite/verbatim.h"
 #include "query/search.h"
 #include "query/similar_questions.h"
 #include "query/table.h"
@@ -65,6 +70,15 @@ void WarnOfMirror(const Store& store, std::vector<Warning>& warnings) {
                       {},
                       StrCat("the mirror at catalog.uri is behind: ", status.message(), "; ", status.remedy(),
                              "; it is made up by the next write")});
+}
+
+// How many nodes Tune measures with where it is given no questions.
+constexpr size_t kTuningNodes = 200;
+
+void WarnOfEmbedder(const Embedder* embedder, std::vector<Warning>& warnings) {
+  const Status status = embedder != nullptr ? embedder->condition() : Status();
+  if (status.ok()) return;
+  warnings.push_back({"embedder", std::nullopt, StrCat(status.message(), "; ", status.remedy())});
 }
 
 Status CheckPaths(const std::vector<fs::path>& paths) {
@@ -132,7 +146,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return result;
   }
 
+  std::vector<Result<SearchResult>> SearchMany(const std::vector<SearchRequest>& requests) override;
   Result<Answer> Ask(const AskRequest& request) override;
+  Result<TuneReport> Tune(const TuneOptions& options) override;
   Result<WhyNotReport> WhyNot(const WhyNotRequest& request) override;
   Status RegisterSimilarity(const std::string& name, Similarity similarity) override {
     std::lock_guard lock(mutex_);
@@ -164,11 +180,26 @@ class LocalKnowledgeBase : public KnowledgeBase {
     }
     if (caches_.guard) statistics.cache_condition = caches_.guard->condition();
     std::lock_guard lock(mutex_);
+    statistics.tuning = tuning_;
     if (recorded_) {
       statistics.model = recorded_->model;
       statistics.root = recorded_->root;
     }
     return statistics;
+  }
+
+  Result<JoinRecord> TuneJoins(const TuneJoinsOptions& options) override {
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Generator> generator, GetGenerator());
+    if (generator == nullptr) {
+      return FailedPreconditionError("no language model is configured", "set llm: {api: local}");
+    }
+    std::vector<std::string> questions = options.questions;
+    if (questions.empty()) {
+      RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetSnapshot());
+      RAGTIME_ASSIGN_OR_RETURN(questions, QuestionsOfNodes(*snapshot, options.questions_max, options.context));
+    }
+    return MeasureJoins(
+        config_, *generator, [this](const SearchRequest& request) { return Search(request); }, questions, options);
   }
 
   GeneratorStatistics GenerationStatistics() override {
@@ -190,7 +221,15 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<CompactReport> Compact(const Context& context) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
     RAGTIME_RETURN_IF_ERROR(GetSnapshot().status());
-    return CompactStore(*GetStore(), config_.lock_timeout_ms, context);
+    std::map<std::string, std::string> settings;
+    {
+      std::lock_guard lock(mutex_);
+      if (recorded_ && recorded_->chinese_words != config_.words.chinese) {
+        recorded_->chinese_words = config_.words.chinese;
+        settings = recorded_->ToSettings();
+      }
+    }
+    return CompactStore(*GetStore(), config_.lock_timeout_ms, std::move(settings), context);
   }
 
   Result<VerifyReport> Verify(const Context& context) override {
@@ -218,7 +257,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
   // Takes a store over together with what it records. Requires mutex_.
   Status Adopt(std::unique_ptr<Store> store) {
     RAGTIME_ASSIGN_OR_RETURN(recorded_, ReadRecorded(*store));
-    if (recorded_) RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
+    const std::string words = config_.words.chinese;
+    if (recorded_) {
+      RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
+      RAGTIME_ASSIGN_OR_RETURN(tuning_, ReadTuning(*store, recorded_->fingerprint));
+    }
+    if (config_.words.chinese != words) {
+      // The store cuts questions as its texts were cut.
+      store.reset();
+      RAGTIME_ASSIGN_OR_RETURN(store, MakeStore(config_, /*create=*/false));
+    }
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> metric, store->Setting("metric"));
     metric_ = ParseMetric(metric.value_or("")).value_or(Metric::kCosine);
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> uuid, store->Setting("uuid"));
@@ -255,13 +303,33 @@ class LocalKnowledgeBase : public KnowledgeBase {
           embedder_.reset();
           configuration_.clear();
         }
-        if (recorded) recorded_ = std::move(recorded);
+        if (recorded) {
+          RAGTIME_RETURN_IF_ERROR(TakeTuning(ReadTuning(*store_, recorded->fingerprint)));
+          recorded_ = std::move(recorded);
+        }
         followed_generation_ = snapshot->generation();
       }
       // What was read is of this state or a later one; in a moment without commits it is of this one.
       RAGTIME_ASSIGN_OR_RETURN(const auto now, GetSnapshot());
       if (now->generation() == snapshot->generation()) return now;
     }
+  }
+
+  // Requires mutex_.
+  Status TakeTuning(Result<std::optional<VectorTuning>> tuning) {
+    if (!tuning.ok()) return tuning.status();
+    tuning_ = *std::move(tuning);
+    configuration_.clear();
+    return Status();
+  }
+
+  // What Tune chose, unless the configuration sets it. Requires mutex_.
+  VectorSearchParameters TunedParameters() const {
+    return {.ef = tuning_ && !IsExplicit(config_, kEfKey) ? tuning_->ef : 0};
+  }
+  VectorSearchParameters Parameters() const {
+    std::lock_guard lock(mutex_);
+    return TunedParameters();
   }
 
   // Loaded at the first use, then kept. Checked against what the knowledge base records.
@@ -286,7 +354,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
     if (!similarities_.empty()) return std::nullopt;
     // The vectors' own model, not only the name of one: a knowledge base may be restored under the same uuid.
     if (configuration_.empty()) {
-      configuration_ = HashHex(StrCat(ConfigurationText(config_), recorded_ ? recorded_->fingerprint : ""));
+      configuration_ = HashHex(
+          StrCat(ConfigurationText(config_), recorded_ ? recorded_->fingerprint : "", " ", TunedParameters().ef));
     }
     return KeptResults(CacheNamespace(caches_.results, uuid_, StrCat(snapshot.generation(), ":", configuration_),
                                       config_.cache.ttl_s));
@@ -366,6 +435,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return generator_;
   }
 
+  // Null where the configuration wants none.
+  Result<std::shared_ptr<Reranker>> GetReranker() {
+    std::lock_guard lock(mutex_);
+    if (!reranker_) {
+      RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Reranker> reranker, MakeReranker(config_));
+      reranker_ = std::move(reranker);
+    }
+    return reranker_;
+  }
+
   Result<RoutePlan> Plan() const {
     std::lock_guard lock(mutex_);
     const std::vector<NodeGroupConfig> none;
@@ -386,8 +465,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
     RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
     RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
     const SynonymRewriter rewriter(config_.rewrite.synonyms);
-    const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
-    const bool filtered = !config_.rerank.required.empty() || !config_.rerank.excluded.empty();
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
     SearchOptions options;
     options.recall = {.question = question,
                       .top_k = top_k,
@@ -399,11 +477,14 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
                       .embedder_status = embedder.status,
                       .chooser = Chooser(plan),
+                      .parameters = Parameters(),
                       .context = context};
     options.fusion = config_.fusion;
     options.window = config_.search.window;
-    options.reranker = filtered ? &filter : nullptr;
-    return SearchNodes(options, snapshot, std::move(embedder.embedder), pool_);
+    options.reranker = reranker.get();
+    Result<Searched> searched = SearchNodes(options, snapshot, embedder.embedder, pool_);
+    if (searched.ok()) WarnOfEmbedder(embedder.embedder.get(), searched->result.warnings);
+    return searched;
   }
 
   // Recalls, packs and answers. `question` gets what similar questions are known by.
@@ -443,11 +524,13 @@ class LocalKnowledgeBase : public KnowledgeBase {
   double open_ms_ = 0;
   Metric metric_ = Metric::kCosine;            // Constant once the store is open.
   std::optional<Recorded> recorded_;           // Guarded by mutex_.
+  std::optional<VectorTuning> tuning_;         // Guarded by mutex_.
   uint64_t followed_generation_ = UINT64_MAX;  // That recorded_ was compared with. Guarded by mutex_.
   Similarities similarities_;                  // Guarded by mutex_.
   std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
   std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
   std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
+  std::shared_ptr<Reranker> reranker_;         // Guarded by mutex_.
   ThreadPool pool_;  // Last, so that its destructor ends late routes before what they use goes.
 };
 
@@ -457,13 +540,17 @@ Status LocalKnowledgeBase::CreateStore(const std::vector<fs::path>& paths, const
     RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, MakeStore(config_, /*create=*/true));
     RAGTIME_RETURN_IF_ERROR(Adopt(std::move(store)));
   }
-  if (recorded_) return CheckEmbedder(*recorded_, info);
+  if (recorded_) {
+    RAGTIME_RETURN_IF_ERROR(CheckWords(*recorded_, config_));
+    return CheckEmbedder(*recorded_, info);
+  }
   const Recorded recorded{.root = RootOf(paths).string(),
                           .model = config_.embed.model,
                           .fingerprint = info.fingerprint,
                           .split_size_tokens = config_.split.size_tokens,
                           .split_overlap_tokens = config_.split.overlap_tokens,
-                          .node_groups = config_.node_groups};
+                          .node_groups = config_.node_groups,
+                          .chinese_words = config_.words.chinese};
   RAGTIME_RETURN_IF_ERROR(store_->BeginWrite(config_.lock_timeout_ms));
   // Another process may have made it while this one waited.
   Result<std::optional<Recorded>> now = ReadRecorded(*store_);
@@ -526,11 +613,87 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     made = NodeGroups(groups, std::move(making));
   }
   Result<IngestReport> report = IngestPaths(request, *store, embedder, made, readers, pool_, options);
-  if (report.ok()) WarnOfMirror(*store, report->warnings);
+  if (report.ok()) {
+    WarnOfMirror(*store, report->warnings);
+    WarnOfEmbedder(&embedder, report->warnings);
+  }
   // Also where it failed later on: the settings say what the first commit put there.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> now, ReadRecorded(*store));
   std::lock_guard lock(mutex_);
   if (now) recorded_->node_groups = now->node_groups;
+  return report;
+}
+
+std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vector<SearchRequest>& requests) {
+  // Under a deadline a search only waits for tasks of the pool, and must not do so in one of them.
+  const auto has_deadline = [](const SearchRequest& request) { return request.context.deadline.has_value(); };
+  if (std::any_of(requests.begin(), requests.end(), has_deadline)) return KnowledgeBase::SearchMany(requests);
+  std::vector<std::string> questions;
+  for (const SearchRequest& request : requests) {
+    if (request.route.value_or(config_.search.route) == Route::kKeyword) continue;
+    questions.push_back(NormaliseQuestion(request.query));
+    if (questions.back().empty()) questions.pop_back();
+  }
+  // Many texts are embedded faster together; each search then finds its vector among those that are kept. What fails
+  // here fails again there, where it is said.
+  if (!questions.empty() && caches_.results && GetFollowedSnapshot().ok()) {
+    const Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
+    if (embedder.ok()) std::ignore = (*embedder)->Embed(requests.front().context, questions, TextKind::kQuery);
+  }
+  std::vector<std::optional<Result<SearchResult>>> found(requests.size());
+  pool_.ParallelFor(requests.size(), [&](size_t i) { found[i].emplace(Search(requests[i])); });
+  std::vector<Result<SearchResult>> results;
+  results.reserve(found.size());
+  for (auto& result : found) results.push_back(*std::move(result));
+  return results;
+}
+
+Result<TuneReport> LocalKnowledgeBase::Tune(const TuneOptions& options) {
+  std::lock_guard one_at_a_time(ingest_mutex_);
+  const Stopwatch total;
+  if (!(options.recall > 0 && options.recall <= 1)) {
+    return InvalidArgumentError(StrCat("a recall of ", options.recall, " cannot be reached"),
+                                "ask for a share above 0 and at most 1, as 0.95");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  RAGTIME_ASSIGN_OR_RETURN(const RoutePlan plan, Plan());
+  const Context& context = options.context;
+  const TuningRequest request{
+      .recall = options.recall, .depth = RecallDepth(config_.search.top_k), .group = plan.group};
+  std::vector<TuningQuestion> questions;
+  if (options.questions.empty()) {
+    RAGTIME_ASSIGN_OR_RETURN(questions, SampleQuestions(context, *snapshot, plan.group, kTuningNodes));
+  } else {
+    RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Embedder> embedder, GetEmbedder());
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
+                             embedder->Embed(context, options.questions, TextKind::kQuery));
+    const size_t dimension = vectors.size() / options.questions.size();
+    for (auto at = vectors.begin(); at != vectors.end(); at += static_cast<std::ptrdiff_t>(dimension)) {
+      questions.push_back({.vector = {at, at + static_cast<std::ptrdiff_t>(dimension)}});
+    }
+  }
+  const double sample_ms = total.ElapsedMs();
+  const Stopwatch measuring;
+  RAGTIME_ASSIGN_OR_RETURN(TuneReport report, MeasureRecall(context, *snapshot, questions, request));
+  const std::shared_ptr<Store> store = GetStore();
+  RAGTIME_RETURN_IF_ERROR(store->BeginWrite(config_.lock_timeout_ms));
+  const WriteRight right(*store);
+  // Another process may have exchanged vectors and model meanwhile, and then the measure is of others.
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> recorded, ReadRecorded(*store));
+  std::lock_guard lock(mutex_);
+  if (!recorded || !recorded_ || recorded->fingerprint != recorded_->fingerprint) {
+    return FailedPreconditionError("the vectors were exchanged while they were measured", "run ragtime tune again");
+  }
+  WriteBatch batch;
+  batch.settings = TuningSettings(report.tuning, recorded->fingerprint);
+  RAGTIME_RETURN_IF_ERROR(store->Commit(context, std::move(batch)).status());
+  RAGTIME_RETURN_IF_ERROR(TakeTuning(std::optional(report.tuning)));
+  if (IsExplicit(config_, kEfKey)) {
+    report.warnings.push_back({"overruled", std::nullopt,
+                               StrCat("the configuration sets ef to ", config_.store.hnsw.ef, ", which wins; take ",
+                                      kEfKey, " out to search with ", report.tuning.ef)});
+  }
+  report.timings_ms = {{"sample", sample_ms}, {"measure", measuring.ElapsedMs()}, {"total", total.ElapsedMs()}};
   return report;
 }
 
@@ -558,7 +721,7 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
   const Route route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   SearchOptions options;
   options.recall = {.question = request.query,
                     .top_k = request.top_k.value_or(config_.search.top_k),
@@ -570,9 +733,10 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
                     .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
                     .embedder_status = embedder.status,
                     .chooser = Chooser(plan),
+                    .parameters = Parameters(),
                     .context = request.context};
   options.fusion = config_.fusion;
-  options.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  options.reranker = reranker.get();
   Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
   if (report.ok()) report->file = file->file_path;
   return report;
@@ -636,7 +800,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
                                               const Conversation& conversation, const std::optional<KeptResults>& kept,
                                               AnsweredQuestion& question) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
-  const KeywordFilter filter(config_.rerank.required, config_.rerank.excluded);
+  RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   AnswerContext context;
   context.snapshot = std::move(snapshot);
   context.standalone_question = StandaloneQuestion(request.question, conversation);
@@ -652,6 +816,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(context.route, plan));
   context.chooser = Chooser(plan);
+  context.parameters = Parameters();
   context.routes = std::move(plan.routes);
   context.group = plan.group;
   context.fusion = config_.fusion;
@@ -670,15 +835,21 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.passages = config_.answer.passages;
   context.context_tokens = config_.llm.context_tokens;
   context.max_tokens = std::min(request.max_tokens.value_or(config_.llm.max_tokens), config_.llm.max_tokens);
+  context.thinking_tokens = config_.llm.thinking_tokens;
   context.metric = metric_;
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
-  context.reranker = config_.rerank.required.empty() && config_.rerank.excluded.empty() ? nullptr : &filter;
+  context.reranker = reranker.get();
   RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
+  WarnOfEmbedder(context.embedder.get(), answer.warnings);
   if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
   return answer;
 }
 
 }  // namespace
+
+Result<TuneReport> KnowledgeBase::Tune(const TuneOptions&) {
+  return UnimplementedError("this knowledge base cannot be tuned", "tune the one that its store keeps");
+}
 
 Result<BackupReport> KnowledgeBase::Restore(const fs::path& backup, const Config& config, const Context& context) {
   const Stopwatch stopwatch;

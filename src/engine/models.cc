@@ -12,19 +12,30 @@ namespace ragtime {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> ModelFolders(const Config& config) {
+namespace {
+
+// Where `name` lies if this is an installed Ragtime: share/ragtime/NAME beside the program's folder or the library's.
+std::vector<fs::path> InstalledFolders(const char* name) {
   std::vector<fs::path> folders;
-  if (!config.models_path.empty()) folders.push_back(config.models_path);
   std::error_code error;
-  const auto installed_beside = [&folders](const fs::path& file) {
-    folders.push_back(file.parent_path().parent_path() / "share" / "ragtime" / "models");
+  const auto installed_beside = [&](const fs::path& file) {
+    folders.push_back(file.parent_path().parent_path() / "share" / "ragtime" / name);
   };
   if (const fs::path binary = fs::read_symlink("/proc/self/exe", error); !error) installed_beside(binary);
   // Where this code is in a shared library, that library's folder, which the program using it knows nothing of.
   Dl_info image;
-  if (::dladdr(reinterpret_cast<const void*>(&ModelFolders), &image) != 0 && image.dli_fname != nullptr) {
+  if (::dladdr(reinterpret_cast<const void*>(&InstalledFolders), &image) != 0 && image.dli_fname != nullptr) {
     installed_beside(fs::absolute(image.dli_fname, error));
   }
+  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  return folders;
+}
+
+}  // namespace
+
+std::vector<fs::path> ModelFolders(const Config& config) {
+  std::vector<fs::path> folders = InstalledFolders("models");
+  if (!config.models_path.empty()) folders.insert(folders.begin(), config.models_path);
   folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
   if (constexpr std::string_view built_with = RAGTIME_DEFAULT_MODELS; !built_with.empty())
     folders.emplace_back(built_with);
@@ -52,6 +63,19 @@ Result<fs::path> FindModel(const Config& config, const std::string& model) {
   for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
   return NotFoundError(StrCat("the model ", model, " is in none of ", searched),
                        known.empty() ? "run tools/setup.sh, or set models_path" : StrCat("installed models: ", names));
+}
+
+Result<fs::path> FindJieba() {
+  std::vector<fs::path> folders = InstalledFolders("jieba");
+  folders.emplace_back(RAGTIME_DEFAULT_JIEBA);
+  std::error_code error;
+  std::string searched;
+  for (const fs::path& folder : folders) {
+    if (fs::exists(folder / "jieba.dict.utf8", error)) return folder;
+    searched += StrCat(searched.empty() ? "" : ", ", folder.string());
+  }
+  return NotFoundError(StrCat("the dictionary of words.chinese: jieba is in none of ", searched),
+                       "run tools/setup.sh, or install Ragtime again");
 }
 
 fs::path CacheFolder() {

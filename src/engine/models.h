@@ -20,6 +20,9 @@ std::vector<std::filesystem::path> ModelFolders(const Config& config);
 // The folder of a named model, or the path itself if `model` is one. kNotFound names what is there.
 Result<std::filesystem::path> FindModel(const Config& config, const std::string& model);
 
+// The folder of the dictionary of Chinese words: ../share/ragtime/jieba beside the binary, else where set-up put it.
+Result<std::filesystem::path> FindJieba();
+
 // The user's cache folder for what can be made again: $RAGTIME_CACHE, $XDG_CACHE_HOME/ragtime or ~/.cache/ragtime.
 std::filesystem::path CacheFolder();
 

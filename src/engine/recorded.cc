@@ -6,6 +6,7 @@
 
 #include "base/str_cat.h"
 #include "engine/retrievers.h"
+#include "model/remote_fingerprint.h"
 #include "wire/yaml.h"
 
 namespace ragtime {
@@ -18,6 +19,7 @@ constexpr char kSplitSize[] = "split.size";
 constexpr char kSplitOverlap[] = "split.overlap";
 
 constexpr char kNodeGroups[] = "node_groups";
+constexpr char kChineseWords[] = "words.chinese";
 
 constexpr char kMigrate[] = "ingest into another folder with --kb, or take the key out of the configuration";
 
@@ -60,7 +62,8 @@ std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroup
 std::map<std::string, std::string> Recorded::ToSettings() const {
   std::map<std::string, std::string> settings;
   if (!node_groups.empty()) settings = NodeGroupSettings(node_groups);
-  settings.insert({{kRoot, root},
+  settings.insert({{kChineseWords, chinese_words},
+                   {kRoot, root},
                    {kModel, model},
                    {kFingerprint, fingerprint},
                    {kSplitSize, std::to_string(split_size_tokens)},
@@ -77,6 +80,8 @@ Result<std::optional<Recorded>> ReadRecorded(const Store& store) {
   RAGTIME_ASSIGN_OR_RETURN(recorded.fingerprint, Read(store, kFingerprint));
   RAGTIME_ASSIGN_OR_RETURN(recorded.split_size_tokens, ReadNumber(store, kSplitSize));
   RAGTIME_ASSIGN_OR_RETURN(recorded.split_overlap_tokens, ReadNumber(store, kSplitOverlap));
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> words, store.Setting(kChineseWords));
+  if (words) recorded.chinese_words = *words;  // Knowledge bases of before do not say it.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> groups, store.Setting(kNodeGroups));
   if (groups) {
     RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(*groups));
@@ -102,12 +107,22 @@ Status ApplyRecorded(const Recorded& recorded, Config& config) {
     return Conflict("split.overlap", recorded.split_overlap_tokens, config.split.overlap_tokens);
   }
   if (!IsExplicit(config, "node_groups")) config.node_groups = recorded.node_groups;
+  config.embed.fingerprint = recorded.fingerprint;
+  if (!IsExplicit(config, kChineseWords)) config.words.chinese = recorded.chinese_words;
   config.split = {recorded.split_size_tokens, recorded.split_overlap_tokens};
   return Status();
 }
 
+Status CheckWords(const Recorded& recorded, const Config& config) {
+  if (config.words.chinese == recorded.chinese_words) return Status();
+  return FailedPreconditionError(StrCat("the knowledge base was made with words.chinese ", recorded.chinese_words,
+                                        ", and the configuration says ", config.words.chinese),
+                                 "run ragtime compact with this configuration, which cuts its texts anew, or take the "
+                                 "key out of the configuration");
+}
+
 Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info) {
-  if (info.fingerprint == recorded.fingerprint) return Status();
+  if (FingerprintsAgree(info.fingerprint, recorded.fingerprint)) return Status();
   return FailedPreconditionError(
       StrCat("the knowledge base was embedded by ", recorded.model, " with fingerprint ", recorded.fingerprint,
              ", and the model ", info.model, " here has ", info.fingerprint),

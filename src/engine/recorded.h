@@ -25,9 +25,13 @@ struct Recorded {
   size_t split_size_tokens = 0;
   size_t split_overlap_tokens = 0;
   std::vector<NodeGroupConfig> node_groups;  // Empty: one group of sentences.
+  std::string chinese_words = "bigrams";     // WordsConfig::chinese
 
   std::map<std::string, std::string> ToSettings() const;
 };
+
+// The key of what a search keeps of a graph, which `ragtime tune` chooses where nothing sets it.
+inline constexpr char kEfKey[] = "store_conf.kwargs.index_kwargs.params.ef";
 
 // What ToSettings has of `groups`.
 std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroupConfig>& groups);
@@ -39,8 +43,10 @@ bool IsExplicit(const Config& config, std::string_view key);
 Result<std::optional<Recorded>> ReadRecorded(const Store& store);
 
 // Puts what is recorded in place of defaults. kFailedPrecondition where the file, the environment or a flag says
-// something else.
+// something else; of words, which ragtime compact can cut anew, CheckWords says it to whoever writes.
 Status ApplyRecorded(const Recorded& recorded, Config& config);
+
+Status CheckWords(const Recorded& recorded, const Config& config);
 
 // kFailedPrecondition where the model has other weights than those that made the knowledge base's vectors.
 Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info);

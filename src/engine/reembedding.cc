@@ -14,7 +14,9 @@
 #include "base/str_cat.h"
 #include "base/write_right.h"
 #include "engine/builtin.h"
+#include "engine/node_question.h"
 #include "engine/recorded.h"
+#include "model/remote_fingerprint.h"
 #include "store/batch_check.h"
 
 namespace ragtime {
@@ -26,7 +28,6 @@ constexpr size_t kEmbedNodes = 128;    // In one call of the embedder.
 constexpr size_t kCommitNodes = 1024;  // A kill loses no more.
 constexpr size_t kRecallDepth = 10;
 constexpr double kRecallLossMax = 0.05;
-constexpr size_t kQuestionBytesMax = 300;
 // Of the store beside: what it is being made for.
 constexpr char kBesideOf[] = "reembed.of";
 
@@ -54,20 +55,6 @@ Status EmbedNodes(const Context& context, Embedder& embedder, std::vector<NewNod
     }
   }
   return Status();
-}
-
-// The first sentence of a passage that has several, else its innermost heading, else the passage.
-std::string QuestionOf(const Node& node) {
-  static constexpr std::string_view kEnds[] = {". ", "? ", "! ", "\n", "。", "！", "？"};
-  size_t end = node.text.size();
-  for (const std::string_view mark : kEnds) {
-    const size_t at = node.text.find(mark);
-    if (at != std::string::npos && at + mark.size() < node.text.size()) end = std::min(end, at + mark.size());
-  }
-  if (end == node.text.size() && !node.heading.empty()) return node.heading.back();
-  end = std::min(end, kQuestionBytesMax);
-  while (end < node.text.size() && (node.text[end] & 0xC0) == 0x80) --end;
-  return node.text.substr(0, end);
 }
 
 bool SameContent(const FileRecord& a, const FileRecord& b) {
@@ -246,7 +233,7 @@ class Reembedding {
     RAGTIME_ASSIGN_OR_RETURN(const std::unique_ptr<Embedder> embedder, MakeEmbedder(next));
     report_.model = embedder->info().model;
     report_.dimension = embedder->info().dimension;
-    if (embedder->info().fingerprint == recorded_.fingerprint) {
+    if (FingerprintsAgree(embedder->info().fingerprint, recorded_.fingerprint)) {
       return InvalidArgumentError(StrCat("the knowledge base has vectors of ", model, " already"),
                                   "name another model, or go back with --undo");
     }
@@ -297,6 +284,8 @@ class Reembedding {
     const auto model = [&]() -> Result<Embedder*> {
       if (!embedder) {
         before.embed.model = recorded->model;
+        before.embed.api = recorded->fingerprint.starts_with(kRemoteFingerprint) ? "openai" : "local";
+        before.embed.fingerprint = recorded->fingerprint;
         RAGTIME_ASSIGN_OR_RETURN(embedder, MakeEmbedder(before));
         RAGTIME_RETURN_IF_ERROR(CheckEmbedder(*recorded, embedder->info()));
       }
@@ -372,7 +361,7 @@ class Reembedding {
     Result<std::unique_ptr<Store>> there = MakeStore(config, /*create=*/false);
     if (there.ok()) {
       RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> of, (*there)->Setting(kBesideOf));
-      if (of == fingerprint) {
+      if (of && FingerprintsAgree(*of, fingerprint)) {
         beside_ = *std::move(there);
         return Status();
       }
@@ -412,9 +401,14 @@ class Reembedding {
     report_.recall = after.at_10;
     Config config = config_;
     config.embed.model = recorded_.model;
+    config.embed.api = recorded_.fingerprint.starts_with(kRemoteFingerprint) ? "openai" : "local";
+    config.embed.fingerprint = recorded_.fingerprint;
     const Result<std::unique_ptr<Embedder>> old = MakeEmbedder(config);
     if (!old.ok() || !CheckEmbedder(recorded_, (*old)->info()).ok()) return Status();  // It is not installed any more.
-    RAGTIME_ASSIGN_OR_RETURN(const Recall before, OwnRecall(options_.context, *now, *now, **old));
+    const Result<Recall> asked = OwnRecall(options_.context, *now, *now, **old);
+    // Its server is gone, or has another model by now.
+    if (!asked.ok() && config.embed.api == "openai" && options_.context.Check().ok()) return Status();
+    RAGTIME_ASSIGN_OR_RETURN(const Recall before, asked);
     report_.recall_before = before.at_10;
     if (options_.force || after.at_10 >= before.at_10 - kRecallLossMax) return Status();
     return FailedPreconditionError(

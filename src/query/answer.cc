@@ -59,6 +59,7 @@ Status Find(Asking& asking) {
                     .rewriter = context.rewriter,
                     .embedder_status = context.embedder_status,
                     .chooser = context.chooser,
+                    .parameters = context.parameters,
                     .context = asking.request.context};
   options.fusion = context.fusion;
   options.window = context.window;
@@ -169,14 +170,15 @@ Result<bool> Generated(Asking& asking) {
   const bool is_auto = asking.mode == AnswerMode::kAuto;
   const Stopwatch packing;
   const bool follows = !asking.context.standalone_question.empty();
-  Result<Packed> packed = PackPrompt({.question = follows ? asking.request.question : asking.question(),
-                                      .language = asking.language,
-                                      .hits = asking.hits(),
-                                      .history = asking.context.history,
-                                      .passages_max = asking.context.passages,
-                                      .context_tokens = asking.context.context_tokens,
-                                      .answer_tokens = asking.context.max_tokens},
-                                     *asking.context.generator);
+  Result<Packed> packed =
+      PackPrompt({.question = follows ? asking.request.question : asking.question(),
+                  .language = asking.language,
+                  .hits = asking.hits(),
+                  .history = asking.context.history,
+                  .passages_max = asking.context.passages,
+                  .context_tokens = asking.context.context_tokens,
+                  .answer_tokens = asking.context.max_tokens + asking.context.thinking_tokens.value_or(0)},
+                 *asking.context.generator);
   asking.answer.timings_ms["pack"] = packing.ElapsedMs();
   auto degrade = [&](const Status& status) {
     const std::string remedy = status.remedy().empty() ? "run ragtime doctor" : status.remedy();
@@ -193,7 +195,9 @@ Result<bool> Generated(Asking& asking) {
   const GenerationRequest generation{.messages = std::move(packed->messages),
                                      .max_tokens = asking.context.max_tokens,
                                      .temperature = asking.request.temperature,
+                                     .thinking_tokens = asking.context.thinking_tokens,
                                      .passage_count = packed->passages.size(),
+                                     .chunks = std::move(packed->chunks),
                                      .client = asking.request.client};
   Result<GenerationResult> result = asking.context.generator->Generate(
       asking.request.context, generation,

@@ -43,13 +43,15 @@ struct AnswerContext {
   Route route = Route::kHybrid;
   size_t passages = 5;
   size_t context_tokens = 4096;
-  size_t max_tokens = 256;  // Of the answer.
+  size_t max_tokens = 256;                // Of the answer.
+  std::optional<size_t> thinking_tokens;  // As GenerationRequest has it.
   Metric metric = Metric::kCosine;
   std::string group;              // The NodeGroup to look in; "": all.
   std::vector<RouteSpec> routes;  // Empty: "vector" and "keyword".
   FusionConfig fusion;
   WindowConfig window;
   std::shared_ptr<Generator> chooser;  // For routes by the language model; may be null.
+  VectorSearchParameters parameters;   // Of vector routes.
   Filter filter;                       // What a passage must match.
   const Rewriter* rewriter = nullptr;
   const Reranker* reranker = nullptr;

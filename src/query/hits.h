@@ -20,6 +20,8 @@ struct RouteHits {
   std::vector<Hit> hits;
   // Of a route with a target: the node that was found, for each that is returned. Else empty.
   std::unordered_map<NodeId, NodeId> via = {};
+  // No node holds what the question has in quotes; these were found by its words alone.
+  bool without_phrases = false;
 };
 
 struct FusedHit {

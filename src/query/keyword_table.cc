@@ -44,10 +44,12 @@ size_t CountSharedKeywords(std::string_view keywords, std::string_view question)
 Result<std::vector<Hit>> SearchKeywordTable(const Snapshot& snapshot, const Context& context,
                                             const std::string& question, const std::string& group, const Filter& filter,
                                             size_t limit) {
-  RAGTIME_ASSIGN_OR_RETURN(
-      const std::vector<Hit> candidates,
-      snapshot.SearchKeyword(
-          context, {.text = question, .limit = std::max(limit, kCandidatesMin), .group = group, .filter = filter}));
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<Hit> candidates,
+                           snapshot.SearchKeyword(context, {.text = question,
+                                                            .limit = std::max(limit, kCandidatesMin),
+                                                            .group = group,
+                                                            .filter = filter,
+                                                            .phrases = false}));
   std::vector<NodeId> ids;
   for (const Hit& hit : candidates) ids.push_back(hit.node_id);
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<std::optional<Node>> nodes, snapshot.GetNodes(ids));

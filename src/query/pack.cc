@@ -52,10 +52,16 @@ std::string Render(const Passage& passage) {
   return out;
 }
 
-std::string UserMessage(std::span<const std::string> rendered, const PackRequest& request) {
+// `chunks` gets where each passage stands, from behind its number on.
+std::string UserMessage(std::span<const std::string> rendered, const PackRequest& request,
+                        std::vector<Span>* chunks = nullptr) {
   const bool chinese = request.language == "zh";
   std::string out = chinese ? "段落：\n\n" : "Passages:\n\n";
-  for (const std::string& passage : rendered) out += passage + "\n";
+  for (const std::string& passage : rendered) {
+    const size_t start = out.size() + passage.find(']') + 1;
+    out += passage + "\n";
+    if (chunks != nullptr) chunks->push_back({start, out.size()});
+  }
   return out + (chinese ? "问题：" : "Question: ") + AsData(request.question);
 }
 
@@ -171,10 +177,13 @@ Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator
   }
   // Tokens of the parts may be a few less than those of the whole.
   for (; !rendered.empty(); rendered.pop_back(), packed.passages.pop_back()) {
-    std::string user = UserMessage(rendered, request);
+    packed.chunks.clear();
+    std::string user = UserMessage(rendered, request, &packed.chunks);
     packed.prompt_tokens =
         kTemplateTokens + history_tokens + generator.CountTokens(system) + generator.CountTokens(user);
     if (packed.prompt_tokens + request.answer_tokens > context) continue;
+    // One that was cut is cut for this question, and is in no other prompt.
+    if (packed.chunks.size() > uncut) packed.chunks.resize(uncut);
     packed.messages = {{"system", system}};
     packed.messages.insert(packed.messages.end(), history.begin(), history.end());
     packed.messages.push_back({"user", std::move(user)});

@@ -36,6 +36,7 @@ struct PackRequest {
 struct Packed {
   std::vector<ChatMessage> messages;  // system, the turns before, user
   std::vector<Passage> passages;      // As shown, numbered from 1; they point into PackRequest::hits.
+  std::vector<Span> chunks;           // Passages in the last message, each without its number; see GenerationRequest.
   size_t prompt_tokens = 0;           // Counted, with an allowance for the chat template.
 };
 

@@ -74,6 +74,7 @@ struct RecallState {
   std::shared_ptr<Embedder> embedder;
   Status embedder_status;
   std::shared_ptr<Generator> chooser;
+  VectorSearchParameters parameters;
   Context context;
   RewrittenQuery query;
   size_t depth = 0;
@@ -108,6 +109,7 @@ RouteOutcome AskRoute(RecallState& state, const RouteSpec& spec) {
                                               .filter = state.filter,
                                               .vector = vector,
                                               .generator = state.chooser.get(),
+                                              .parameters = state.parameters,
                                               .depth = spec.depth > 0 ? spec.depth : state.depth});
   outcome.status = hits.status();
   if (!hits.ok()) return outcome;
@@ -241,6 +243,7 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
   if (request.route != Route::kKeyword) state->embedder = std::move(embedder);
   state->embedder_status = request.embedder_status;
   state->chooser = request.chooser;
+  state->parameters = request.parameters;
   state->context = request.context;
   state->query = recalled.query;
   state->depth = RecallDepth(request.top_k);
@@ -258,6 +261,13 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
       if (first_failure.ok()) first_failure = status.Annotate(StrCat("searching by ", specs[i].name));
       recalled.warnings.push_back(RouteWarning(specs[i], status));
       continue;
+    }
+    if (outcomes[i]->hits.without_phrases) {
+      recalled.warnings.push_back(
+          {"phrase_not_found", specs[i].name,
+           StrCat("no node holds what stands in quotes, one word after the other; the ", specs[i].name,
+                  " route went by the words alone; leave out the quotes, or some of the "
+                  "words in them")});
     }
     recalled.routes.push_back(std::move(outcomes[i]->hits));
     recalled.timings_ms.merge(outcomes[i]->timings_ms);

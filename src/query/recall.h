@@ -50,6 +50,7 @@ struct RecallRequest {
   const Rewriter* rewriter = nullptr;  // None: the question as it is. Used before Recall returns only.
   Status embedder_status;              // Why there is no embedder, where one is wanted and could not be had.
   std::shared_ptr<Generator> chooser;  // For routes by RouteKind::kModel; may be null.
+  VectorSearchParameters parameters;   // Of routes by RouteKind::kVector.
   Context context;
 };
 
@@ -59,7 +60,8 @@ struct Recalled {
   std::vector<RouteHits> routes;    // Those that answered, in the same order.
   std::vector<float> query_vector;  // Empty where no vector route answered.
   Timings timings_ms;               // embed, and by name the routes that answered.
-  std::vector<Warning> warnings;    // "route_failed", "route_late", "rewrite_failed"
+  // "route_failed", "route_late", "rewrite_failed", "phrase_not_found"
+  std::vector<Warning> warnings;
 };
 
 // `embedder` may be null: then there is no vector route. Route::kKeyword does not touch it.

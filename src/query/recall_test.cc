@@ -46,6 +46,16 @@ TEST_F(RecallTest, AsksBothRoutesAndTimesThem) {
   }
 }
 
+TEST_F(RecallTest, HandsTheParametersToTheVectorIndex) {
+  for (const uint32_t ef : {0u, 77u}) {
+    const auto recalled =
+        Recall({.question = "backup", .route = Route::kHybrid, .parameters = {.ef = ef}, .context = {}}, snapshot_,
+               embedder_, pool_);
+    ASSERT_TRUE(recalled.ok()) << recalled.status().ToString();
+    EXPECT_EQ(snapshot_->asked_ef, ef);
+  }
+}
+
 TEST_F(RecallTest, ByKeywordDoesNotTouchTheEmbedder) {
   const auto recalled = Ask(Route::kKeyword);
   ASSERT_TRUE(recalled.ok());

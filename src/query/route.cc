@@ -11,6 +11,7 @@
 #include "query/choose.h"
 #include "query/keyword_table.h"
 #include "query/relatives.h"
+#include "text/phrases.h"
 
 namespace ragtime {
 namespace {
@@ -23,10 +24,12 @@ void SortHits(std::vector<Hit>& hits) {
 }
 
 Result<std::vector<Hit>> SearchByVector(const RouteSpec& spec, const RouteQuery& query) {
-  RAGTIME_ASSIGN_OR_RETURN(
-      std::vector<Hit> hits,
-      query.snapshot.SearchVector(
-          query.context, {.vector = query.vector, .limit = query.depth, .group = spec.group, .filter = query.filter}));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<Hit> hits,
+                           query.snapshot.SearchVector(query.context, {.vector = query.vector,
+                                                                       .limit = query.depth,
+                                                                       .group = spec.group,
+                                                                       .filter = query.filter,
+                                                                       .parameters = query.parameters}));
   if (spec.shown != spec.stored) {
     for (Hit& hit : hits) hit.score = static_cast<float>(ConvertScore(hit.score, spec.stored, spec.shown));
   }
@@ -126,14 +129,24 @@ class FunctionSearch {
   std::vector<Hit> hits_;
 };
 
-Result<std::vector<Hit>> FindNodes(const RouteSpec& spec, const RouteQuery& query) {
+// A question in quotes is often one that quotes: if no node holds the phrases, nodes with its words are better than
+// none.
+Result<std::vector<Hit>> SearchByKeyword(const RouteSpec& spec, const RouteQuery& query, bool& without_phrases) {
+  KeywordQuery words{.text = query.query.keywords, .limit = query.depth, .group = spec.group, .filter = query.filter};
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<Hit> hits, query.snapshot.SearchKeyword(query.context, words));
+  if (!hits.empty() || SplitQuotes(words.text).quoted.empty()) return hits;
+  words.phrases = false;
+  RAGTIME_ASSIGN_OR_RETURN(hits, query.snapshot.SearchKeyword(query.context, words));
+  without_phrases = !hits.empty();
+  return hits;
+}
+
+Result<std::vector<Hit>> FindNodes(const RouteSpec& spec, const RouteQuery& query, bool& without_phrases) {
   switch (spec.kind) {
     case RouteKind::kVector:
       return SearchByVector(spec, query);
     case RouteKind::kKeyword:
-      return query.snapshot.SearchKeyword(
-          query.context,
-          {.text = query.query.keywords, .limit = query.depth, .group = spec.group, .filter = query.filter});
+      return SearchByKeyword(spec, query, without_phrases);
     case RouteKind::kKeywords:
       return SearchKeywordTable(query.snapshot, query.context, query.query.keywords, spec.group, query.filter,
                                 query.depth);
@@ -157,7 +170,7 @@ double ConvertScore(double score, Metric from, Metric to) {
 
 Result<RouteHits> SearchRoute(const RouteSpec& spec, const RouteQuery& query) {
   RouteHits result{.route = spec.name, .hits = {}};
-  RAGTIME_ASSIGN_OR_RETURN(result.hits, FindNodes(spec, query));
+  RAGTIME_ASSIGN_OR_RETURN(result.hits, FindNodes(spec, query, result.without_phrases));
   if (spec.kind != RouteKind::kVector && spec.kind != RouteKind::kKeyword) SortHits(result.hits);
   if (spec.cut_off) std::erase_if(result.hits, [&spec](const Hit& hit) { return hit.score < *spec.cut_off; });
   if (result.hits.size() > query.depth) result.hits.resize(query.depth);

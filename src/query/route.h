@@ -60,8 +60,9 @@ struct RouteQuery {
   const Context& context;
   const RewrittenQuery& query;
   const Filter& filter;
-  std::span<const float> vector;   // Of the question, where the route needs it.
-  Generator* generator = nullptr;  // Of kModel.
+  std::span<const float> vector;           // Of the question, where the route needs it.
+  Generator* generator = nullptr;          // Of kModel.
+  VectorSearchParameters parameters = {};  // Of kVector.
   size_t depth = 50;
 };
 

@@ -56,6 +56,31 @@ class RouteTest : public testing::Test {
   ThreadPool pool_{2};
 };
 
+TEST_F(RouteTest, AKeywordRouteHoldsToQuotesAsLongAsANodeDoes) {
+  const RouteSpec words{.name = "words", .kind = RouteKind::kKeyword, .group = "sentence"};
+  auto searched = Search("\"at night\"", {words});
+  ASSERT_TRUE(searched.ok()) << searched.status().ToString();
+  EXPECT_EQ(Ids(*searched), std::vector<NodeId>{104}) << "105 has only one of the words";
+  EXPECT_TRUE(searched->result.warnings.empty());
+
+  searched = Search("\"night at\"", {words});
+  ASSERT_TRUE(searched.ok()) << searched.status().ToString();
+  EXPECT_EQ(Ids(*searched), (std::vector<NodeId>{104, 105}));
+  ASSERT_EQ(searched->result.warnings.size(), 1u);
+  EXPECT_EQ(searched->result.warnings[0].code, "phrase_not_found");
+  EXPECT_EQ(searched->result.warnings[0].route, "words");
+
+  searched = Search("\"unknown words\"", {words});
+  ASSERT_TRUE(searched.ok()) << searched.status().ToString();
+  EXPECT_TRUE(searched->result.hits.empty());
+  EXPECT_TRUE(searched->result.warnings.empty()) << "nothing went without the quotes either";
+
+  searched =
+      Search("is \"my engine\" made of oil", {{.name = "table", .kind = RouteKind::kKeywords, .group = "keywords"}});
+  ASSERT_TRUE(searched.ok()) << searched.status().ToString();
+  EXPECT_EQ(Ids(*searched), std::vector<NodeId>{110}) << "keywords are looked up in the question, quotes or not";
+}
+
 TEST_F(RouteTest, ThreeRoutesOverTwoGroupsExplainTheirScores) {
   const auto searched =
       Search("dogs bark", {{.name = "meaning", .kind = RouteKind::kVector, .group = "sentence"},

@@ -22,6 +22,7 @@
 #include "ragtime/embedder.h"
 #include "ragtime/generator.h"
 #include "ragtime/store.h"
+#include "text/phrases.h"
 #include "text/words.h"
 
 namespace ragtime {
@@ -151,6 +152,7 @@ class FakeSnapshot : public Snapshot {
   }
 
   Result<std::vector<Hit>> SearchVector(const Context&, const VectorQuery& query) const override {
+    asked_ef = query.parameters.ef;
     if (vector_delay.count() > 0) std::this_thread::sleep_for(vector_delay);
     if (!vector_status.ok()) return vector_status;
     std::vector<Hit> hits;
@@ -173,7 +175,12 @@ class FakeSnapshot : public Snapshot {
     }
     std::vector<Hit> hits;
     const std::vector<std::string> wanted = QueryWords(query.text);
+    std::vector<Phrase> phrases;
+    for (const std::string_view quoted : SplitQuotes(query.text).quoted) {
+      if (query.phrases) phrases.emplace_back(quoted);
+    }
     for (const Node& node : nodes) {
+      if (!HoldsPhrases(node.text, phrases)) continue;
       if (!Matches(query.filter, node) || (!query.group.empty() && query.group != node.group)) continue;
       const std::vector<std::string> words = SplitWords(node.text);
       float score = 0;
@@ -195,6 +202,7 @@ class FakeSnapshot : public Snapshot {
   std::vector<Node> nodes;
   Status vector_status, keyword_status, nodes_status;
   std::chrono::milliseconds vector_delay{0}, keyword_delay{0};
+  mutable std::atomic<uint32_t> asked_ef{UINT32_MAX};  // By the last vector search.
   std::atomic<bool>* destroyed = nullptr;
   mutable std::atomic<int> file_reads{0};
 

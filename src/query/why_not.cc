@@ -130,6 +130,7 @@ class Explanation {
                                                                         .query = searched.query,
                                                                         .filter = options_.recall.filter,
                                                                         .vector = searched.query_vector,
+                                                                        .parameters = options_.recall.parameters,
                                                                         .depth = depth}));
       if (const std::optional<size_t> rank = RankIn(hits.hits, ids_)) {
         route.rank = rank;

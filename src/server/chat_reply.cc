@@ -33,6 +33,7 @@ void AddOwn(const Answer& answer, Json& reply) {
   reply.Set("citations", whole["citations"]);
   Json own(Json::Object{});
   for (const char* name : {"schema", "mode", "found", "timings_ms", "warnings"}) own.Set(name, whole[name]);
+  if (whole.Has("standalone_question")) own.Set("standalone_question", whole["standalone_question"]);
   reply.Set("ragtime", std::move(own));
 }
 

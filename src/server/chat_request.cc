@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/chat_request.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@ namespace ragtime {
 namespace {
 
 constexpr int64_t kTokensMax = 1 << 20;
+constexpr size_t kSessionBytesMax = 128;
 
 Status Wrong(std::string_view field, const Json& value, std::string_view allowed) {
   std::string shown = value.Dump();
@@ -125,11 +127,26 @@ Status TakeMessages(const Json& json, ChatRequest& request) {
                                 "what matters into the question"});
   }
   if (has_history) {
+    const bool continued = !request.ask.session.empty();
     request.warnings.push_back({"history", std::nullopt,
-                                "earlier messages were not used: each question is looked up by itself; ask it so that "
-                                "it can be understood alone"});
+                                continued ? "earlier messages were not used: the conversation is the one that is kept"
+                                          : "earlier messages were not used: each question is looked up by itself; ask "
+                                            "it so that it can be understood alone, or name a session"});
   }
   return Status();
+}
+
+Status TakeSession(const Json& json, std::string_view header, ChatRequest& request) {
+  const Json& metadata = json["metadata"];
+  if (!metadata.is_null() && !metadata.is_object()) return Wrong("metadata", metadata, "an object of strings");
+  RAGTIME_RETURN_IF_ERROR(TakeText(metadata, "metadata.session", "session", request.ask.session));
+  if (!header.empty()) request.ask.session = header;
+  request.ask.owner = request.ask.client;
+  const std::string& session = request.ask.session;
+  const bool plain = std::all_of(session.begin(), session.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (session.size() <= kSessionBytesMax && plain) return Status();
+  return Wrong(header.empty() ? "metadata.session" : "X-Session-Id", session,
+               StrCat("at most ", kSessionBytesMax, " letters, digits and signs of ASCII"));
 }
 
 // What would give another answer than the one asked for.
@@ -148,15 +165,16 @@ Status RefuseWhatIsNotDone(const Json& json) {
 
 }  // namespace
 
-Result<ChatRequest> ParseChatRequest(std::string_view body) {
+Result<ChatRequest> ParseChatRequest(std::string_view body, std::string_view session) {
   RAGTIME_ASSIGN_OR_RETURN(const Json json, ParseObject(body));
   ChatRequest request;
+  RAGTIME_RETURN_IF_ERROR(TakeText(json, "user", "user", request.ask.client));
+  RAGTIME_RETURN_IF_ERROR(TakeSession(json, session, request));
   RAGTIME_RETURN_IF_ERROR(TakeMessages(json, request));
   RAGTIME_RETURN_IF_ERROR(RefuseWhatIsNotDone(json));
   RAGTIME_RETURN_IF_ERROR(TakeText(json, "model", "model", request.model));
   RAGTIME_RETURN_IF_ERROR(TakeFlag(json, "stream", request.stream));
   RAGTIME_RETURN_IF_ERROR(TakeFlag(json["stream_options"], "include_usage", request.include_usage));
-  RAGTIME_RETURN_IF_ERROR(TakeText(json, "user", "user", request.ask.client));
   RAGTIME_ASSIGN_OR_RETURN(request.ask.max_tokens, TakeCount(json, "max_tokens", kTokensMax));
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> newer, TakeCount(json, "max_completion_tokens", kTokensMax));
   if (newer) request.ask.max_tokens = newer;

@@ -16,14 +16,16 @@
 namespace ragtime {
 
 struct ChatRequest {
-  AskRequest ask;  // The last message, its limits, and the "ragtime" object: filter, route, mode.
+  // The last message, its limits, its conversation and whose it is, and the "ragtime" object: filter, route, mode.
+  AskRequest ask;
   std::string model;
   bool stream = false;
   bool include_usage = false;     // In a stream.
   std::vector<Warning> warnings;  // Messages that are not used.
 };
 
-Result<ChatRequest> ParseChatRequest(std::string_view body);
+// `session` is the header X-Session-Id, "" without one: it wins over metadata.session of the body.
+Result<ChatRequest> ParseChatRequest(std::string_view body, std::string_view session = "");
 // {"query", "top_k", "route", "filter"}
 Result<SearchRequest> ParseSearchRequest(std::string_view body);
 

@@ -245,6 +245,8 @@ class HttpServer::Engine {
     const std::string_view target(message.target().data(), message.target().size());
     request.path = std::string(target.substr(0, target.find('?')));
     request.body = std::move(message.body());
+    const auto session = message["X-Session-Id"];
+    request.session = std::string(session.data(), session.size());
 
     const ServerRoute* route = nullptr;
     std::string allowed;

@@ -26,7 +26,8 @@ struct ServerRequest {
   std::string method;
   std::string path;  // Without the query.
   std::string body;
-  Context context;  // Stops when the client goes away, at the time limit, or when draining takes too long.
+  std::string session;  // The header X-Session-Id.
+  Context context;      // Stops when the client goes away, at the time limit, or when draining takes too long.
 };
 
 struct ServerReply {

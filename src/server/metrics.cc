@@ -82,6 +82,10 @@ std::string ServerMetrics::Print(const GeneratorStatistics& generator, size_t re
               "Of the tokens of prompts, those not computed again; divided by them, the hit rate.",
               generator.cached_tokens);
   AppendValue(out, "ragtime_llm_completion_tokens_total", "counter", "Tokens written.", generator.completion_tokens);
+  AppendValue(out, "ragtime_llm_guessed_tokens_total", "counter", "Tokens computed ahead of their turn.",
+              generator.guessed_tokens);
+  AppendValue(out, "ragtime_llm_right_guesses_total", "counter", "Of these, those that were right.",
+              generator.right_guesses);
   AppendValue(out, "ragtime_llm_kv_cells", "gauge", "Tokens that the model can hold.", generator.cells);
   AppendValue(out, "ragtime_llm_kv_cells_reserved", "gauge", "Of these, reserved for answers under way.",
               generator.cells_reserved);

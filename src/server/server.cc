@@ -93,7 +93,7 @@ class KnowledgeServer final : public Server {
 
   void Chat(const ServerRequest& http_request, ReplyWriter& reply) {
     const Stopwatch stopwatch;
-    Result<ChatRequest> parsed = ParseChatRequest(http_request.body);
+    Result<ChatRequest> parsed = ParseChatRequest(http_request.body, http_request.session);
     if (!parsed.ok()) return reply.Send(ErrorReply(0, parsed.status()));
     ChatRequest& request = *parsed;
     const ChatReply chat{NewId(), request.model.empty() ? model_ : request.model, NowSeconds()};

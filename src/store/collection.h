@@ -88,6 +88,8 @@ class CollectionServer {
 
   // "milvus http://127.0.0.1:19530": what messages name; without user, password and token.
   virtual std::string_view name() const = 0;
+  // What the server says its version is, "2.6.1".
+  virtual Result<std::string> Version(const Context& context) = 0;
   virtual Result<bool> Exists(const Context& context, std::string_view collection) = 0;
   // Opens it, and makes it first where there is none. kFailedPrecondition where it is there and made otherwise, with
   // what differs.

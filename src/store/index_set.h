@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IndexSet is the types of index that a store builds over its segments, handed in by who opens it.
+// IndexSet is the types of index that a store builds over its segments, and what cuts their texts into words, handed in
+// by who opens it.
 #ifndef RAGTIME_STORE_INDEX_SET_H_
 #define RAGTIME_STORE_INDEX_SET_H_
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "ragtime/index.h"
+#include "text/chinese_dictionary.h"
 
 namespace ragtime {
 
@@ -17,6 +19,8 @@ struct IndexSet {
   std::shared_ptr<const VectorIndexType> vector;
   std::shared_ptr<const KeywordIndexType> keyword;
   std::shared_ptr<const FieldColumnsType> fields;  // Null: documents have no fields.
+  // Finds the words of Chinese for `keyword`. Null: characters and pairs.
+  std::shared_ptr<const ChineseDictionary> chinese = nullptr;
   // Built instead of `vector` from large_rows rows on. Null: never.
   std::shared_ptr<const VectorIndexType> large_vector;
   uint64_t large_rows = 0;

@@ -11,6 +11,7 @@
 #include "base/str_cat.h"
 #include "store/batch_check.h"
 #include "store/hits.h"
+#include "store/phrase_search.h"
 #include "store/query_terms.h"
 #include "store/remote_rows.h"
 
@@ -314,11 +315,12 @@ Status RemoteSnapshot::SearchWords(const Context& context, const View& view, con
     std::erase_if(terms, [](const WeightedTerm& term) { return term.nodes == 0; });
     return terms;
   };
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, count(QueryTerms(query.text)));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, count(QueryTerms(query, core_->words().chinese())));
   if (terms.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(terms, count(WiderQueryTerms(query.text)));
   }
   if (terms.empty() || query.limit == 0) return Status();
+  const std::vector<Phrase> phrases = QueryPhrases(query);
   for (const WordReplica::Part& part : view.parts) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     RowWords excluded = part.excluded;
@@ -326,9 +328,9 @@ Status RemoteSnapshot::SearchWords(const Context& context, const View& view, con
       RAGTIME_ASSIGN_OR_RETURN(excluded, MatchingRows(part, query.filter, query.group));
       for (uint64_t& word : excluded) word = ~word;
     }
-    RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, part.segment->keyword_index());
-    RAGTIME_ASSIGN_OR_RETURN(const auto found, index->Search(context, terms, view.statistics, query.limit,
-                                                             RowSelection(RowBitmap{excluded})));
+    RAGTIME_ASSIGN_OR_RETURN(const auto found,
+                             ragtime::SearchWords(context, *part.segment, terms, phrases, view.statistics, query.limit,
+                                                  RowSelection(RowBitmap{excluded})));
     for (const RowHit& hit : found) {
       if (hit.row >= part.segment->rows() || std::isnan(hit.score)) {
         return DataLossError(StrCat("the words of ", part.segment->name(), " are damaged"));

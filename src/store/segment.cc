@@ -23,14 +23,18 @@ std::string_view NameOf(const SectionEntry& entry) {
 
 Result<std::shared_ptr<const Segment>> Segment::OpenFile(const std::filesystem::path& path, uint64_t segment_id,
                                                          Metric metric, const IndexSet& indexes) {
-  RAGTIME_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-  return OpenMapped(std::move(file), path.string(), segment_id, metric, indexes);
+  RAGTIME_ASSIGN_OR_RETURN(OpenedFile opened, OpenedFile::Open(path));
+  RAGTIME_ASSIGN_OR_RETURN(MappedFile file, opened.Map());
+  return OpenMapped(std::move(file), std::make_shared<const OpenedFile>(std::move(opened)), path.string(), segment_id,
+                    metric, indexes);
 }
 
-Result<std::shared_ptr<const Segment>> Segment::OpenMapped(MappedFile file, std::string name, uint64_t segment_id,
-                                                           Metric metric, const IndexSet& indexes) {
+Result<std::shared_ptr<const Segment>> Segment::OpenMapped(MappedFile file, std::shared_ptr<const OpenedFile> opened,
+                                                           std::string name, uint64_t segment_id, Metric metric,
+                                                           const IndexSet& indexes) {
   std::shared_ptr<Segment> segment(new Segment(std::move(name), metric, indexes));
   segment->file_ = std::move(file);
+  segment->opened_ = std::move(opened);
   segment->bytes_ = segment->file_.bytes();
   RAGTIME_RETURN_IF_ERROR(segment->Parse(segment_id));
   return std::shared_ptr<const Segment>(std::move(segment));
@@ -268,22 +272,43 @@ Status Segment::OpenVectorIndex() const {
   RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version()));
   const VectorMatrix matrix{
       .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
-  auto index = type.Open(BytesOf(*entry), matrix, metric_);
+  IndexFile where{.path = name_, .index_offset = entry->offset};
+  if (opened_ != nullptr) {
+    where.descriptor = opened_->descriptor();
+    where.vectors_offset = static_cast<uint64_t>(vectors_.data() - bytes_.data());
+  }
+  auto index = where.descriptor < 0 ? type.Open(BytesOf(*entry), matrix, metric_)
+                                    : type.OpenInFile(BytesOf(*entry), matrix, metric_, where);
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   vector_index_.value = *std::move(index);
   return Status();
+}
+
+Status Segment::CheckWords() const {
+  const uint32_t made_with = header_.words_version;
+  const uint32_t expected = WordsVersion(indexes_.chinese.get());
+  if (made_with == expected) return Status();
+  const auto name = [](uint32_t version) -> std::string_view {
+    return (version & kDictionaryBit) == 0 ? "characters and pairs" : "words of a dictionary";
+  };
+  if (((made_with | expected) & kDictionaryBit) != 0) {
+    return FailedPreconditionError(
+        StrCat("the Chinese texts of the segment ", name_, " were cut into ", name(made_with),
+               ", and the configuration wants ", name(expected),
+               (made_with & expected & kDictionaryBit) != 0 ? ", which is another one" : ""),
+        "set words.chinese and words.user_dictionary as they were, or run ragtime compact, which cuts the texts anew");
+  }
+  return FailedPreconditionError(
+      StrCat("the keyword index of the segment ", name_, " was made with words version ", made_with,
+             ", and this Ragtime ", kVersion, " has ", expected),
+      made_with < expected ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
 }
 
 Status Segment::OpenKeywordIndex() const {
   const SectionEntry* entry = Find(SectionType::kKeywordIndex);
   if (entry == nullptr) return Damaged("its keyword index is missing");
   RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.keyword->name(), indexes_.keyword->version()));
-  if (header_.words_version != kWordsVersion) {
-    return FailedPreconditionError(
-        StrCat("the keyword index of the segment ", name_, " was made with words version ", header_.words_version,
-               ", and this Ragtime ", kVersion, " has ", kWordsVersion),
-        header_.words_version < kWordsVersion ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
-  }
+  RAGTIME_RETURN_IF_ERROR(CheckWords());
   auto index = indexes_.keyword->Open(BytesOf(*entry));
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   keyword_index_.value = *std::move(index);
@@ -313,7 +338,11 @@ bool Segment::outdated() const {
     const VectorIndexType* type = entry == nullptr ? nullptr : indexes_.FindVector(NameOf(*entry));
     return type != nullptr && entry->version < type->version();
   };
-  return header_.words_version < kWordsVersion || older_vector() ||
+  // Words with a dictionary have no order: any others are made anew.
+  const uint32_t words = WordsVersion(indexes_.chinese.get());
+  const bool other_words = ((header_.words_version | words) & kDictionaryBit) != 0 ? header_.words_version != words
+                                                                                   : header_.words_version < words;
+  return other_words || older_vector() ||
          older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
          (indexes_.fields != nullptr &&
           older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));

@@ -59,8 +59,10 @@ class Segment {
   // `segment_id` is what the bytes must say.
   static Result<std::shared_ptr<const Segment>> OpenFile(const std::filesystem::path& path, uint64_t segment_id,
                                                          Metric metric, const IndexSet& indexes);
-  static Result<std::shared_ptr<const Segment>> OpenMapped(MappedFile file, std::string name, uint64_t segment_id,
-                                                           Metric metric, const IndexSet& indexes);
+  // `opened` is what was mapped.
+  static Result<std::shared_ptr<const Segment>> OpenMapped(MappedFile file, std::shared_ptr<const OpenedFile> opened,
+                                                           std::string name, uint64_t segment_id, Metric metric,
+                                                           const IndexSet& indexes);
   // Checks all of `image`. `name` is for messages.
   static Result<std::shared_ptr<const Segment>> OpenImage(SegmentImage image, std::string name, uint64_t segment_id,
                                                           Metric metric, const IndexSet& indexes);
@@ -132,14 +134,16 @@ class Segment {
   Status ParseGroups(std::vector<Group>& groups) const;
   Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
   Status OpenVectorIndex() const;
+  Status CheckWords() const;
   Status OpenKeywordIndex() const;
   Status OpenFields() const;
 
   const std::string name_;
   const Metric metric_;
   const IndexSet indexes_;
-  MappedFile file_;     // Of OpenFile.
-  SegmentImage image_;  // Of OpenImage.
+  MappedFile file_;                           // Of OpenFile.
+  std::shared_ptr<const OpenedFile> opened_;  // Of OpenFile.
+  SegmentImage image_;                        // Of OpenImage.
   std::span<const std::byte> bytes_;
   SegmentHeader header_;
   std::vector<SectionEntry> sections_;

@@ -76,7 +76,7 @@ SegmentBuilder::SegmentBuilder(uint64_t segment_id, size_t dimension, Metric met
     : metric_(metric), indexes_(std::move(indexes)), field_specs_(std::move(fields)) {
   header_.segment_id = segment_id;
   header_.dimension = static_cast<uint32_t>(dimension);
-  header_.words_version = kWordsVersion;
+  header_.words_version = WordsVersion(indexes_.chinese.get());
 }
 
 Result<uint16_t> SegmentBuilder::GroupOf(const std::string& name) {
@@ -121,7 +121,7 @@ Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
   node_ids_.push_back(node.id);
   rows_.push_back(row);
   vectors_.insert(vectors_.end(), vector.begin(), vector.end());
-  SplitWords(node.text, [this](std::string_view word) { words_.Add(word); });
+  SplitWords(node.text, indexes_.chinese.get(), [this](std::string_view word) { words_.Add(word); });
   words_.EndRow();
   tokens_ = words_.tokens();
   return Status();

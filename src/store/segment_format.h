@@ -45,7 +45,7 @@ struct SegmentHeader {
   uint32_t rows = 0;
   uint32_t dimension = 0;  // 0: the nodes have no vectors.
   uint32_t section_count = 0;
-  uint32_t words_version = 0;  // kWordsVersion that cut the texts into the words of the keyword index.
+  uint32_t words_version = 0;  // WordsVersion of what cut the texts into the words of the keyword index.
   uint64_t reserved = 0;
   uint64_t checksum = 0;  // Hash64 of header and section table with this field 0.
 };

@@ -35,7 +35,10 @@ Status LockWithin(const Context& context, std::unique_lock<std::mutex>& lock) {
 }  // namespace
 
 WordReplica::WordReplica(IndexSet indexes, std::filesystem::path folder)
-    : indexes_{.vector = std::move(indexes.vector), .keyword = std::move(indexes.keyword), .fields = nullptr},
+    : indexes_{.vector = std::move(indexes.vector),
+               .keyword = std::move(indexes.keyword),
+               .fields = nullptr,
+               .chinese = std::move(indexes.chinese)},
       parent_(std::move(folder)) {}
 
 std::filesystem::path WordReplica::FileOf(uint64_t id) const { return folder_ / StrCat(id, kSuffix); }

@@ -51,6 +51,7 @@ class WordReplica {
   Result<std::shared_ptr<const View>> ViewOf(const Context& context, const RemoteState& state, const Fetch& fetch);
   // Nodes that `state` has and that need not be fetched, by ascending id.
   Status Add(const Context& context, const RemoteState& state, std::span<const NewNode> nodes);
+  const ChineseDictionary* chinese() const { return indexes_.chinese.get(); }
   // Removes what was kept: it was found damaged.
   void Forget();
 

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/hash.h"
+#include "text/chinese_dictionary.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -21,7 +22,7 @@ namespace {
 
 using OnWord = std::function<void(std::string_view)>;
 
-enum class CjkWords { kCharactersAndPairs, kPairs };
+enum class CjkWords { kCharactersAndPairs, kPairs, kCharacters };
 
 enum AsciiClass : uint8_t { kOther = 0, kLower = 1, kUpper = 2, kDigit = 4, kUnderscore = 8, kJoiner = 16 };
 
@@ -181,8 +182,10 @@ Stemmer& ThreadStemmer() {
 // Splits one text. Not more than one call at a time.
 class Splitter {
  public:
-  Splitter(CjkWords cjk_words, const OnWord& on_word)
-      : cjk_words_(cjk_words), on_word_(on_word), stemmer_(ThreadStemmer()) {}
+  // With `placed`, words go there with their places, and not to `on_word`.
+  Splitter(CjkWords cjk_words, const OnWord& on_word, const ChineseDictionary* dictionary = nullptr,
+           std::vector<PlacedWord>* placed = nullptr)
+      : cjk_words_(cjk_words), on_word_(on_word), dictionary_(dictionary), placed_(placed), stemmer_(ThreadStemmer()) {}
 
   void Split(std::string_view text) {
     while (!text.empty()) {
@@ -299,9 +302,14 @@ class Splitter {
       }
     }
     const std::string_view compound = text.substr(start, end - start);
+    const uint32_t from = place_;
     EmitLevel(compound, 0);
     const size_t suffix = NameSuffixSize(text, end, compound);
-    if (suffix > 0) Emit(FoldCase(text.substr(start, end + suffix - start)));
+    if (suffix > 0) {
+      const size_t whole = placed_count();
+      Emit(FoldCase(text.substr(start, end + suffix - start)));
+      PlaceOver(whole, placed_count(), from);
+    }
     return std::max(i, end + suffix);
   }
 
@@ -343,12 +351,16 @@ class Splitter {
       EmitLevel(compound, level + 1);
       return;
     }
+    const uint32_t from = place_;
+    const size_t whole = placed_count();
     Emit(FoldCase(compound));
+    const size_t parts = placed_count();
     while (!compound.empty()) {
       const size_t cut = std::min(compound.find_first_of(separators), compound.size());
       if (cut > 0) EmitLevel(compound.substr(0, cut), level + 1);
       compound.remove_prefix(std::min(cut + 1, compound.size()));
     }
+    PlaceOver(whole, parts, from);
   }
 
   // A name without separators: whole, and cut at humps and between letters and digits.
@@ -360,10 +372,20 @@ class Splitter {
     for (size_t i = 1; i < name.size() && parts <= kPartsMax; ++i) {
       if (StartsPart(name, i)) starts[parts++] = i;
     }
+    const uint32_t from = place_;
+    const size_t whole = placed_count();
     EmitLeaf(name);
-    if (parts == 1 || parts > kPartsMax) return;
+    if (parts == 1 || parts > kPartsMax) {
+      ++place_;
+      return;
+    }
+    const size_t whole_end = placed_count();
     starts[parts] = name.size();
-    for (size_t p = 0; p < parts; ++p) EmitLeaf(name.substr(starts[p], starts[p + 1] - starts[p]));
+    for (size_t p = 0; p < parts; ++p) {
+      EmitLeaf(name.substr(starts[p], starts[p + 1] - starts[p]));
+      ++place_;
+    }
+    PlaceOver(whole, whole_end, from);
   }
 
   static bool StartsPart(std::string_view name, size_t i) {
@@ -395,17 +417,18 @@ class Splitter {
   void EmitLetters(std::string_view letters) {
     if (letters.size() > kWordSizeMax) {
       Emit(FoldCase(letters));
-      return;
+    } else {
+      char lower[kWordSizeMax];
+      std::transform(letters.begin(), letters.end(), lower, LowerAscii);
+      Emit(stemmer_.Stem({lower, letters.size()}));
     }
-    char lower[kWordSizeMax];
-    std::transform(letters.begin(), letters.end(), lower, LowerAscii);
-    Emit(stemmer_.Stem({lower, letters.size()}));
+    ++place_;
   }
 
   void Emit(std::string_view word) {
     if (word.empty()) return;
     if (word.size() <= kWordSizeMax) {
-      on_word_(word);
+      Give(word);
       return;
     }
     static constexpr char kHexDigits[] = "0123456789abcdef";
@@ -414,10 +437,63 @@ class Splitter {
     cut.push_back('~');
     const uint64_t hash = Hash64(word);
     for (int shift = 60; shift >= 0; shift -= 4) cut.push_back(kHexDigits[hash >> shift & 15]);
-    on_word_(cut);
+    Give(cut);
+  }
+
+  void Give(std::string_view word) {
+    if (placed_ == nullptr) return on_word_(word);
+    placed_->push_back({.word = std::string(word), .from = place_, .to = place_ + 1});
+  }
+
+  size_t placed_count() const { return placed_ == nullptr ? 0 : placed_->size(); }
+  // Of what holds several words, emitted as number `first` up to `last`: it stands over them all.
+  void PlaceOver(size_t first, size_t last, uint32_t from) {
+    for (; first < last; ++first) {
+      (*placed_)[first].from = from;
+      (*placed_)[first].to = place_;
+    }
   }
 
   size_t TakeSpaceless(std::string_view text, size_t start) {
+    if (dictionary_ == nullptr) return TakeCharacters(text, start);
+    size_t end = start;
+    size_t characters = 0;
+    while (end < text.size()) {
+      const DecodedCharacter character = DecodeUtf8(text, end);
+      if (!character.valid || !IsHan(character.code_point)) break;
+      end += character.size_bytes;
+      ++characters;
+    }
+    const bool all_han = end == text.size() || !IsSpaceless(DecodeUtf8(text, end).code_point);
+    if (!all_han || characters < 2) return TakeCharacters(text, start);
+    if (cjk_words_ == CjkWords::kPairs) {
+      TakeWordsOfQuestion(text.substr(start, end - start), characters);
+      return end;
+    }
+    const size_t next = TakeCharacters(text, start);
+    dictionary_->FindWords(text.substr(start, end - start), [&](size_t first, size_t size_bytes, size_t count) {
+      if (count > 2) Emit(text.substr(start + first, size_bytes));
+    });
+    return next;
+  }
+
+  // The words of a run of Han, and the pairs that lie within one.
+  void TakeWordsOfQuestion(std::string_view run, size_t characters) {
+    std::vector<size_t> starts;
+    for (size_t i = 0; i < run.size(); i += DecodeUtf8(run, i).size_bytes) starts.push_back(i);
+    starts.push_back(run.size());
+    std::vector<bool> together(characters);  // Whether a word holds this character and the next one.
+    dictionary_->FindWords(run, [&](size_t first, size_t size_bytes, size_t count) {
+      if (count != 2) Emit(run.substr(first, size_bytes));
+      const auto at = static_cast<size_t>(std::lower_bound(starts.begin(), starts.end(), first) - starts.begin());
+      for (size_t i = at; i + 1 < at + count; ++i) together[i] = true;
+    });
+    for (size_t i = 0; i + 1 < characters; ++i) {
+      if (together[i]) Emit(run.substr(starts[i], starts[i + 2] - starts[i]));
+    }
+  }
+
+  size_t TakeCharacters(std::string_view text, size_t start) {
     size_t before = start;  // The character before the one at i; none if equal to `here`.
     size_t i = start;
     size_t characters = 0;
@@ -430,8 +506,10 @@ class Splitter {
         if (characters == 1 && cjk_words_ == CjkWords::kPairs) Emit(text.substr(before, i - before));
         return i + character.size_bytes;
       }
-      if (characters > 0) Emit(text.substr(before, i + character.size_bytes - before));
-      if (cjk_words_ == CjkWords::kCharactersAndPairs) Emit(text.substr(i, character.size_bytes));
+      const bool pairs = cjk_words_ != CjkWords::kCharacters;
+      if (characters > 0 && pairs) Emit(text.substr(before, i + character.size_bytes - before));
+      if (cjk_words_ != CjkWords::kPairs) Emit(text.substr(i, character.size_bytes));
+      ++place_;
       before = i;
       i += character.size_bytes;
       ++characters;
@@ -442,26 +520,52 @@ class Splitter {
 
   const CjkWords cjk_words_;
   const OnWord& on_word_;
+  const ChineseDictionary* const dictionary_;
+  std::vector<PlacedWord>* const placed_;
+  uint32_t place_ = 0;  // Where the next word starts.
   Stemmer& stemmer_;
 };
 
 }  // namespace
 
 void SplitWords(std::string_view text, const std::function<void(std::string_view word)>& on_word) {
-  Splitter(CjkWords::kCharactersAndPairs, on_word).Split(text);
+  SplitWords(text, nullptr, on_word);
 }
 
-std::vector<std::string> SplitWords(std::string_view text) {
+std::vector<std::string> SplitWords(std::string_view text) { return SplitWords(text, nullptr); }
+
+void SplitWords(std::string_view text, const ChineseDictionary* dictionary, const OnWord& on_word) {
+  Splitter(CjkWords::kCharactersAndPairs, on_word, dictionary).Split(text);
+}
+
+std::vector<std::string> SplitWords(std::string_view text, const ChineseDictionary* dictionary) {
   std::vector<std::string> words;
   words.reserve(text.size() / 5);
-  SplitWords(text, [&words](std::string_view word) { words.emplace_back(word); });
+  SplitWords(text, dictionary, [&words](std::string_view word) { words.emplace_back(word); });
   return words;
 }
 
-std::vector<std::string> QueryWords(std::string_view question) {
+std::vector<std::string> QueryWords(std::string_view question) { return QueryWords(question, nullptr); }
+
+std::vector<std::string> QueryWords(std::string_view question, const ChineseDictionary* dictionary) {
   std::vector<std::string> words;
   const OnWord on_word = [&words](std::string_view word) { words.emplace_back(word); };
-  Splitter(CjkWords::kPairs, on_word).Split(question);
+  Splitter(CjkWords::kPairs, on_word, dictionary).Split(question);
+  return words;
+}
+
+uint32_t WordsVersion(const ChineseDictionary* dictionary) {
+  return dictionary == nullptr ? kWordsVersion : dictionary->version();
+}
+
+std::vector<PlacedWord> PlaceWords(std::string_view text) {
+  std::vector<PlacedWord> words;
+  words.reserve(text.size() / 5);
+  const OnWord unused;
+  Splitter(CjkWords::kCharacters, unused, nullptr, &words).Split(text);
+  const auto before = [](const PlacedWord& a, const PlacedWord& b) { return a.from < b.from; };
+  // A name with signs (a1++) comes behind its parts.
+  if (!std::is_sorted(words.begin(), words.end(), before)) std::stable_sort(words.begin(), words.end(), before);
   return words;
 }
 

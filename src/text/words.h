@@ -37,6 +37,18 @@ std::vector<std::string> SplitWords(std::string_view text);
 // that character.
 std::vector<std::string> QueryWords(std::string_view question);
 
+// A word and where it stands: the next word starts at the place where it ends. What holds several words stands over the
+// places of them all, and forms of one word stand at the same place.
+struct PlacedWord {
+  std::string word;
+  uint32_t from = 0;
+  uint32_t to = 0;
+  friend bool operator==(const PlacedWord&, const PlacedWord&) = default;
+};
+
+// The words of SplitWords but for the pairs of characters, by ascending `from`.
+std::vector<PlacedWord> PlaceWords(std::string_view text);
+
 }  // namespace ragtime
 
 #endif  // RAGTIME_TEXT_WORDS_H_

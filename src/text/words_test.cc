@@ -52,6 +52,21 @@ TEST(Words, NamesGiveThemselvesAndTheirParts) {
   EXPECT_THAT(SplitWords("C++ and C# or g++, c"), ElementsAre("c", "c++", "and", "c", "c#", "or", "g", "g++", "c"));
 }
 
+TEST(Words, PlacesSayWhatFollowsWhat) {
+  EXPECT_THAT(PlaceWords("Log files, 索引"), ElementsAre(PlacedWord{"log", 0, 1}, PlacedWord{"file", 1, 2},
+                                                         PlacedWord{"索", 2, 3}, PlacedWord{"引", 3, 4}));
+  EXPECT_THAT(PlaceWords("x src/pg_dump.cc y"),
+              ElementsAre(PlacedWord{"x", 0, 1}, PlacedWord{"src/pg_dump.cc", 1, 5}, PlacedWord{"src", 1, 2},
+                          PlacedWord{"pg_dump.cc", 2, 5}, PlacedWord{"pg_dump", 2, 4}, PlacedWord{"pg", 2, 3},
+                          PlacedWord{"dump", 3, 4}, PlacedWord{"cc", 4, 5}, PlacedWord{"y", 5, 6}));
+  EXPECT_THAT(PlaceWords("maxConnections"),
+              ElementsAre(PlacedWord{"maxconnect", 0, 2}, PlacedWord{"max", 0, 1}, PlacedWord{"connect", 1, 2}));
+  EXPECT_THAT(
+      PlaceWords("café C++ a1++"),
+      ElementsAre(PlacedWord{"café", 0, 1}, PlacedWord{"cafe", 0, 1}, PlacedWord{"c", 1, 2}, PlacedWord{"c++", 1, 2},
+                  PlacedWord{"a1", 2, 4}, PlacedWord{"a", 2, 3}, PlacedWord{"a1++", 2, 4}, PlacedWord{"1", 3, 4}));
+}
+
 TEST(Words, VersionsAndPaths) {
   EXPECT_THAT(SplitWords("15.4"), ElementsAre("15.4", "15", "4"));
   EXPECT_THAT(SplitWords("v15.4-rc1."), ElementsAre("v15.4-rc1", "v15", "v", "15", "4", "rc1", "rc", "1"));

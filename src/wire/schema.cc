@@ -76,6 +76,13 @@ Json StoreJson(const StoreStatistics& store) {
   return std::move(json.Set("segments", store.segments).Set("size_bytes", store.size_bytes));
 }
 
+Json TuningJson(const VectorTuning& tuning) {
+  Json json(Json::Object{});
+  json.Set("ef", tuning.ef).Set("recall", tuning.recall).Set("recall_wanted", tuning.recall_wanted);
+  json.Set("depth", uint64_t{tuning.depth}).Set("questions", uint64_t{tuning.questions}).Set("nodes", tuning.nodes);
+  return std::move(json.Set("time", IsoTime(tuning.time_ms)));
+}
+
 }  // namespace
 
 std::string IsoTime(int64_t unix_ms) {
@@ -233,6 +240,12 @@ Json FilesJson(const std::vector<FileRecord>& files) {
   return std::move(Object().Set("files", std::move(rows)));
 }
 
+bool IsOutgrown(const KnowledgeBaseStatistics& statistics) {
+  if (!statistics.tuning) return false;
+  const uint64_t nodes = statistics.store.nodes;
+  return 2 * nodes > 3 * statistics.tuning->nodes || 2 * nodes < statistics.tuning->nodes;
+}
+
 Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   Json json = Object();
   json.Set("uuid", statistics.uuid).Set("generation", statistics.generation).Set("root", statistics.root);
@@ -244,6 +257,10 @@ Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   for (const auto& [type, rows] : statistics.store.vector_index_rows) indexes.Set(type, rows);
   json.Set("vector_indexes", std::move(indexes));
   json.Set("size_bytes", statistics.store.size_bytes);
+  if (statistics.tuning) {
+    Json tuning = TuningJson(*statistics.tuning);
+    json.Set("tuning", std::move(tuning.Set("outgrown", IsOutgrown(statistics))));
+  }
   if (statistics.cache.empty()) return json;
   const CacheStatistics& counts = statistics.cache_counts;
   const auto or_null = [](const std::optional<uint64_t>& number) { return number ? Json(*number) : Json(); };
@@ -317,6 +334,27 @@ Json ReembedJson(const ReembedReport& report) {
   json.Set("dimension_before", uint64_t{report.dimension_before}).Set("dimension", uint64_t{report.dimension});
   json.Set("nodes", report.nodes).Set("nodes_embedded", report.nodes_embedded).Set("questions", report.questions);
   json.Set("recall_before", OrNull(report.recall_before)).Set("recall", OrNull(report.recall));
+  return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
+}
+
+Json JoinRecordJson(const JoinRecord& record) {
+  Json json = Object();
+  json.Set("questions", uint64_t{record.questions}).Set("divergence_nats", record.divergence_nats);
+  json.Set("agreement", record.agreement).Set("joins", record.joins);
+  Json timings(Json::Object{});
+  timings.Set("whole_ttft", record.whole_ttft_ms).Set("joined_ttft", record.joined_ttft_ms);
+  return std::move(json.Set("timings_ms", std::move(timings)));
+}
+
+Json TuneJson(const TuneReport& report) {
+  Json points(Json::Array{});
+  for (const TunePoint& point : report.points) {
+    Json entry(Json::Object{});
+    points.Append(std::move(entry.Set("ef", point.ef).Set("recall", point.recall).Set("mean_us", point.mean_us)));
+  }
+  Json json = Object();
+  json.Set("tuning", TuningJson(report.tuning)).Set("points", std::move(points)).Set("scan_us", report.scan_us);
+  json.Set("warnings", WarningsJson(report.warnings));
   return std::move(json.Set("timings_ms", TimingsJson(report.timings_ms)));
 }
 

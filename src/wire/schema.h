@@ -40,6 +40,10 @@ Json BackupJson(const BackupReport& report);  // Of restore too.
 Json CopyJson(const CopyReport& report);
 Json ImportJson(const ImportReport& report);
 Json ReembedJson(const ReembedReport& report);
+Json JoinRecordJson(const JoinRecord& record);
+Json TuneJson(const TuneReport& report);
+// Whether there are half as many nodes again as when it was tuned, or only half as many.
+bool IsOutgrown(const KnowledgeBaseStatistics& statistics);
 Json IngestJson(const IngestReport& report);
 Json DoctorJson(const std::vector<Finding>& findings);
 Json ErrorJson(const Status& status);

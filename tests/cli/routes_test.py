@@ -153,6 +153,56 @@ class Routes(unittest.TestCase):
         self.assertIn(f"joined: rank {lost['fused_rank']}", words.stdout)
         self.assertEqual(run("why-not", "en", "laser", *options).returncode, 2, "a folder")
 
+    def test_words_in_quotes_must_follow_one_another(self):
+        documents = self.folder / "documents"
+        documents.mkdir()
+        (documents / "a.md").write_text("The write-ahead log of the server is archived.\n")
+        (documents / "b.md").write_text("Write the log ahead of time, says the server.\n")
+        (documents / "c.md").write_text("数据库备份每天运行。\n")
+        (documents / "d.md").write_text("数据库的备份；据库，库备。\n")
+        self.assertEqual(run("ingest", documents, "--kb", self.kb).returncode, 0)
+
+        def files(question):
+            result = self.search(question, "--route", "keyword", "--kb", self.kb)
+            return sorted(hit["file"] for hit in result["hits"]), [w["code"] for w in result["warnings"]]
+
+        self.assertEqual(files("write ahead log"), (["a.md", "b.md"], []))
+        self.assertEqual(files('"write ahead log" server'), (["a.md"], []))
+        self.assertEqual(files("“数据库备份”"), (["c.md"], []))
+        self.assertEqual(files("「库备」"), (["c.md", "d.md"], []))
+        self.assertEqual(files('"server log"'), (["a.md", "b.md"], ["phrase_not_found"]))
+
+    def test_chinese_by_the_words_of_a_dictionary(self):
+        words = self.folder / "words.txt"
+        words.write_text("数据湖仓 1000\n")
+        config = self.configured(f"words: {{chinese: jieba, user_dictionary: '{words}'}}\n", "jieba.yaml")
+        pairs = self.configured("words: {chinese: bigrams}\n", "pairs.yaml")
+        documents = self.folder / "documents"
+        documents.mkdir()
+        (documents / "a.md").write_text("数据湖仓保存所有表。\n")
+        (documents / "b.md").write_text("仓库的数据在湖边。\n")
+        by_words = ("--route", "keyword", "--config")
+        self.assertEqual(run("ingest", documents, "--config", config).returncode, 0)
+        self.assertEqual(self.search("数据湖仓", *by_words, config)["hits"][0]["file"], "a.md")
+        # What the knowledge base records holds without a configuration, but for the file with the user's words.
+        result = run("search", "数据湖仓", "--route", "keyword", "--kb", self.kb, "--json")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("words.user_dictionary", json.loads(result.stdout)["error"]["remedy"])
+        # Another way is refused until the texts are cut anew, and then found again.
+        result = run("ingest", documents, "--config", pairs, "--json")
+        self.assertIn("ragtime compact", json.loads(result.stdout)["error"]["remedy"])
+        self.assertEqual(run("compact", "--config", pairs).returncode, 0)
+        self.assertEqual(self.search("数据湖仓", *by_words, pairs)["hits"][0]["file"], "a.md")
+        self.assertEqual(self.search("数据湖仓", "--route", "keyword", "--kb", self.kb)["hits"][0]["file"], "a.md")
+        plain = self.configured("words: {chinese: jieba}\n", "plain.yaml")
+        self.assertEqual(run("compact", "--config", plain).returncode, 0)
+        self.assertEqual(self.search("湖", "--route", "keyword", "--kb", self.kb)["warnings"], [])
+        # A user's dictionary that cannot be read, or that nothing would read, is named.
+        words.unlink()
+        self.assertIn("words.txt", run("search", "数据", "--config", config).stderr)
+        wrong = self.configured("words: {chinese: bigrams, user_dictionary: words.txt}\n", "wrong.yaml")
+        self.assertIn("words.chinese: jieba", run("search", "数据", "--config", wrong).stderr)
+
     def test_other_groups_are_made_without_embedding_known_texts_again(self):
         first = self.ingest("--kb", self.kb)
         one = self.configured("node_groups: {piece: sentence}\n")

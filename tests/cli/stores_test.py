@@ -84,6 +84,31 @@ class Stores(unittest.TestCase):
         )
         return path
 
+    def examined(self, kind, *arguments, **variables):
+        """What `ragtime doctor` finds of the store and of the knowledge base on it."""
+        done = subprocess.run(
+            [RAGTIME, "doctor", "--json", "--config", str(self.config(kind)), *arguments],
+            capture_output=True,
+            text=True,
+            env=self.environment | variables,
+            cwd=self.folder.name,
+            timeout=240,
+        )
+        findings = json.loads(done.stdout)["findings"]
+        return [finding for finding in findings if finding["area"] in ("store", "knowledge base")]
+
+    def test_the_doctor_tells_what_is_missing(self):
+        for kind in ("chroma", "milvus"):
+            store, base = self.examined(kind, RAGTIME_STORE_NAME="not_made")
+            self.assertEqual((store["health"], base["health"]), ("good", "limited"))
+            self.assertEqual((base["name"], base["remedy"]), ("not_made", "ragtime ingest makes it"))
+            # Asking made nothing.
+            self.assertEqual(self.examined(kind, RAGTIME_STORE_NAME="not_made")[1]["health"], "limited")
+            (store,) = self.examined(kind, "--kb", f"http://127.0.0.1:{free_port()}")
+            self.assertEqual((store["area"], store["health"]), ("store", "missing"))
+            self.assertIn("http://127.0.0.1:", store["detail"])
+            self.assertTrue(store["remedy"])
+
     def test_the_same_passages_in_every_store(self):
         found = {}
         for kind in self.uris:
@@ -104,6 +129,12 @@ class Stores(unittest.TestCase):
                         self.assertEqual(passages, first[0], f"{kind}, {route}: {question}")
         answer = json.loads(self.run_ragtime("milvus", "ask", QUESTIONS[0], "--json"))
         self.assertIn("21 days", answer["answer"])
+        for kind in ("chroma", "milvus"):
+            store, base = self.examined(kind)
+            self.assertEqual((store["health"], base["health"]), ("good", "good"))
+            self.assertTrue(store["name"].startswith(f"{kind} http://127.0.0.1:"), store)
+            self.assertRegex(store["detail"], r"^version \S*\d+\.\d+\S*, answers in \d+\.\d ms$")
+            self.assertRegex(base["detail"], r"^\d+ nodes of \d+ files$")
         table = json.loads(self.run_ragtime("chroma", "files", "--json"))
         self.assertEqual(len([file for file in table["files"] if not file["is_dir"]]), 8)
 

@@ -79,6 +79,65 @@ TEST_F(EmbeddedStoreTest, APlaceThatCannotHoldOneIsNamed) {
   EXPECT_NE(store.status().message().find("kb"), std::string::npos);
 }
 
+// Three characters are a word, wherever they stand in threes from the start of a run.
+class Threes : public ChineseDictionary {
+ public:
+  explicit Threes(uint32_t number) : number_(number) {}
+  uint32_t version() const override { return number_ | kDictionaryBit; }
+  void FindWords(std::string_view run, const OnWord& on_word) const override {
+    for (size_t i = 0; i < run.size(); i += 9)
+      on_word(i, std::min<size_t>(9, run.size() - i), std::min<size_t>(3, (run.size() - i) / 3));
+  }
+
+ private:
+  const uint32_t number_;
+};
+
+TEST_F(EmbeddedStoreTest, OtherWordsThanTheConfigurationsAreNotSearchedUntilTheyAreCutAnew) {
+  const auto open = [&](std::shared_ptr<const ChineseDictionary> chinese) {
+    IndexSet indexes = RealIndexes();
+    indexes.chinese = std::move(chinese);
+    EmbeddedLimits limits;
+    limits.background = false;
+    return Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, limits));
+  };
+  const auto find = [](const Store& store, const char* text) {
+    return Value(store.OpenSnapshot())->SearchKeyword({}, {.text = text});
+  };
+  const auto write = [](Store& store, const char* path, const char* text) {
+    WriteBatch batch;
+    batch.documents = {{.file = {.file_path = path, .create_time_ms = 1}, .nodes = {{.node = {.text = text}}}}};
+    ASSERT_OK(store.Commit({}, std::move(batch)));
+  };
+  auto store = open(nullptr);
+  ASSERT_OK(store->BeginWrite(1000));
+  write(*store, "a", "数据库备份");
+  ASSERT_OK(store->Seal({}));
+  write(*store, "b", "数据湖仓");  // Stays in the tail.
+  EXPECT_EQ(Value(find(*store, "据库")).size(), 1u);
+
+  store = open(std::make_shared<Threes>(1));
+  EXPECT_THAT(find(*store, "数据库"), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_NE(find(*store, "数据库").status().remedy().find("ragtime compact"), std::string::npos);
+  EXPECT_EQ(Value(Value(store->OpenSnapshot())->GetNodes(std::vector<NodeId>{1}))[0]->text, "数据库备份");
+  ASSERT_OK(store->BeginWrite(1000));
+  ASSERT_OK(store->Compact({}));
+  // Of the question's words 数据库 and 备份 the first node has both, the second the pair 数据.
+  const auto hits = Value(find(*store, "数据库备份"));
+  ASSERT_EQ(hits.size(), 2u);
+  EXPECT_EQ(hits[0].node_id, 1);
+  EXPECT_EQ(Value(find(*store, "库备份")).size(), 1u) << "cut otherwise than in the text, found by pairs";
+  EXPECT_EQ(Value(find(*store, "“库备”")).size(), 1u) << "phrases go by characters";
+  EXPECT_EQ(Value(find(*store, "湖")).size(), 1u);
+
+  store = open(std::make_shared<Threes>(1));
+  EXPECT_EQ(Value(find(*store, "数据库备份")).size(), 2u);
+  store = open(std::make_shared<Threes>(2));
+  EXPECT_NE(find(*store, "数据库").status().message().find("another one"), std::string::npos);
+  store = open(nullptr);
+  EXPECT_THAT(find(*store, "数据库"), StatusIs(StatusCode::kFailedPrecondition));
+}
+
 TEST_F(EmbeddedStoreTest, TwoThatMakeTheSameOneGetTheSameOne) {
   std::string uuids[4];
   std::vector<std::thread> threads;
@@ -345,6 +404,36 @@ TEST_F(EmbeddedStoreTest, TheVectorIndexOfASegmentMayBeAnyThatIsKnown) {
   ASSERT_OK(store->BeginWrite(0));
   ASSERT_OK(store->Compact({}));
   EXPECT_EQ(StatisticsOf(*store).vector_index_rows, (Rows{{"FLAT", 800}}));
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+}
+
+// Lists and codes are learnt from enough nodes; what is too small for that is scanned.
+TEST_F(EmbeddedStoreTest, ListsAreMadeFromEnoughNodesOn) {
+  StoreModel model(Metric::kCosine);
+  const auto ivf = std::make_shared<IvfIndexType>(
+      IvfKind::kIvfPq, IvfParameters{.nlist = 4, .nprobe = 4, .nbits = 4, .refine_k = 1000, .threads = 1});
+  IndexSet indexes = RealIndexes();
+  indexes.large_vector = ivf;
+  indexes.large_rows = ivf->rows_min();
+  {
+    const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, indexes, true, {.tail_nodes_max = 10}));
+    ASSERT_OK(store->BeginWrite(0));
+    for (const auto& [first, count] : {std::pair(0, 20), std::pair(20, 200), std::pair(0, 5)}) {
+      const WriteBatch batch = Documents(first, count);
+      model.Apply(batch, Value(store->Commit({}, batch)));
+    }
+    const auto rows = StatisticsOf(*store).vector_index_rows;
+    EXPECT_EQ(rows.at("IVF_PQ"), 800u);
+    EXPECT_GE(rows.at("FLAT"), 80u);
+    model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  }
+  IndexSet flat = RealIndexes();
+  const auto unknown = Value(EmbeddedStore::Open({.uri = kb().string()}, flat, false));
+  const auto refused =
+      Value(unknown->OpenSnapshot())->SearchVector({}, {.vector = std::vector<float>(kDimension, 1.0f)});
+  EXPECT_THAT(refused, StatusIs(StatusCode::kFailedPrecondition));
+  flat.readable_vectors = {ivf};
+  const auto store = Value(EmbeddedStore::Open({.uri = kb().string()}, flat, false));
   model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
 }
 

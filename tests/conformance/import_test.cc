@@ -8,13 +8,19 @@
 
 #include <cmath>
 #include <fstream>
+#include <iterator>
 
 #include "index/scalar/columns.h"
 #include "ingest/import/chroma_source.h"
 #include "ingest/import/document_fields.h"
+#include "ingest/import/lazyllm_source.h"
+#include "ingest/import/lazyllm_stores.h"
+#include "ingest/import/llamaindex_node.h"
 #include "ingest/import/llamaindex_source.h"
+#include "ingest/import/milvus_source.h"
 #include "model/scripted/scripted_embedder.h"
 #include "store/map/map_store.h"
+#include "store/milvus/milvus.h"
 #include "testing/status_matchers.h"
 #include "testing/store_testing.h"
 
@@ -132,8 +138,8 @@ TEST_F(ImportTest, AnotherModelIsRefusedWithTheCosine) {
 TEST_F(ImportTest, OfTextsThatWereEmbeddedWithMetadataTheWholeIsCompared) {
   std::vector<ImportedNode> nodes = Library();
   for (ImportedNode& node : nodes) {
-    node.embedded_text = "year: 2020\n\n" + node.text;
-    node.vector = Vector(node.embedded_text);
+    node.embedded_texts = {"another: 1\n\n" + node.text, "year: 2020\n\n" + node.text};
+    node.vector = Vector(node.embedded_texts.back());
   }
   EXPECT_NEAR(Value(Import(nodes)).cosine_min, 1, 1e-5);
 }
@@ -182,9 +188,10 @@ TEST(LlamaIndexSourceTest, ReadsWhatTheRealLibraryWrote) {
   EXPECT_EQ(first.vector.size(), 384u);
   EXPECT_TRUE(first.text.starts_with("# Borrowing at Lakeside Library"));
   EXPECT_EQ(first.metadata["year"].AsInt(), 2024);
-  EXPECT_TRUE(first.embedded_text.starts_with(
+  ASSERT_EQ(first.embedded_texts.size(), 1u);
+  EXPECT_TRUE(first.embedded_texts[0].starts_with(
       "file_path: /data/library/en/borrowing.md\nyear: 2024\ntags: ['cards', 'fees']\n\n# Borrowing"))
-      << first.embedded_text;
+      << first.embedded_texts[0];
 }
 
 TEST(LlamaIndexSourceTest, BrokenFilesAreNamed) {
@@ -207,6 +214,146 @@ TEST(ChromaSourceTest, SlipsAndDeadServersAreTold) {
   ASSERT_THAT(dead, StatusIs(StatusCode::kUnavailable));
   EXPECT_NE(dead.status().message().find("birds"), std::string::npos) << dead.status().ToString();
   EXPECT_EQ(dead.status().ToString().find("secret"), std::string::npos) << dead.status().ToString();
+}
+
+TEST(LlamaIndexNodeTest, IsFoundInWhatItsVectorStoresWrite) {
+  ImportedNode row;
+  row.id = "n1";
+  row.vector = {1, 2};
+  row.metadata = Value(
+      Json::Parse(R"({"text":"The heron.","_node_content":"{\"text\":\"\",\"metadata\":{\"year\":2020,\"draft\":true},)"
+                  R"(\"excluded_embed_metadata_keys\":[\"draft\"],\"start_char_idx\":7,)"
+                  R"(\"relationships\":{\"1\":{\"node_id\":\"d\"}}}","doc_id":"d"})"));
+  TakeLlamaIndexNode(row);
+  EXPECT_EQ(row.id, "n1");
+  EXPECT_EQ(row.vector.size(), 2u);
+  EXPECT_EQ(row.text, "The heron.");
+  EXPECT_EQ(row.embedded_texts, std::vector<std::string>{"year: 2020\n\nThe heron."});
+  EXPECT_EQ(row.document, "d");
+  EXPECT_EQ(row.order, 7);
+  EXPECT_EQ(row.metadata.Dump(), R"({"year":2020,"draft":true})");
+  ImportedNode other;
+  other.metadata = Value(Json::Parse(R"({"text":"x","_node_content":"no JSON"})"));
+  TakeLlamaIndexNode(other);
+  EXPECT_EQ(other.metadata["text"].AsString(), "x");
+}
+
+TEST_F(ImportTest, TextsOfAProgramWithoutVectorsAreEmbedded) {
+  class Texts : public ListSource {
+   public:
+    using ListSource::ListSource;
+    bool keeps_vectors() const override { return false; }
+  };
+  std::vector<ImportedNode> nodes = Library();
+  for (ImportedNode& node : nodes) node.vector.clear();
+  Texts source(nodes);
+  const ImportReport report = Value(ImportNodes({.from = "test:texts"}, source, store_, embedder_, {}));
+  EXPECT_EQ(report.nodes_imported, 4u);
+  EXPECT_EQ(report.nodes_checked, 0u);
+  EXPECT_EQ(report.warnings.back().code, "embedded");
+  EXPECT_EQ(Value(Value(store_.OpenSnapshot())->NodesOf(File("birds/heron.md").id))[1].vector,
+            Vector("苍鹭站在芦苇丛中"));
+}
+
+const std::filesystem::path kLazyLlm = std::filesystem::path(RAGTIME_SOURCE_DIR) / "tests/golden/lazyllm/stores";
+
+TEST(LazyLlmStoresTest, EverySpellingOfAStoreConf) {
+  const auto parse = [](const std::string& conf) { return Value(ParseLazyLlmStores(conf)); };
+  LazyLlmStores stores = parse("{'type': 'map', 'kwargs': {'uri': '/d/nodes.db'}}");
+  EXPECT_EQ(stores.segments, "/d/nodes.db");
+  EXPECT_EQ(stores.vector_type, "");
+  stores = parse(R"({"type": "MilvusStore", "kwargs": {"uri": "/d/kb.db", "index_kwargs": [{"embed_key": "a"}]}})");
+  EXPECT_EQ(stores.segments, "/d/lazyllm_kb_segments.db");
+  EXPECT_EQ(stores.vector_type, "milvus");
+  EXPECT_EQ(stores.vector_uri, "/d/kb.db");
+  stores = parse("type: chromadb\nkwargs: {dir: /d/chroma}\n");
+  EXPECT_EQ(stores.segments, "/d/chroma/lazyllm_chroma_segments.db");
+  EXPECT_EQ(stores.vector_type, "chroma");
+  stores = parse("{type: map, indices: {smart_embedding_index: {backend: milvus, kwargs: {uri: /d/kb}}}}");
+  EXPECT_EQ(stores.segments, "/d/kb/lazyllm_milvus_segments.db");
+  stores = parse(
+      "{segment_store: {type: sqlite, kwargs: {db_path: /d/s.db}}, vector_store: {type: milvus, kwargs: {uri: "
+      "'http://h:19530', db_name: x}}}");
+  EXPECT_EQ(stores.segments, "/d/s.db");
+  EXPECT_EQ(stores.vector_uri, "http://h:19530");
+  EXPECT_EQ(stores.db_name, "x");
+}
+
+TEST(LazyLlmStoresTest, WhatCannotBeReadIsTold) {
+  const auto message = [](const std::string& conf) { return ParseLazyLlmStores(conf).status().ToString(); };
+  EXPECT_THAT(message("{type: milvus, kwargs: {uri: 'http://h:19530'}}"), testing::HasSubstr("in memory only"));
+  EXPECT_THAT(message("{'type': 'map', 'kwargs': {'uri': None}}"), testing::HasSubstr("names no file"));
+  EXPECT_THAT(message("{segment_store: {type: opensearch}}"), testing::HasSubstr("opensearch"));
+  EXPECT_THAT(message("{segment_store: {type: map, kwargs: {uri: x}}, vector_store: {type: oceanbase}}"),
+              testing::HasSubstr("oceanbase"));
+  EXPECT_THAT(message("{kwargs: {}}"), testing::HasSubstr("neither type nor"));
+  EXPECT_THAT(message("[1, {"), testing::HasSubstr("store_conf of LazyLLM"));
+  EXPECT_THAT(message("/nowhere.yaml"), testing::HasSubstr("/nowhere.yaml"));
+}
+
+TEST(LazyLlmSourceTest, ReadsWhatTheRealLibraryWrote) {
+  const auto several = LazyLlmSegments::Open(kLazyLlm / "map.db", "");
+  EXPECT_THAT(several.status().ToString(), testing::HasSubstr("block, title"));
+  EXPECT_THAT(LazyLlmSegments::Open(kLazyLlm / "map.db", "x"), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(LazyLlmSegments::Open(kLazyLlm / "none.db", ""), StatusIs(StatusCode::kNotFound));
+  LazyLlmSource source(Value(LazyLlmSegments::Open(kLazyLlm / "map.db", "block")), nullptr);
+  EXPECT_FALSE(source.keeps_vectors());
+  std::vector<ImportedNode> nodes;
+  for (;;) {
+    std::vector<ImportedNode> batch = Value(source.Next({}, 5));
+    if (batch.empty()) break;
+    std::move(batch.begin(), batch.end(), std::back_inserter(nodes));
+  }
+  ASSERT_EQ(nodes.size(), 17u);
+  for (const ImportedNode& node : nodes) {
+    EXPECT_FALSE(node.text.empty());
+    EXPECT_TRUE(node.order.has_value());
+    EXPECT_TRUE(node.metadata["lazyllm_doc_path"].AsString().ends_with(".md"));
+    EXPECT_FALSE(node.metadata.Has("lazyllm_store_num"));
+    EXPECT_TRUE(node.embedded_texts.front().starts_with("lazyllm_store_num: ")) << node.embedded_texts.front();
+    EXPECT_EQ(node.embedded_texts.back(), node.text);
+  }
+}
+
+TEST(MilvusLiteFileTest, ReadsWhatMilvusLite2Wrote) {
+  const std::string file = (kLazyLlm / "milvus.db").string();
+  MilvusSource source(Value(ReadMilvus({}, {.uri = file}, {.name = "col_block"})));
+  std::vector<ImportedNode> nodes = Value(source.Next({}, 10));
+  EXPECT_EQ(nodes.size(), 10u);
+  for (ImportedNode& node : Value(source.Next({}, 10))) nodes.push_back(std::move(node));
+  EXPECT_TRUE(Value(source.Next({}, 10)).empty());
+  ASSERT_EQ(nodes.size(), 17u);
+  for (const ImportedNode& node : nodes) {
+    EXPECT_EQ(node.id.size(), 36u);
+    ASSERT_EQ(node.vector.size(), 384u);
+    double length = 0;
+    for (const float value : node.vector) length += double{value} * value;
+    EXPECT_NEAR(length, 1, 1e-3);
+    EXPECT_EQ(node.metadata["global_meta_file_type"].AsString(), "text/markdown");
+    EXPECT_GT(node.metadata["global_meta_file_size"].AsInt(), 1000);
+    EXPECT_FALSE(node.metadata.Has("Timestamp"));
+  }
+  const auto unknown = ReadMilvus({}, {.uri = file}, {.name = "other"});
+  ASSERT_THAT(unknown, StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(unknown.status().ToString(), testing::HasSubstr("col_block"));
+  EXPECT_THAT(ReadMilvus({}, {.uri = file}, {.name = "col_block", .vector = "x"}),
+              StatusIs(StatusCode::kInvalidArgument));
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "text.db") << "no database, but long enough to be looked into by SQLite as one";
+  EXPECT_FALSE(ReadMilvus({}, {.uri = (folder.path() / "text.db").string()}, {.name = "x"}).ok());
+  EXPECT_THAT(ReadMilvus({}, {.uri = (folder.path() / "none").string()}, {.name = "x"}),
+              StatusIs(StatusCode::kNotFound));
+}
+
+TEST(MilvusSourceTest, SlipsAreTold) {
+  for (const char* uri : {"localhost", "http://h:19530", "http://h:19530/", "/x", "http://h/x?colour=red"}) {
+    EXPECT_THAT(ParseMilvusAddress(uri), StatusIs(StatusCode::kInvalidArgument)) << uri;
+  }
+  const CollectionAddress address = Value(ParseMilvusAddress("http://h:19530/x?db_name=d"));
+  EXPECT_EQ(address.server, "http://h:19530");
+  EXPECT_EQ(address.collection, "x");
+  EXPECT_EQ(address.parameters.at("db_name"), "d");
+  EXPECT_EQ(Value(ParseMilvusAddress("./milvus.db/x")).server, "./milvus.db");
 }
 
 }  // namespace

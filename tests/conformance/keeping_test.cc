@@ -69,7 +69,7 @@ TEST_F(DeleteTest, AnUnknownPathNamesNearOnesAndNothingIsDeleted) {
 
 TEST_F(DeleteTest, CompactingSaysWhatItWasBefore) {
   ASSERT_OK(Delete({"a"}));
-  const CompactReport report = Value(CompactStore(store_, 0, {}));
+  const CompactReport report = Value(CompactStore(store_, 0, {}, {}));
   EXPECT_EQ(report.before.deleted_nodes, 8u);
   EXPECT_EQ(report.after.deleted_nodes, 0u);
   EXPECT_LT(report.after.size_bytes, report.before.size_bytes);

@@ -353,6 +353,29 @@ TEST_P(StoreConformance, ChineseJapaneseKoreanAndMixedTextsAreFound) {
   EXPECT_EQ(Find("😀 , 。"), std::vector<NodeId>{});
 }
 
+TEST_P(StoreConformance, WordsInQuotesMustFollowOneAnother) {
+  Commit(OneNode("1", "The write-ahead log of PostgreSQL is archived."));
+  Commit(OneNode("2", "Write the log ahead of the archive."));
+  Commit(OneNode("3", "数据库的备份，备份的库"));
+  Commit(OneNode("4", "份备库据数"));
+  Commit(OneNode("5", "备\n份"));
+  ASSERT_OK(store_->Seal({}));
+  EXPECT_THAT(Find("write ahead log"), testing::UnorderedElementsAre(1, 2));
+  EXPECT_EQ(Find("\"write ahead log\""), std::vector<NodeId>{1});
+  EXPECT_EQ(Find("“Write-Ahead”"), std::vector<NodeId>{1});
+  EXPECT_EQ(Find("archive \"log ahead\""), std::vector<NodeId>{2});
+  EXPECT_EQ(Find("\"ahead log\" \"postgresql is\""), std::vector<NodeId>{1});
+  EXPECT_EQ(Find("\"ahead log\" \"log ahead\""), std::vector<NodeId>{});
+  EXPECT_EQ(Find("「份的库」"), std::vector<NodeId>{3});
+  EXPECT_EQ(Find("“数据库备份”"), std::vector<NodeId>{}) << "its pairs are all there but one";
+  EXPECT_EQ(Find("“库据”"), std::vector<NodeId>{4});
+  EXPECT_THAT(Find("\"备份\""), testing::UnorderedElementsAre(3, 5)) << "a line may end inside";
+  EXPECT_THAT(Find("“备份"), testing::UnorderedElementsAre(3)) << "a quote that is not closed is none";
+  EXPECT_THAT(Find("“!” archive"), testing::UnorderedElementsAre(1, 2)) << "no words, no condition";
+  const auto loose = Value(Now()->SearchKeyword({}, {.text = "\"log ahead\"", .phrases = false}));
+  EXPECT_EQ(loose.size(), 2u);
+}
+
 TEST_P(StoreConformance, AChineseQuestionWhosePairsAreUnknownIsFoundByItsCharacters) {
   Commit(OneNode("1", "数据库的索引"));
   Commit(OneNode("2", "天气很好"));

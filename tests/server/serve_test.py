@@ -191,6 +191,38 @@ class Serve(unittest.TestCase):
             self.assertEqual(response.status, 400)
             self.assertEqual(json.loads(text)["error"]["code"], "invalid_argument")
 
+    def test_a_session_goes_on_without_its_history(self):
+        with Serving(self.copy_of_kb(), "--mode", "extract", RAGTIME_CACHE_SESSION_TURNS="2") as server:
+
+            def ask(question, owner, session):
+                more = {"user": owner, "metadata": {"session": session}} if session else {"user": owner}
+                response, text = server.chat(question, **more)
+                self.assertEqual(response.status, 200, text)
+                return json.loads(text)["ragtime"].get("standalone_question")
+
+            self.assertIsNone(ask(QUESTION, "li", "s1"))
+            self.assertIn("lost card", ask("And how long does it take?", "li", "s1"))
+            # Neither another owner's of that name, nor another one, nor a question without any.
+            self.assertIsNone(ask("And how long does it take?", "wang", "s1"))
+            self.assertIsNone(ask("And how long does it take?", "li", "s2"))
+            self.assertIsNone(ask("And how long does it take?", "li", None))
+            # Two turns are kept: what was asked before them is forgotten.
+            for question in ("When is the makerspace open?", "How many books may I borrow?"):
+                ask(question, "li", "s1")
+            follow_up = ask("And for children?", "li", "s1")
+            self.assertIn("How many books", follow_up)
+            self.assertNotIn("lost card", follow_up)
+        with Serving(self.copy_of_kb(), "--mode", "extract", RAGTIME_CACHE_SESSION_TTL_S="1") as server:
+            more = {"user": "li", "metadata": {"session": "s1"}}
+            server.chat(QUESTION, **more)
+            time.sleep(3)
+            answer = json.loads(server.chat("And how long does it take?", **more)[1])
+            self.assertNotIn("standalone_question", answer["ragtime"])
+        with Serving(self.copy_of_kb(), "--mode", "extract", RAGTIME_CACHE_TYPE="none") as server:
+            response, text = server.chat(QUESTION, metadata={"session": "s1"})
+            self.assertGreaterEqual(response.status, 400)
+            self.assertIn("cache: {type: memory}", text)
+
     def test_many_at_once_and_who_leaves(self):
         with Serving(self.copy_of_kb(), "--mode", "generate") as server:
             leaver = socket.create_connection(("127.0.0.1", server.port))

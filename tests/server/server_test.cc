@@ -38,6 +38,8 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     generation.messages = {{"user", request.question}};
     generation.max_tokens = request.max_tokens.value_or(256);
     if (!request.client.empty()) last_client = request.client;
+    last_session = request.session;
+    last_owner = request.owner;
     const Result<GenerationResult> result = generator_.Generate(request.context, generation, request.on_token);
     ++ended;
     if (!result.ok()) {
@@ -83,7 +85,9 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   std::atomic<int> cancelled = 0;
   std::atomic<bool> broken = false;
   std::atomic<int> delay_ms = 0;
-  std::string last_client;  // Of tests that ask one question at a time.
+  std::string last_client;  // These of tests that ask one question at a time.
+  std::string last_session;
+  std::string last_owner;
 
  private:
   static Status No() { return UnimplementedError("not in this test"); }
@@ -190,6 +194,29 @@ class ServerTest : public testing::Test {
   HttpClient client_;
   std::unique_ptr<Server> server_;
 };
+
+TEST_F(ServerTest, ASessionComesFromTheMetadataOrTheHeader) {
+  Start();
+  EXPECT_EQ(Post("/v1/chat/completions", Question("a")).code, 200);
+  EXPECT_EQ(knowledge_base_.last_session, "");
+  const std::string named = Question("a", R"(,"user":"li","metadata":{"session":"s-1","other":"x"})");
+  EXPECT_EQ(Post("/v1/chat/completions", named).code, 200);
+  EXPECT_EQ(knowledge_base_.last_session, "s-1");
+  EXPECT_EQ(knowledge_base_.last_owner, "li");
+  RawConnection raw(server_->port());
+  raw.Write(PostText("/v1/chat/completions", named, "X-Session-Id: s-2\r\nConnection: close\r\n"));
+  EXPECT_THAT(raw.ReadAll(), HasSubstr("200 OK"));
+  EXPECT_EQ(knowledge_base_.last_session, "s-2");
+  const auto refused = [&](const std::string& body, const char* word) {
+    const HttpResponse response = Post("/v1/chat/completions", body);
+    EXPECT_EQ(response.code, 400) << body;
+    EXPECT_THAT(response.body, HasSubstr(word));
+  };
+  refused(Question("a", R"(,"metadata":"s")"), "metadata");
+  refused(Question("a", R"(,"metadata":{"session":7})"), "metadata.session");
+  refused(Question("a", R"(,"metadata":{"session":"a b"})"), "metadata.session");
+  refused(Question("a", StrCat(R"(,"metadata":{"session":")", std::string(129, 'x'), "\"}")), "128");
+}
 
 TEST_F(ServerTest, AnswersWhole) {
   Start();

@@ -149,6 +149,11 @@ Fault MemoryCollections::Next(std::string_view operation, std::string_view colle
   return faults ? faults(call, operation, collection) : Fault::kNone;
 }
 
+Result<std::string> MemoryCollections::Version(const Context& context) {
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  return std::string("1");
+}
+
 Result<bool> MemoryCollections::Exists(const Context& context, std::string_view collection) {
   RAGTIME_RETURN_IF_ERROR(context.Check());
   if (Next("exists", collection) != Fault::kNone) return Failed("exists", collection);

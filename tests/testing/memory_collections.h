@@ -32,6 +32,7 @@ class MemoryCollections final : public CollectionServer {
   using Faults = std::function<Fault(uint64_t call, std::string_view operation, std::string_view collection)>;
 
   std::string_view name() const override { return "memory"; }
+  Result<std::string> Version(const Context& context) override;
   Result<bool> Exists(const Context& context, std::string_view collection) override;
   Result<std::shared_ptr<Collection>> OpenOrMake(const Context& context, const CollectionSpec& spec) override;
   Status Drop(const Context& context, std::string_view collection) override;

@@ -48,6 +48,14 @@ class NaiveKeywordIndex : public KeywordIndex {
     }
     return count;
   }
+  Status MarkRows(std::string_view term, std::span<uint64_t> rows) const override {
+    for (uint32_t row = 0; row < rows_.size(); ++row) {
+      if (std::find(rows_[row].begin(), rows_[row].end(), term) != rows_[row].end()) {
+        rows[row / 64] |= uint64_t{1} << (row % 64);
+      }
+    }
+    return Status();
+  }
   Result<uint32_t> Length(uint32_t row) const override {
     if (row >= rows_.size()) return DataLossError("no such row");
     return static_cast<uint32_t>(rows_[row].size());

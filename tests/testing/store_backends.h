@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "index/bm25/bm25_index.h"
+#include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/hnsw_index.h"
+#include "index/ivf/ivf_index.h"
 #include "index/scalar/columns.h"
 #include "ragtime/store.h"
 #include "store/embedded/embedded_store.h"
@@ -86,6 +88,15 @@ inline std::vector<StoreBackend> StoreBackends() {
   // Keeps so many rows that it finds all.
   IndexSet hnsw = RealIndexes();
   hnsw.vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 5000});
+  // From a few nodes on, and all lists and all exact scores, so that they find all.
+  const auto lists = [](IvfKind kind) {
+    IndexSet indexes = RealIndexes();
+    indexes.vector = std::make_shared<IvfIndexType>(
+        kind, IvfParameters{.nlist = 4, .nprobe = 4, .nbits = 4, .refine_k = 5000, .threads = 1});
+    return indexes;
+  };
+  IndexSet diskann = RealIndexes();
+  diskann.vector = std::make_shared<DiskannIndexType>(HnswParameters{}, DiskannParameters{.search_list = 5000});
   IndexSet naive = NaiveIndexes();
   naive.fields = std::make_shared<ColumnsType>();
   return {
@@ -106,6 +117,11 @@ inline std::vector<StoreBackend> StoreBackends() {
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
       EmbeddedBackend("EmbeddedHnsw", hnsw, {}),
+      EmbeddedBackend("EmbeddedIvfFlat", lists(IvfKind::kIvfFlat), {}),
+      EmbeddedBackend("EmbeddedIvfSq8", lists(IvfKind::kIvfSq8), {}),
+      EmbeddedBackend("EmbeddedIvfPq", lists(IvfKind::kIvfPq), {}),
+      EmbeddedBackend("EmbeddedPq", lists(IvfKind::kPq), {}),
+      EmbeddedBackend("EmbeddedDiskann", diskann, {}),
       EmbeddedBackend("EmbeddedNaive", naive, foreground),
       RemoteBackend("Remote", {}, true),
       RemoteBackend("RemoteSmall", {.log_commits_max = 3, .log_bytes_max = 2000, .row_bytes_max = 300}, false),

@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <optional>
+#include <span>
+#include <utility>
 
+#include "base/str_cat.h"
 #include "testing/naive_index.h"
 #include "testing/status_matchers.h"
 #include "text/words.h"
@@ -22,6 +26,42 @@ std::set<std::string> FoldersOf(const std::string& path) {
     folders.insert(path.substr(0, slash));
   }
   return folders;
+}
+
+// The finest words of a text of RandomText, told by another rule than the index has: each character of Chinese, and
+// runs of letters or of digits. What is no word (an emoji, 。) is left out.
+std::vector<std::string> PiecesOf(const std::string& text) {
+  std::vector<std::string> pieces;
+  char kind_before = ' ';
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const size_t size = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+    const std::string character = text.substr(i, size);
+    char kind = size == 2 || std::isalpha(byte) != 0 ? 'a' : std::isdigit(byte) != 0 ? '1' : ' ';
+    if (size == 3 && character != "。") kind = 'c';
+    if (kind == kind_before && (kind == 'a' || kind == '1')) {
+      pieces.back() += character;
+    } else if (kind != ' ') {
+      pieces.push_back(character);
+    }
+    kind_before = kind;
+    i += size;
+  }
+  return pieces;
+}
+
+std::string Joined(std::span<const std::string> pieces) {
+  std::string joined = " ";
+  for (const std::string& piece : pieces) joined += piece + " ";
+  return joined;
+}
+
+// Up to four neighbouring pieces.
+std::string RandomPhrase(Random& random, const std::string& text) {
+  const std::vector<std::string> pieces = PiecesOf(text);
+  if (pieces.empty()) return "";
+  const size_t first = random.Below(pieces.size());
+  return Joined(std::span(pieces).subspan(first, std::min<size_t>(1 + random.Below(4), pieces.size() - first)));
 }
 
 }  // namespace
@@ -261,7 +301,19 @@ void StoreModel::ExpectEqualCounts(const Snapshot& snapshot, Random& random) con
 
 void StoreModel::ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& random) const {
   const auto nodes = LiveNodes();
-  const std::string text = RandomText(random, 1 + random.Below(5)) + (random.OneIn(3) ? " unseen 没有" : "");
+  std::string text = RandomText(random, 1 + random.Below(5)) + (random.OneIn(3) ? " unseen 没有" : "");
+  // What stands in quotes, and what beside them.
+  std::vector<std::string> phrases;
+  std::vector<std::string> loose = {text};
+  for (uint64_t i = random.OneIn(2) ? 1 + random.Below(2) : 0; i > 0; --i) {
+    static constexpr std::pair<const char*, const char*> kQuotes[] = {{"\"", "\""}, {"“", "”"}, {"「", "」"}};
+    const auto& [open, close] = kQuotes[random.Below(std::size(kQuotes))];
+    phrases.push_back(nodes.empty() || random.OneIn(3)
+                          ? RandomText(random, 1 + random.Below(2))
+                          : RandomPhrase(random, nodes[random.Below(nodes.size())]->node.text));
+    loose.push_back(random.OneIn(3) ? RandomText(random, 1) : "");
+    text += StrCat(" ", open, phrases.back(), close, " ", loose.back());
+  }
   const std::string group = random.OneIn(2)   ? ""
                             : random.OneIn(3) ? "none"
                             : random.OneIn(2) ? "paragraph"
@@ -290,13 +342,24 @@ void StoreModel::ExpectEqualKeywordSearch(const Snapshot& snapshot, Random& rand
     }
     return known;
   };
-  // Where no word of the question is known, single characters of Chinese count too.
-  std::vector<WeightedTerm> all = count(QueryWords(text));
+  // Of phrases, and where no word of the question is known, single characters of Chinese count too.
+  std::vector<std::string> query_words;
+  for (const std::string& part : loose) {
+    for (std::string& word : QueryWords(part)) query_words.push_back(std::move(word));
+  }
+  for (const std::string& part : phrases) {
+    for (std::string& word : SplitWords(part)) query_words.push_back(std::move(word));
+  }
+  std::vector<WeightedTerm> all = count(query_words);
   if (all.empty()) all = count(SplitWords(text));
   std::map<NodeId, double> scores;
   const Filter filter = AnyFilter(random);
   for (const NewNode* node : nodes) {
     if ((!group.empty() && node->node.group != group) || !Matches(filter, *node)) continue;
+    const bool held = std::all_of(phrases.begin(), phrases.end(), [node](const std::string& phrase) {
+      return Joined(PiecesOf(node->node.text)).find(Joined(PiecesOf(phrase))) != std::string::npos;
+    });
+    if (!held) continue;
     const double score = NaiveBm25Score(words[node->node.id], all, statistics);
     if (score > 0) scores[node->node.id] = score;
   }

@@ -92,6 +92,18 @@ class Bm25Index final : public KeywordIndex {
     return count;
   }
 
+  Status MarkRows(std::string_view term, std::span<uint64_t> rows) const override {
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<TermPostings> postings, Find(term));
+    if (!postings) return Status();
+    if (rows.size() * 64 < header_.rows) return InvalidArgumentError("there are fewer bits than rows");
+    DecodedBlock block;
+    for (size_t b = 0; b < postings->blocks(); ++b) {
+      RAGTIME_RETURN_IF_ERROR(postings->Decode(b, block));
+      for (size_t i = 0; i < block.size; ++i) rows[block.rows[i] / 64] |= uint64_t{1} << (block.rows[i] % 64);
+    }
+    return Status();
+  }
+
   Result<uint32_t> Length(uint32_t row) const override {
     if (row >= header_.rows) {
       return InvalidArgumentError(StrCat("the BM25 index has no such row: ", row, ", rows ", header_.rows));

@@ -177,6 +177,12 @@ TEST(Bm25, AgreesWithTheFormulaOnRandomCorpora) {
       for (const WeightedTerm& term : terms) {
         EXPECT_EQ(*(*index)->CountRows(term.term, RowBitmap{bitmap}), term.nodes);
         EXPECT_EQ(*(*index)->CountRows(term.term, {}), Oracle(rows, {}).CountRows(term.term));
+        std::vector<uint64_t> marked((rows.size() + 63) / 64);
+        ASSERT_TRUE((*index)->MarkRows(term.term, marked).ok());
+        for (uint32_t row = 0; row < rows.size(); ++row) {
+          const bool holds = std::find(rows[row].begin(), rows[row].end(), term.term) != rows[row].end();
+          ASSERT_EQ(marked[row / 64] >> (row % 64) & 1, holds ? 1u : 0u) << term.term << ", row " << row;
+        }
       }
       const size_t limit = 1 + random() % 40;
       auto hits = (*index)->Search({}, terms, oracle.statistics(), limit, RowBitmap{bitmap});
@@ -442,6 +448,8 @@ TEST(Bm25, MutatedBytesAreSearchedWithoutHarm) {
     EXPECT_TRUE(hits.ok() || hits.status().code() == StatusCode::kDataLoss) << hits.status().ToString();
     const uint64_t none[] = {0};
     for (const auto& term : terms) (void)(*index)->CountRows(term.term, RowBitmap{none});
+    std::vector<uint64_t> marked((rows.size() + 63) / 64);
+    for (const auto& term : terms) (void)(*index)->MarkRows(term.term, marked);
     (void)(*index)->Length(static_cast<uint32_t>(random() % 1000));
   }
   EXPECT_GT(data_loss, 0);

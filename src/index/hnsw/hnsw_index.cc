@@ -2,7 +2,6 @@
 #include "index/hnsw/hnsw_index.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
+#include "index/kernels/selected_rows.h"
 
 namespace ragtime {
 namespace {
@@ -29,18 +29,6 @@ constexpr uint64_t kSettledShare = 2;
 
 uint64_t HeaderHash(const HnswHeader& header) {
   return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(HnswHeader, header_hash)));
-}
-
-uint64_t CountRows(size_t rows, const RowSelection& selection) {
-  if (selection.listed) return selection.listed->size();
-  uint64_t excluded = 0;
-  const std::span<const uint64_t> words = selection.excluded.words;
-  for (size_t word = 0; word < words.size() && word * 64 < rows; ++word) {
-    const size_t left = rows - word * 64;
-    const uint64_t mask = left < 64 ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
-    excluded += static_cast<uint64_t>(std::popcount(words[word] & mask));
-  }
-  return rows - excluded;
 }
 
 class HnswIndex final : public VectorIndex {
@@ -60,7 +48,7 @@ class HnswIndex final : public VectorIndex {
     RAGTIME_RETURN_IF_ERROR(CheckQuery(coded_.vectors(), query));
     RAGTIME_RETURN_IF_ERROR(context.Check());
     if (limit == 0) return std::vector<RowHit>();
-    const uint64_t selected = CountRows(rows_, selection);
+    const uint64_t selected = CountSelected(rows_, selection);
     const uint64_t ef = std::min<uint64_t>(std::max<uint64_t>(parameters.ef > 0 ? parameters.ef : ef_, limit), rows_);
     // A walk meets the selected rows among all others.
     const auto square = static_cast<double>(selected) * static_cast<double>(selected);
@@ -225,24 +213,6 @@ class HnswIndex final : public VectorIndex {
   const uint32_t rows_;
   const CodedRows coded_;
   const uint32_t ef_;
-};
-
-// Of fewer rows than a graph pays for.
-class ScannedIndex final : public VectorIndex {
- public:
-  ScannedIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
-
-  Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                     const RowSelection& selection,
-                                     const VectorSearchParameters& /*parameters*/) const override {
-    RAGTIME_RETURN_IF_ERROR(CheckQuery(vectors_, query));
-    RAGTIME_RETURN_IF_ERROR(context.Check());
-    return ScanExactly(context, vectors_, metric_, query, limit, selection);
-  }
-
- private:
-  const VectorMatrix vectors_;
-  const Metric metric_;
 };
 
 }  // namespace

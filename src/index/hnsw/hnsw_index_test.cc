@@ -19,7 +19,7 @@
 #include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_format.h"
 #include "index/kernels/coded_rows.h"
-#include "index/kernels/top_hits.h"
+#include "testing/vector_index_fixture.h"
 
 namespace ragtime {
 namespace {
@@ -28,91 +28,14 @@ constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kInnerProduct, Metric::k
 // With so few kept, a walk is cheaper than a scan from about 2,000 rows on.
 constexpr VectorSearchParameters kWalk{.ef = 20};
 
-struct Vectors {
-  std::vector<float> data;
-  size_t dimension;
-  VectorMatrix matrix() const { return {data.data(), data.size() / dimension, dimension}; }
-};
-
-// Rows in clusters around a far mean, as text vectors lie. Of length 1 for kCosine, of many lengths otherwise.
-Vectors Clustered(uint32_t seed, size_t rows, size_t dimension, Metric metric) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  constexpr size_t kClusters = 40;
-  std::vector<float> centres(kClusters * dimension);
-  for (size_t i = 0; i < centres.size(); ++i) centres[i] = normal(random) + (i % dimension == 0 ? 3.0f : 0.0f);
-  Vectors vectors{std::vector<float>(rows * dimension), dimension};
-  for (size_t r = 0; r < rows; ++r) {
-    const float* centre = centres.data() + random() % kClusters * dimension;
-    float* row = vectors.data.data() + r * dimension;
-    double norm = 0;
-    for (size_t i = 0; i < dimension; ++i) {
-      row[i] = centre[i] + 0.7f * normal(random);
-      norm += double{row[i]} * row[i];
-    }
-    const float scale = metric == Metric::kCosine ? static_cast<float>(1 / std::sqrt(norm)) : 1.0f;
-    for (size_t i = 0; i < dimension; ++i) row[i] *= scale;
-  }
-  return vectors;
-}
-
-std::vector<uint64_t> Bits(size_t rows, const std::function<bool(uint32_t)>& holds) {
-  std::vector<uint64_t> words((rows + 63) / 64);
-  for (uint32_t row = 0; row < rows; ++row) {
-    if (holds(row)) words[row / 64] |= uint64_t{1} << (row % 64);
-  }
-  return words;
-}
-
-class Hnsw : public testing::TestWithParam<Metric> {
+class Hnsw : public testing::TestWithParam<Metric>, protected VectorIndexFixture {
  protected:
   void Build(Vectors vectors, const HnswParameters& parameters = {}) {
-    vectors_ = std::move(vectors);
-    const HnswIndexType type(parameters);
-    auto bytes = type.Build({}, vectors_.matrix(), GetParam());
-    ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
-    bytes_ = *std::move(bytes);
-    auto index = type.Open(bytes_, vectors_.matrix(), GetParam());
-    ASSERT_TRUE(index.ok()) << index.status().ToString();
-    index_ = *std::move(index);
+    BuildIndex(HnswIndexType(parameters), std::move(vectors), GetParam());
   }
-
-  std::vector<RowHit> Oracle(std::span<const float> query, size_t limit, const RowSelection& selection) const {
-    return *ScanExactly({}, vectors_.matrix(), GetParam(), query, limit, selection);
-  }
-
-  // The share of the best `limit` scores that searches for 30 queries find. Fails where a hit is not one, or its score
-  // is wrong.
   double Recall(size_t limit, const RowSelection& selection, const VectorSearchParameters& parameters = kWalk) {
-    std::mt19937 random(9);
-    std::normal_distribution<float> normal(0, 0.02f);
-    size_t found = 0;
-    size_t wanted = 0;
-    for (int q = 0; q < 30; ++q) {
-      const auto near = vectors_.matrix().row(random() % vectors_.matrix().rows);
-      std::vector<float> query(near.begin(), near.end());
-      for (float& value : query) value += normal(random);
-      const auto best = Oracle(query, limit, selection);
-      const auto hits = index_->Search({}, query, limit, selection, parameters);
-      if (!hits.ok()) {
-        ADD_FAILURE() << hits.status().ToString();
-        return 0;
-      }
-      EXPECT_EQ(hits->size(), best.size());
-      EXPECT_TRUE(std::is_sorted(hits->begin(), hits->end(), TopHits::IsBetter));
-      for (const RowHit& hit : *hits) {
-        EXPECT_FALSE(selection.excluded.Contains(hit.row)) << "row " << hit.row;
-        EXPECT_EQ(Oracle(query, 1, {{}, std::span(&hit.row, 1)}).front(), hit);
-        found += hit.score >= best.back().score ? 1 : 0;
-      }
-      wanted += best.size();
-    }
-    return wanted == 0 ? 1 : static_cast<double>(found) / static_cast<double>(wanted);
+    return RecallOf(limit, selection, parameters);
   }
-
-  Vectors vectors_;
-  std::vector<std::byte> bytes_;
-  std::unique_ptr<VectorIndex> index_;
 };
 
 TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
@@ -257,12 +180,8 @@ TEST_P(Hnsw, ParametersAreTaken) {
   EXPECT_GE(Recall(10, {}), recall);
 }
 
-std::string MetricName(const testing::TestParamInfo<Metric>& metric) {
-  if (metric.param == Metric::kL2) return "L2";
-  return metric.param == Metric::kCosine ? "Cosine" : "InnerProduct";
-}
-
-INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics), MetricName);
+INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics),
+                         [](const auto& test) { return MetricName(test.param); });
 
 TEST(HnswIndex, FewRowsAreScanned) {
   const HnswIndexType type;

@@ -128,32 +128,33 @@ void CodedRows::Write(VectorMatrix vectors, Metric metric, const CodedLayout& la
   }
 }
 
-CodedQuery CodedRows::Code(std::span<const float> query) const {
+CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, Metric metric, double norm_max) {
   const size_t n = query.size();
+  const uint32_t stride = CodedLayout::CodeStride(n);
   CodedQuery coded;
-  coded.codes.resize(stride_);
+  coded.codes.resize(stride);
   std::vector<float> centred(n);
-  for (size_t i = 0; i < n; ++i) centred[i] = query[i] - mean_[i];
-  const float scale = QuantizeCodes(centred.data(), n, stride_, coded.codes.data());
+  for (size_t i = 0; i < n; ++i) centred[i] = query[i] - mean[i];
+  const float scale = QuantizeCodes(centred.data(), n, stride, coded.codes.data());
   double norm = 0;
   double error = 0;
   double centre = 0;
   for (size_t i = 0; i < n; ++i) {
-    const double difference = double{query[i]} - mean_[i];
+    const double difference = double{query[i]} - mean[i];
     const double rest = difference - double{scale} * coded.codes[i];
     norm += difference * difference;
     error += rest * rest;
-    centre += double{query[i]} * mean_[i];
+    centre += double{query[i]} * mean[i];
   }
   // score = <q, m> + <m, x - m> + <q - m, x - m>, or -|q - m|^2 - |x - m|^2 + 2 <q - m, x - m>.
-  const bool l2 = metric_ == Metric::kL2;
+  const bool l2 = metric == Metric::kL2;
   const float weight = l2 ? 2.0f : 1.0f;
   coded.query_offset = static_cast<float>(l2 ? -norm : centre);
   coded.factor = weight * scale;
   coded.norm = RoundUp(weight * std::sqrt(norm));
   coded.code_error = RoundUp(weight * std::sqrt(error));
   // What rounding can do to the exact score, the estimate and the bound together: docs/formats/index-flat.md counts it.
-  const double reach = Norm(query) + norm_max_;
+  const double reach = Norm(query) + norm_max;
   coded.slack = RoundUp(reach * reach * (static_cast<double>(n) / 64 + 320) * 0x1p-24 + 1e-30);
   return coded;
 }
@@ -164,7 +165,7 @@ void CodedRows::Estimate(const CodedQuery& query, std::span<const uint32_t> rows
   BestKernels().dot_listed_codes(query.codes.data(), codes_, stride_, rows.data(), rows.size(), products);
   for (size_t i = 0; i < rows.size(); ++i) {
     const CodedRow& row = rows_[rows[i]];
-    estimates[i] = row.offset + query.query_offset + query.factor * row.scale * static_cast<float>(products[i]);
+    estimates[i] = EstimateOf(query, row, products[i]);
   }
 }
 

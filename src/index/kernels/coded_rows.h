@@ -66,6 +66,15 @@ struct CodedQuery {
   float slack = 0;
 };
 
+CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, Metric metric, double norm_max);
+// What the codes say of a row's score, from the inner product of both codes, and how far off that can be.
+inline float EstimateOf(const CodedQuery& query, const CodedRow& row, int32_t product) {
+  return row.offset + query.query_offset + query.factor * row.scale * static_cast<float>(product);
+}
+inline float BoundOf(const CodedQuery& query, const CodedRow& row) {
+  return query.norm * row.error + query.code_error * row.code_norm + query.slack;
+}
+
 struct Candidate {
   uint32_t row;
   float upper;  // No exact score of the row is larger.
@@ -91,13 +100,13 @@ class CodedRows {
   const CodedRow& row(uint32_t r) const { return rows_[r]; }
   const int8_t* codes(uint32_t r) const { return codes_ + size_t{r} * stride_; }
 
-  CodedQuery Code(std::span<const float> query) const;
+  CodedQuery Code(std::span<const float> query) const {
+    return CodeQuery(query, {mean_, vectors_.dimension}, metric_, norm_max_);
+  }
   // estimates[i] is about the score of rows[i], which are below vectors().rows; at most kBatchRows of them.
   static constexpr size_t kBatchRows = 1024;
   void Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* estimates) const;
-  float BoundOf(const CodedQuery& query, uint32_t row) const {
-    return query.norm * rows_[row].error + query.code_error * rows_[row].code_norm + query.slack;
-  }
+  float BoundOf(const CodedQuery& query, uint32_t row) const { return ragtime::BoundOf(query, rows_[row]); }
 
   // The best `limit` of the selection, exactly as ScanExactly finds them, but for those with a lower score than
   // `score_min`, which may be missing. A listed row that is not below vectors().rows

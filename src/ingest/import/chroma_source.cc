@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/import/chroma_source.h"
 
-#include <algorithm>
-#include <map>
-
 #include "base/str_cat.h"
+#include "ingest/import/collection_address.h"
+#include "ingest/import/llamaindex_node.h"
 #include "wire/retry.h"
 
 namespace ragtime {
@@ -13,10 +12,8 @@ namespace {
 constexpr size_t kBodyBytesMax = size_t{512} << 20;
 constexpr int64_t kSilenceMs = 60000;
 
-Status Refuse(std::string_view why) {
-  return InvalidArgumentError(StrCat("the address of the Chroma collection ", why),
-                              "write chroma:http://host:8000/COLLECTION, with ?tenant=T&database=D where it has them");
-}
+constexpr char kWhat[] = "the address of the Chroma collection";
+constexpr char kForm[] = "chroma:http://host:8000/COLLECTION, with ?tenant=T&database=D where it has them";
 
 }  // namespace
 
@@ -24,27 +21,16 @@ Result<std::unique_ptr<ChromaSource>> ChromaSource::Open(const Context& context,
                                                          std::string token) {
   std::unique_ptr<ChromaSource> source(new ChromaSource());
   source->token_ = std::move(token);
-  const size_t scheme = uri.find("://");
-  if (scheme == std::string_view::npos) return Refuse("has no http:// or https://");
-  const std::string_view before = uri.substr(0, uri.find('?'));
-  const size_t slash = before.rfind('/');
-  if (slash < scheme + 3 || slash + 1 == before.size()) return Refuse("names no collection");
-  source->server_ = before.substr(0, slash);
-  source->collection_ = before.substr(slash + 1);
-  std::map<std::string, std::string, std::less<>> parameters = {{"tenant", "default_tenant"},
-                                                                {"database", "default_database"}};
-  for (std::string_view rest = uri.substr(std::min(before.size() + 1, uri.size())); !rest.empty();) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    const size_t equals = pair.find('=');
-    const auto parameter = parameters.find(pair.substr(0, equals));
-    if (equals == std::string_view::npos || parameter == parameters.end()) {
-      return Refuse(StrCat("has the parameter ", pair.substr(0, std::min<size_t>(equals, 40)), ", which is not known"));
-    }
-    parameter->second = pair.substr(equals + 1);
-    rest = rest.substr(std::min(pair.size() + 1, rest.size()));
+  if (uri.find("://") == std::string_view::npos) {
+    return InvalidArgumentError(StrCat(kWhat, " has no http:// or https://"), StrCat("write ", kForm));
   }
-  const std::string collections =
-      StrCat("/api/v2/tenants/", parameters["tenant"], "/databases/", parameters["database"], "/collections/");
+  RAGTIME_ASSIGN_OR_RETURN(
+      CollectionAddress address,
+      ParseCollectionAddress(uri, {{"tenant", "default_tenant"}, {"database", "default_database"}}, kWhat, kForm));
+  source->server_ = address.server;
+  source->collection_ = address.collection;
+  const std::string collections = StrCat("/api/v2/tenants/", address.parameters["tenant"], "/databases/",
+                                         address.parameters["database"], "/collections/");
   RAGTIME_ASSIGN_OR_RETURN(const Json found, source->Send(context, "looking for the collection", "GET",
                                                           collections + source->collection_, ""));
   source->place_ = collections + found["id"].AsString();
@@ -112,6 +98,7 @@ Result<std::vector<ImportedNode>> ChromaSource::Next(const Context& context, siz
     for (const Json& number : rows["embeddings"][i].AsArray()) {
       node.vector.push_back(static_cast<float>(number.AsDouble()));
     }
+    TakeLlamaIndexNode(node);
     batch.push_back(std::move(node));
   }
   read_ += ids.size();

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/hash.h"
@@ -24,6 +25,7 @@ constexpr char kImportOf[] = "import.of";
 constexpr char kGroup[] = "imported";
 constexpr size_t kReadNodes = 1000;
 constexpr size_t kCommitNodes = 4096;
+constexpr size_t kEmbeddedAtOnce = 64;
 constexpr size_t kNodeTextBytesMax = 64 << 10;
 // Where other programs write which file a piece is of.
 constexpr std::array<std::string_view, 9> kSourceKeys = {"file_path", "source",   "lazyllm_doc_path", "path",  "url",
@@ -78,7 +80,7 @@ class Importing {
     RAGTIME_RETURN_IF_ERROR(ReadAll());
     report_.timings_ms["read"] = stage.ElapsedMs();
     stage = Stopwatch();
-    RAGTIME_RETURN_IF_ERROR(CheckModel());
+    RAGTIME_RETURN_IF_ERROR(source_.keeps_vectors() ? CheckModel() : NoteMissingVectors());
     report_.timings_ms["check"] = stage.ElapsedMs();
     stage = Stopwatch();
     RAGTIME_RETURN_IF_ERROR(Annotated(CommitAll()));
@@ -149,10 +151,10 @@ class Importing {
   Status AddNode(ImportedNode node) {
     if (node.text.empty() || Mapped("text") != nullptr) {
       const std::string mapped = FromMetadata(node.metadata, "text", kTextKeys);
-      if (mapped != node.text) node.embedded_text.clear();
+      if (mapped != node.text) node.embedded_texts.clear();
       node.text = mapped;
     }
-    if (node.text.empty() || node.vector.empty()) {
+    if (node.text.empty() || (node.vector.empty() && source_.keeps_vectors())) {
       ++report_.nodes_skipped;
       return Status();
     }
@@ -167,7 +169,7 @@ class Importing {
     if (!std::all_of(node.vector.begin(), node.vector.end(), [](float value) { return std::isfinite(value); })) {
       return refuse("has a vector with NaN or infinity", "embed it again where it comes from");
     }
-    if (node.vector.size() != embedder_.info().dimension) {
+    if (source_.keeps_vectors() && node.vector.size() != embedder_.info().dimension) {
       return FailedPreconditionError(
           StrCat("the vectors of ", request_.from, " have the dimension ", node.vector.size(), ", and those of ",
                  embedder_.info().model, " have ", embedder_.info().dimension),
@@ -220,7 +222,7 @@ class Importing {
 
   Status InferFields() {
     std::map<std::string, std::string> renamed = request_.map;
-    for (const char* own : {"text", "source", "page"}) renamed.erase(own);
+    for (const char* own : {"text", "source", "page", "vector", "id", "group"}) renamed.erase(own);
     fields_.emplace(request_.fields, std::move(renamed));
     for (const auto& [path, pieces] : documents_) {
       for (const size_t node : pieces.nodes) fields_->Learn(path, nodes_[node].metadata);
@@ -239,21 +241,28 @@ class Importing {
     for (const bool whole : {true, false}) {
       for (size_t i = 0; i < nodes_.size() && chosen.size() < wanted; ++i) {
         const size_t at = i * 7919 % nodes_.size();  // A prime: every node once, unless it divides their number.
-        const bool fits = embedder_.CountTokens(EmbeddedText(at)) + 8 < embedder_.info().max_tokens;
+        const bool fits = embedder_.CountTokens(EmbeddedTexts(at).front()) + 8 < embedder_.info().max_tokens;
         if (fits == whole && std::find(chosen.begin(), chosen.end(), at) == chosen.end()) chosen.push_back(at);
         if (i > 50 * wanted) break;
       }
     }
     std::vector<std::string> texts;
-    for (const size_t node : chosen) texts.push_back(EmbeddedText(node));
+    for (const size_t node : chosen) {
+      const std::span<const std::string> of_node = EmbeddedTexts(node);
+      texts.insert(texts.end(), of_node.begin(), of_node.end());
+    }
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
                              embedder_.Embed(options_.context, texts, TextKind::kPassage));
     const size_t dimension = embedder_.info().dimension;
     std::vector<std::pair<double, size_t>> cosines;
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      cosines.emplace_back(
-          Cosine(nodes_[chosen[i]].vector, std::span<const float>(vectors).subspan(i * dimension, dimension)),
-          chosen[i]);
+    size_t text = 0;
+    for (const size_t node : chosen) {
+      double best = -1;
+      for (size_t left = EmbeddedTexts(node).size(); left > 0; --left, ++text) {
+        best = std::max(
+            best, Cosine(nodes_[node].vector, std::span<const float>(vectors).subspan(text * dimension, dimension)));
+      }
+      cosines.emplace_back(best, node);
     }
     std::sort(cosines.begin(), cosines.end());
     report_.nodes_checked = cosines.size();
@@ -268,8 +277,35 @@ class Importing {
         "declare the model that made them with --model, with the same prefixes and pooling, or ingest the documents");
   }
 
-  const std::string& EmbeddedText(size_t node) const {
-    return nodes_[node].embedded_text.empty() ? nodes_[node].text : nodes_[node].embedded_text;
+  Status NoteMissingVectors() {
+    report_.warnings.push_back({"embedded",
+                                {},
+                                StrCat(request_.from, " keeps no vectors: its ", nodes_.size(),
+                                       " texts are embedded with ", embedder_.info().model)});
+    return Status();
+  }
+
+  // Of a document whose pieces came without vectors.
+  Status EmbedNodes(DocumentWrite& write) {
+    const size_t dimension = embedder_.info().dimension;
+    for (size_t begin = 0; begin < write.nodes.size(); begin += kEmbeddedAtOnce) {
+      const size_t end = std::min(begin + kEmbeddedAtOnce, write.nodes.size());
+      std::vector<std::string> texts;
+      for (size_t i = begin; i < end; ++i) texts.push_back(write.nodes[i].node.text);
+      RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
+                               embedder_.Embed(options_.context, texts, TextKind::kPassage));
+      for (size_t i = begin; i < end; ++i) {
+        const float* first = vectors.data() + (i - begin) * dimension;
+        write.nodes[i].vector.assign(first, first + dimension);
+      }
+    }
+    return Status();
+  }
+
+  std::span<const std::string> EmbeddedTexts(size_t node) const {
+    const ImportedNode& imported = nodes_[node];
+    if (imported.embedded_texts.empty()) return {&imported.text, 1};
+    return imported.embedded_texts;
   }
 
   Result<DocumentWrite> Document(const std::string& path, const ByDocument& pieces) {
@@ -327,6 +363,7 @@ class Importing {
         return InvalidArgumentError(StrCat(path, " has more pieces than one commit takes: ", write.nodes.size()),
                                     "name a finer key with --map source=KEY");
       }
+      if (!source_.keeps_vectors()) RAGTIME_RETURN_IF_ERROR(EmbedNodes(write));
       if (nodes + write.nodes.size() > kCommitNodes) RAGTIME_RETURN_IF_ERROR(Commit(batch, nodes));
       nodes += write.nodes.size();
       batch.documents.push_back(std::move(write));

@@ -21,8 +21,9 @@ namespace ragtime {
 struct ImportedNode {
   std::string id;    // In its own collection.
   std::string text;  // May be "", where the metadata holds it.
-  // What the vector was made of, where that is more than the text: metadata written in front of it. "": the text.
-  std::string embedded_text;
+  // What the vector may have been made of, where that is more than the text: metadata written in front of it. Several
+  // where the program leaves open which; empty: the text.
+  std::vector<std::string> embedded_texts;
   std::vector<float> vector;     // Empty where the collection has none.
   Json metadata;                 // An object, or null.
   std::string document;          // Which document it is a piece of, as the collection says; "": it does not.
@@ -35,6 +36,8 @@ class ImportSource {
   ImportSource(const ImportSource&) = delete;
   ImportSource& operator=(const ImportSource&) = delete;
 
+  // Whether the program keeps vectors at all. Where not, texts are embedded when they come in.
+  virtual bool keeps_vectors() const { return true; }
   // At most `limit` further nodes; none at the end.
   virtual Result<std::vector<ImportedNode>> Next(const Context& context, size_t limit) = 0;
 

@@ -24,6 +24,12 @@ using Token = int32_t;
 // The largest batch of one Compute.
 inline constexpr size_t kBatchTokensMax = 512;
 
+// Of a prompt.
+struct TokenRange {
+  size_t start = 0;
+  size_t end = 0;
+};
+
 struct BatchToken {
   Token token = 0;
   size_t position = 0;  // The one behind the last that its sequence holds.
@@ -65,6 +71,11 @@ class BatchModel {
   virtual void Share(int from, int to, size_t start, size_t end) = 0;
   // What the sequence holds, as bytes.
   virtual Result<std::vector<std::byte>> SaveState(int sequence) = 0;
+  // Whether what a sequence holds can be moved to other positions.
+  virtual bool moves() const = 0;
+  // Moves all that the sequence holds by so many positions. Its cells must be its own. What is moved must be computed
+  // with once before it can be saved.
+  virtual void Move(int sequence, ptrdiff_t by) = 0;
   // Replaces what the sequence holds by a saved state.
   virtual Status LoadState(int sequence, std::span<const std::byte> state) = 0;
 

@@ -2,6 +2,7 @@
 #include "model/llama/llama_generator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -21,6 +22,26 @@ namespace ragtime {
 namespace {
 
 constexpr char kRemedy[] = "run tools/setup.sh, or set llm.model to a GGUF file";
+
+constexpr char kJoinRecord[] = "joins.json";
+
+// How far the distribution by `scores` is from the one by `exact`, in nats.
+double Divergence(std::span<const float> exact, std::span<const float> scores) {
+  const auto log_sum = [](std::span<const float> values) {
+    const double most = *std::max_element(values.begin(), values.end());
+    double sum = 0;
+    for (const float value : values) sum += std::exp(value - most);
+    return most + std::log(sum);
+  };
+  const double exact_sum = log_sum(exact);
+  const double sum = log_sum(scores);
+  double divergence = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    const double log_exact = exact[i] - exact_sum;
+    if (log_exact > -40) divergence += std::exp(log_exact) * (log_exact - (scores[i] - sum));
+  }
+  return std::max(0.0, divergence);
+}
 
 Status CheckGguf(const std::filesystem::path& gguf) {
   std::error_code error;
@@ -88,9 +109,25 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
   RAGTIME_RETURN_IF_ERROR(context.Check());
   RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
   try {
-    RAGTIME_ASSIGN_OR_RETURN(LlamaModel::Prompt prompt, model_->BuildPrompt(request.messages));
+    // Where no budget is given, thinking gets half of the answer's; an answer of a few words is given without.
+    constexpr size_t kShortTokens = 200;
+    const bool is_short = !request.thinking_tokens && request.max_tokens < kShortTokens;
+    const bool may_think = !is_short && request.thinking_tokens != size_t{0};
+    const bool joins = joins_ && request.chunks.size() > 1;
+    RAGTIME_ASSIGN_OR_RETURN(
+        LlamaModel::Prompt prompt,
+        model_->BuildPrompt(request.messages, joins ? std::span<const Span>(request.chunks) : std::span<const Span>(),
+                            may_think));
     if (prompt.opens_think) answer.StartInReasoning();
-    return scheduler->Run(context, std::move(prompt.tokens), request, answer);
+    GenerationRequest limited = request;
+    ThinkingLimit thinking{.tokens_max = request.thinking_tokens.value_or(request.max_tokens / 2),
+                           .open = prompt.opens_think,
+                           .close = std::move(prompt.close_think)};
+    if (!thinking.close.empty() && request.thinking_tokens) {
+      limited.max_tokens += *request.thinking_tokens + thinking.close.size();
+    }
+    return scheduler->Run(context, std::move(prompt.tokens), limited, answer,
+                          {.chunks = std::move(prompt.chunks), .joins = joins, .thinking = std::move(thinking)});
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }
@@ -99,6 +136,100 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
 GeneratorStatistics LlamaGenerator::statistics() const {
   std::lock_guard lock(load_mutex_);
   return scheduler_ != nullptr ? scheduler_->statistics() : GeneratorStatistics{};
+}
+
+Result<JoinComparison> LlamaGenerator::CompareJoins(const Context& context, const GenerationRequest& request) {
+  RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
+  try {
+    RAGTIME_ASSIGN_OR_RETURN(const LlamaModel::Prompt prompt, model_->BuildPrompt(request.messages, request.chunks));
+    if (prompt.chunks.size() < 2) return FailedPreconditionError("a prompt with one passage has nothing to join");
+    JoinComparison comparison;
+    std::vector<float> scores[2];
+    std::string texts[2];
+    GenerationRequest chunk_request;
+    chunk_request.max_tokens = 0;
+    const Generator::OnToken nobody;
+    const auto head = prompt.tokens.begin();
+    for (const TokenRange& chunk : std::span(prompt.chunks).subspan(1)) {
+      std::vector<Token> tokens(head, head + static_cast<ptrdiff_t>(prompt.chunks.front().start));
+      tokens.insert(tokens.end(), head + static_cast<ptrdiff_t>(chunk.start), head + static_cast<ptrdiff_t>(chunk.end));
+      AnswerStream nothing(nobody);
+      RAGTIME_RETURN_IF_ERROR(scheduler->Run(context, std::move(tokens), chunk_request, nothing).status());
+    }
+    for (const bool joins : {true, false}) {
+      AnswerStream answer(nobody);
+      const uint64_t before = scheduler->statistics().joined_tokens;
+      RAGTIME_ASSIGN_OR_RETURN(const GenerationResult result, scheduler->Run(context, prompt.tokens, request, answer,
+                                                                             {.chunks = prompt.chunks,
+                                                                              .joins = joins,
+                                                                              .start_max = prompt.chunks.front().start,
+                                                                              .first_scores = &scores[joins ? 1 : 0]}));
+      texts[joins ? 1 : 0] = result.text;
+      (joins ? comparison.joined_ttft_ms : comparison.whole_ttft_ms) = result.ttft_ms;
+      comparison.tokens = std::max(comparison.tokens, result.completion_tokens);
+      if (joins) comparison.joined_tokens = scheduler->statistics().joined_tokens - before;
+    }
+    if (comparison.joined_tokens == 0) {
+      return FailedPreconditionError("nothing of the prompt could be joined",
+                                     "raise llm.kv_memory_bytes, or use a model that keeps keys and values");
+    }
+    comparison.divergence_nats = Divergence(scores[0], scores[1]);
+    const std::vector<Token> exact = model_->Tokenize(texts[0], false);
+    const std::vector<Token> joined = model_->Tokenize(texts[1], false);
+    comparison.tokens = std::max(exact.size(), joined.size());
+    const size_t shorter = std::min(exact.size(), joined.size());
+    while (comparison.agreed < shorter && exact[comparison.agreed] == joined[comparison.agreed]) ++comparison.agreed;
+    return comparison;
+  } catch (const std::exception& exception) {
+    return InternalError(StrCat("llama.cpp failed: ", exception.what()));
+  }
+}
+
+std::optional<JoinRecord> LlamaGenerator::ReadJoinRecord(const std::string& fingerprint) const {
+  if (options_.kv_folder.empty()) return std::nullopt;
+  constexpr uint64_t kRecordBytesMax = 1 << 16;
+  const Result<std::string> text = ReadFile(options_.kv_folder / kJoinRecord, kRecordBytesMax);
+  if (!text.ok()) return std::nullopt;
+  const Result<Json> json = Json::Parse(*text);
+  // One of another model, or of another version of this code, says nothing.
+  if (!json.ok() || (*json)["model"].AsString() != fingerprint ||
+      (*json)["head_tokens"].AsInt() != static_cast<int64_t>(SchedulerOptions().chunk_head_tokens)) {
+    return std::nullopt;
+  }
+  return JoinRecord{.questions = static_cast<size_t>((*json)["questions"].AsInt()),
+                    .divergence_nats = (*json)["divergence_nats"].AsDouble(),
+                    .agreement = (*json)["agreement"].AsDouble(),
+                    .whole_ttft_ms = (*json)["whole_ttft_ms"].AsDouble(),
+                    .joined_ttft_ms = (*json)["joined_ttft_ms"].AsDouble(),
+                    .joins = (*json)["joins"].AsBool(false)};
+}
+
+std::optional<JoinRecord> LlamaGenerator::join_record() const {
+  const Result<LlamaModel*> model = Model();
+  return model.ok() ? ReadJoinRecord((*model)->fingerprint()) : std::nullopt;
+}
+
+Status LlamaGenerator::KeepJoinRecord(const JoinRecord& record) {
+  if (options_.kv_folder.empty()) {
+    return FailedPreconditionError("there is no folder to keep the record in",
+                                   "use a knowledge base of type ragtime, which has the folder kv/");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(LlamaModel * model, Model());
+  std::error_code error;
+  std::filesystem::create_directories(options_.kv_folder, error);
+  Json json;
+  json.Set("model", model->fingerprint());
+  json.Set("head_tokens", static_cast<int64_t>(SchedulerOptions().chunk_head_tokens));
+  json.Set("questions", static_cast<int64_t>(record.questions));
+  json.Set("divergence_nats", record.divergence_nats);
+  json.Set("agreement", record.agreement);
+  json.Set("whole_ttft_ms", record.whole_ttft_ms);
+  json.Set("joined_ttft_ms", record.joined_ttft_ms);
+  json.Set("joins", record.joins);
+  const std::string text = json.Dump() + "\n";
+  const std::filesystem::path partial = options_.kv_folder / StrCat(kJoinRecord, ".tmp");
+  RAGTIME_RETURN_IF_ERROR(WriteFileDurably(partial, std::as_bytes(std::span(text))));
+  return RenameDurably(partial, options_.kv_folder / kJoinRecord);
 }
 
 Result<Scheduler*> LlamaGenerator::GetScheduler() {
@@ -114,11 +245,13 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
       RAGTIME_RETURN_IF_ERROR(
           model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences, options_.threads));
     }
+    if (const auto record = ReadJoinRecord(model->fingerprint())) joins_ = options_.chunk_reuse && record->joins;
     scheduler_ = std::make_unique<Scheduler>(*model, SchedulerOptions{.context_tokens = context_tokens,
                                                                       .memory_bytes_max = options_.kv_memory_bytes,
                                                                       .disk_bytes_max = options_.kv_disk_bytes,
                                                                       .states_folder = options_.kv_folder,
                                                                       .reuse = options_.reuse,
+                                                                      .prompt_lookup = options_.prompt_lookup,
                                                                       .seed = options_.seed});
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));

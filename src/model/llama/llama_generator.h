@@ -31,9 +31,11 @@ struct LlamaGeneratorOptions {
   uint64_t kv_memory_bytes = 256ull << 20;  // Saved states of prompts in memory, and in kv_folder ("": none).
   uint64_t kv_disk_bytes = 1ull << 30;
   std::filesystem::path kv_folder;
-  bool reuse = true;   // False: every prompt is computed whole, to compare with.
-  size_t threads = 0;  // 0: one per core.
-  uint32_t seed = 0;   // Of sampling, where temperature > 0: the same request gets the same answer.
+  bool reuse = true;           // False: every prompt is computed whole, to compare with.
+  bool prompt_lookup = false;  // See SchedulerOptions.
+  bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.
+  size_t threads = 0;          // 0: one per core.
+  uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
 };
 
 class LlamaGenerator final : public Generator {
@@ -50,11 +52,15 @@ class LlamaGenerator final : public Generator {
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
   GeneratorStatistics statistics() const override;
+  Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request) override;
+  Status KeepJoinRecord(const JoinRecord& record) override;
+  std::optional<JoinRecord> join_record() const override;
 
  private:
   LlamaGenerator(LlamaGeneratorOptions options, std::filesystem::path gguf, GeneratorInfo info);
   Result<LlamaModel*> Model() const;
   Result<Scheduler*> GetScheduler();
+  std::optional<JoinRecord> ReadJoinRecord(const std::string& fingerprint) const;
 
   const LlamaGeneratorOptions options_;
   const std::filesystem::path gguf_;
@@ -62,6 +68,7 @@ class LlamaGenerator final : public Generator {
   mutable std::mutex load_mutex_;
   mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
   std::unique_ptr<Scheduler> scheduler_;       // The same. Uses model_.
+  bool joins_ = false;                         // Set before scheduler_.
 };
 
 }  // namespace ragtime

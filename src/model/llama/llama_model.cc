@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/str_cat.h"
+#include "model/llama/chat_format.h"
 
 namespace ragtime {
 namespace {
@@ -56,46 +57,6 @@ Result<std::string> SampledHash(const std::filesystem::path& path) {
   return HashHex(digest);
 }
 
-// The place of message i in a rendered template: bytes that neither a template nor a person writes.
-std::string Placeholder(size_t i) { return StrCat("\x02", i, "\x03"); }
-
-// The conversation with placeholders as contents, by the template; "" where llama.cpp does not know it.
-std::string RenderTemplate(const char* name_or_text, std::span<const ChatMessage> messages) {
-  std::vector<std::string> contents;
-  for (size_t i = 0; i < messages.size(); ++i) contents.push_back(Placeholder(i));
-  std::vector<llama_chat_message> chat;
-  for (size_t i = 0; i < messages.size(); ++i) chat.push_back({messages[i].role.c_str(), contents[i].c_str()});
-  std::string text(1024, '\0');
-  for (int round = 0; round < 2; ++round) {
-    const int32_t size = llama_chat_apply_template(name_or_text, chat.data(), chat.size(), true, text.data(),
-                                                   static_cast<int32_t>(text.size()));
-    if (size < 0) return "";
-    const bool fits = static_cast<size_t>(size) <= text.size();
-    text.resize(static_cast<size_t>(size));
-    if (fits) return text;
-  }
-  return "";
-}
-
-// Cuts the rendered text at the placeholders. Empty unless each is there once and in order: some templates leave a
-// message out or say it twice.
-std::vector<std::string> CutAtPlaceholders(const std::string& text, size_t count) {
-  std::vector<std::string> pieces;
-  size_t start = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const std::string placeholder = Placeholder(i);
-    const size_t at = text.find(placeholder, start);
-    if (at == std::string::npos) return {};
-    pieces.push_back(text.substr(start, at - start));
-    start = at + placeholder.size();
-  }
-  pieces.push_back(text.substr(start));
-  for (const std::string& piece : pieces) {
-    if (piece.find('\x02') != std::string::npos) return {};
-  }
-  return pieces;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path& gguf) {
@@ -110,6 +71,12 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
                          "fetch the file again, or set llm.model to another GGUF file");
   }
   model->vocab_ = llama_model_get_vocab(model->model_);
+  const auto only_token = [&](std::string_view text) {
+    const std::vector<llama_token> tokens = model->Tokenize(text, true);
+    return tokens.size() == 1 ? tokens[0] : LLAMA_TOKEN_NULL;
+  };
+  model->think_open_ = only_token("<think>");
+  model->think_close_ = only_token("</think>");
   RAGTIME_ASSIGN_OR_RETURN(const std::string weights, SampledHash(gguf));
   // What else decides what a cell holds: how llama.cpp writes it, its version, and that keys and values are f16.
   model->fingerprint_ = HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " f16"));
@@ -122,28 +89,36 @@ LlamaModel::~LlamaModel() {
   if (model_ != nullptr) llama_model_free(model_);
 }
 
-Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> messages) const {
+Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> messages, std::span<const Span> chunks,
+                                                   bool may_think) const {
   if (messages.empty()) return InvalidArgumentError("the conversation is empty");
-  const char* own = llama_model_chat_template(model_, nullptr);
-  std::vector<std::string> format;
-  if (own != nullptr) format = CutAtPlaceholders(RenderTemplate(own, messages), messages.size());
-  if (format.empty()) format = CutAtPlaceholders(RenderTemplate("chatml", messages), messages.size());
-  if (format.empty()) return InternalError("llama.cpp renders no conversation");
+  RAGTIME_ASSIGN_OR_RETURN(const ChatFormat format,
+                           FormatChat(llama_model_chat_template(model_, nullptr), messages, may_think));
   Prompt prompt;
   const auto append = [&](const std::vector<llama_token>& tokens) {
     prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
   };
-  for (size_t i = 0; i < format.size(); ++i) {
-    append(Tokenize(format[i], true));
-    if (i < messages.size()) append(Tokenize(messages[i].content, false));
+  for (size_t i = 0; i < format.pieces.size(); ++i) {
+    append(Tokenize(format.pieces[i], true));
+    if (i >= messages.size()) break;
+    const std::string_view content = messages[i].content;
+    size_t done = 0;
+    for (const Span& chunk : i + 1 == messages.size() ? chunks : std::span<const Span>()) {
+      append(Tokenize(content.substr(done, chunk.start - done), false));
+      const size_t start = prompt.tokens.size();
+      append(Tokenize(content.substr(chunk.start, chunk.end - chunk.start), false));
+      prompt.chunks.push_back({start, prompt.tokens.size()});
+      done = chunk.end;
+    }
+    append(Tokenize(content.substr(done), false));
   }
   const llama_token bos = llama_vocab_bos(vocab_);
   if (llama_vocab_get_add_bos(vocab_) && (prompt.tokens.empty() || prompt.tokens.front() != bos)) {
     prompt.tokens.insert(prompt.tokens.begin(), bos);
+    for (TokenRange& chunk : prompt.chunks) chunk = {chunk.start + 1, chunk.end + 1};
   }
-  const std::string& tail = format.back();
-  const size_t open = tail.rfind("<think>");
-  prompt.opens_think = open != std::string::npos && tail.find("</think>", open) == std::string::npos;
+  prompt.opens_think = format.opens_think;
+  if (format.thinks && may_think) prompt.close_think = Tokenize(kCloseThink, true);
   return prompt;
 }
 
@@ -165,6 +140,9 @@ std::vector<llama_token> LlamaModel::Tokenize(std::string_view text, bool parse_
 }
 
 std::string LlamaModel::Piece(Token token) const {
+  // Where they are control tokens they would have no text, and nobody could tell thinking from the answer.
+  if (token == think_open_) return "<think>";
+  if (token == think_close_) return "</think>";
   std::string piece(64, '\0');
   for (int round = 0; round < 2; ++round) {
     const int32_t size =
@@ -277,6 +255,12 @@ Result<std::vector<std::byte>> LlamaModel::SaveState(int sequence) {
   if (size == 0) return InternalError(WithComplaint("llama.cpp could not save a state"));
   state.resize(size);
   return state;
+}
+
+bool LlamaModel::moves() const { return keeps_beginnings() && llama_memory_can_shift(llama_get_memory(context_)); }
+
+void LlamaModel::Move(int sequence, ptrdiff_t by) {
+  llama_memory_seq_add(llama_get_memory(context_), sequence, -1, -1, static_cast<llama_pos>(by));
 }
 
 Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {

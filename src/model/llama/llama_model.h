@@ -34,10 +34,16 @@ class LlamaModel final : public BatchModel {
   // A conversation in the model's own format, ready to be answered.
   struct Prompt {
     std::vector<llama_token> tokens;
+    std::vector<TokenRange> chunks;
     bool opens_think = false;  // The format itself has written <think>.
+    std::vector<llama_token>
+        close_think;  // What ends the thinking of a reasoning model; empty: it is none, or may not.
   };
   // What a message holds is text and nothing else: words in it that look like the format's own marks stay words.
-  Result<Prompt> BuildPrompt(std::span<const ChatMessage> messages) const;
+  // `chunks`: of the last message, each turned into tokens of its own. `may_think` false: a reasoning model is told
+  // that it has thought.
+  Result<Prompt> BuildPrompt(std::span<const ChatMessage> messages, std::span<const Span> chunks = {},
+                             bool may_think = true) const;
   // `parse_special`: names of special tokens in the text become those tokens.
   std::vector<llama_token> Tokenize(std::string_view text, bool parse_special) const;
   // What the model was trained with, at most `tokens_max`.
@@ -52,7 +58,7 @@ class LlamaModel final : public BatchModel {
   bool keeps_beginnings() const override;
   std::string fingerprint() const override { return fingerprint_; }
   size_t vocabulary_size() const override { return static_cast<size_t>(llama_vocab_n_tokens(vocab_)); }
-  // The bytes of a token; none for a control token.
+  // The bytes of a token; none for a control token, unless it opens or closes thinking.
   std::string Piece(Token token) const override;
   const std::vector<std::string>& Pieces() override;  // Made at the first call.
   bool EndsGeneration(Token token) const override { return llama_vocab_is_eog(vocab_, token); }
@@ -62,6 +68,8 @@ class LlamaModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override;
   Result<std::vector<std::byte>> SaveState(int sequence) override;
   Status LoadState(int sequence, std::span<const std::byte> state) override;
+  bool moves() const override;
+  void Move(int sequence, ptrdiff_t by) override;
 
  private:
   LlamaModel() = default;
@@ -73,6 +81,8 @@ class LlamaModel final : public BatchModel {
   size_t cells_ = 0;
   size_t sequences_ = 0;
   std::string fingerprint_;
+  llama_token think_open_ = LLAMA_TOKEN_NULL;  // Where <think> and </think> are tokens of their own.
+  llama_token think_close_ = LLAMA_TOKEN_NULL;
   const std::function<bool()>* abort_ = nullptr;  // Of the computation under way, for llama.cpp's callback.
   std::vector<std::string> pieces_;
 };

@@ -136,6 +136,111 @@ TEST(LlamaReuseTest, AHundredPromptsAreAnsweredAlike) {
   EXPECT_GT(cached_tokens, prompt_tokens / 3);
 }
 
+GenerationRequest WithChunks(const std::vector<std::string>& chunks) {
+  GenerationRequest request;
+  std::string user = "Passages:\n\n";
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    user += StrCat("[", i + 1, "]");
+    request.chunks.push_back({user.size(), user.size() + chunks[i].size()});
+    user += chunks[i];
+  }
+  request.messages = {{"system", "Answer in one short sentence, using the passages."},
+                      {"user", user + "Question: How long can I keep a book?"}};
+  request.max_tokens = 16;
+  return request;
+}
+
+std::string LongPassage() {
+  std::string passage = " (library.md)\n";
+  for (size_t i = 0; i < 4; ++i) {
+    passage +=
+        "> The library lends books for four weeks. A loan can be extended twice, unless somebody waits for it. A "
+        "lost card is replaced for five euros.\n";
+  }
+  return passage + "\n";
+}
+
+TEST(LlamaReuseTest, AMovedPassageIsNearlyWhatItWouldBeInItsPlace) {
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel({});
+  ASSERT_NE(generator, nullptr);
+  // Behind one word that it does not see: only the positions differ much. Keys that were turned wrongly, or cells that
+  // were mixed up, would give another distribution altogether.
+  const Result<JoinComparison> near = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}));
+  ASSERT_TRUE(near.ok()) << near.status().ToString();
+  EXPECT_GT(near->joined_tokens, 80u);
+  EXPECT_LT(near->divergence_nats, 0.05);
+  // And again, though all of it has been computed in its place by now.
+  const Result<JoinComparison> again = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}));
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->joined_tokens, near->joined_tokens);
+  EXPECT_EQ(again->divergence_nats, near->divergence_nats);
+  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage()})).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage(), " b\n"})).status().code(),
+            StatusCode::kFailedPrecondition);
+}
+
+TEST(LlamaReuseTest, PassagesAreJoinedOnlyWhereARecordAllowsIt) {
+  const fs::path folder = fs::temp_directory_path() / StrCat("ragtime_llama_joins_test_", ::getpid());
+  fs::remove_all(folder);
+  // The same passages in another order each time.
+  const auto joined_by = [&](bool chunk_reuse) {
+    const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder, .chunk_reuse = chunk_reuse});
+    for (size_t i = 0; i < 4; ++i) {
+      std::vector<std::string> chunks;
+      for (size_t k = 0; k < 3; ++k) chunks.push_back(StrCat(" (", (i + k) % 3, ".md)\n", LongPassage()));
+      EXPECT_TRUE(generator->Generate({}, WithChunks(chunks), nullptr).ok());
+    }
+    return generator->statistics().joined_tokens;
+  };
+  EXPECT_EQ(joined_by(true), 0u);
+  JoinRecord record{.questions = 100, .divergence_nats = 1, .agreement = 0.5};
+  const auto keep = [&] { EXPECT_TRUE(OpenModel({.kv_folder = folder})->KeepJoinRecord(record).ok()); };
+  keep();
+  EXPECT_EQ(joined_by(true), 0u);
+  fs::remove_all(folder);
+  record.joins = true;
+  keep();
+  EXPECT_EQ(OpenModel({.kv_folder = folder})->join_record()->agreement, 0.5);
+  EXPECT_EQ(joined_by(false), 0u);
+  fs::remove_all(folder);
+  keep();
+  EXPECT_GT(joined_by(true), 100u);
+  // One of another model says nothing.
+  std::ofstream(folder / "joins.json") << R"({"model": "another", "head_tokens": 16, "joins": true})";
+  EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());
+  std::ofstream(folder / "joins.json") << "no JSON";
+  EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());
+  fs::remove_all(folder);
+}
+
+TEST(LlamaReuseTest, GuessingChangesNoAnswerButNearTies) {
+  const std::unique_ptr<LlamaGenerator> plain = OpenModel({});
+  const std::unique_ptr<LlamaGenerator> guessing = OpenModel({.prompt_lookup = true});
+  ASSERT_NE(plain, nullptr);
+  ASSERT_NE(guessing, nullptr);
+  size_t equal = 0;
+  double plain_ms = 0;
+  double guessing_ms = 0;
+  constexpr size_t kPrompts = 20;
+  for (size_t i = 0; i < kPrompts; ++i) {
+    GenerationRequest request = Prompt(i);
+    request.messages[1].content += " Repeat the first two sentences word for word.";
+    request.max_tokens = 24;
+    const Result<GenerationResult> expected = plain->Generate({}, request, nullptr);
+    const Result<GenerationResult> result = guessing->Generate({}, request, nullptr);
+    ASSERT_TRUE(expected.ok() && result.ok());
+    equal += result->text == expected->text;
+    plain_ms += expected->tpot_ms;
+    guessing_ms += result->tpot_ms;
+  }
+  const GeneratorStatistics statistics = guessing->statistics();
+  std::printf("equal answers: %zu of %zu; right guesses: %zu of %zu; ms a token: %.1f plain, %.1f guessing\n", equal,
+              kPrompts, statistics.right_guesses, statistics.guessed_tokens, plain_ms / kPrompts,
+              guessing_ms / kPrompts);
+  EXPECT_GT(statistics.guessed_tokens, 0u);
+  EXPECT_GE(equal, kPrompts - 4);
+}
+
 TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {
   const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_tokens = 4096, .parallel = 4});
   ASSERT_NE(generator, nullptr);

@@ -9,7 +9,6 @@
 
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
-#include "model/llama/token_chooser.h"
 
 namespace ragtime {
 namespace {
@@ -26,17 +25,27 @@ size_t SharedTokens(std::span<const Token> a, std::span<const Token> b) {
 
 }  // namespace
 
+// A part of a prompt that is loaded from where it was computed, `back` positions before.
+struct Scheduler::Join {
+  TokenRange range;
+  size_t back = 0;
+  std::vector<PrefixCache::Piece> pieces;
+};
+
 // A request, shared by the thread that waits for it and the engine's.
 struct Scheduler::Ticket {
-  Ticket(BatchModel& model, std::vector<Token> tokens, const GenerationRequest& asked, size_t cells, uint32_t seed)
+  Ticket(BatchModel& model, std::vector<Token> tokens, const GenerationRequest& asked, ThinkingLimit thinking,
+         size_t cells, uint32_t seed)
       : prompt(std::move(tokens)),
         max_tokens(asked.max_tokens),
         client(asked.client),
         cells_needed(cells),
-        chooser(model, asked, seed) {}
+        chooser(model, asked, std::move(thinking), seed) {}
 
   // The last token of the prompt is computed as those of the answer are: alone, where nobody else writes.
   bool reads() const { return held + 1 < prompt.size(); }
+  // What it holds of its prompt and can be used again.
+  std::span<const Token> kept() const { return {prompt.data(), std::min({held, prompt.size() - 1, exact})}; }
 
   const std::vector<Token> prompt;
   const size_t max_tokens;
@@ -50,7 +59,14 @@ struct Scheduler::Ticket {
   int sequence = -1;
   size_t held = 0;  // Tokens that the sequence holds: of the prompt, then of the answer.
   size_t written = 0;
-  Token last = 0;                   // Written, not held yet.
+  Token last = 0;              // Written, not held yet.
+  std::vector<Token> text;     // The prompt and what is written, where it is looked up.
+  std::vector<Token> guesses;  // Of the batch under way, behind `last`.
+  LookupGate::Record lookup;
+  RunOptions options;
+  bool is_background = false;       // Nobody waits for it: it is computed to be kept.
+  std::deque<Join> joins;           // To come, in order.
+  size_t exact = SIZE_MAX;          // What is held from here on is an approximation, and is not kept.
   size_t batch_end = 0;             // What `held` becomes when the batch under way is done.
   std::optional<size_t> scores_at;  // Where in that batch its scores are.
 
@@ -110,7 +126,7 @@ GeneratorStatistics Scheduler::statistics() const {
 }
 
 Result<GenerationResult> Scheduler::Run(const Context& context, std::vector<Token> prompt,
-                                        const GenerationRequest& request, AnswerStream& answer) {
+                                        const GenerationRequest& request, AnswerStream& answer, RunOptions options) {
   RAGTIME_RETURN_IF_ERROR(context.Check());
   if (prompt.empty()) return InvalidArgumentError("the prompt is empty");
   const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
@@ -120,11 +136,14 @@ Result<GenerationResult> Scheduler::Run(const Context& context, std::vector<Toke
                                   "raise llm.context_tokens or lower answer.passages");
   }
   const size_t cells = prompt.size() + std::min(request.max_tokens, context_tokens - prompt.size());
-  const auto ticket = std::make_shared<Ticket>(model_, std::move(prompt), request, cells, options_.seed);
+  const auto ticket =
+      std::make_shared<Ticket>(model_, std::move(prompt), request, std::move(options.thinking), cells, options_.seed);
+  ticket->options = std::move(options);
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return CancelledError("the language model is being closed");
     arrived_.push_back(ticket);
+    has_arrived_ = true;
   }
   wake_.notify_all();
   Result<GenerationResult> result = Follow(context, *ticket, answer);
@@ -176,8 +195,11 @@ void Scheduler::Loop() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !arrived_.empty() || !waiting_.empty() || !running_.empty(); });
+      wake_.wait(lock, [this] {
+        return stopping_ || !arrived_.empty() || !waiting_.empty() || !running_.empty() || !chunks_wanted_.empty();
+      });
       if (stopping_) break;
+      has_arrived_ = false;
       std::move(arrived_.begin(), arrived_.end(), std::back_inserter(waiting_));
       arrived_.clear();
     }
@@ -185,6 +207,7 @@ void Scheduler::Loop() {
     try {
       DropGone();
       TakeWaiting();
+      if (running_.empty() && waiting_.empty()) ComputeWantedChunk();
       UpdateStatistics();
       if (!running_.empty()) Step();
     } catch (const std::exception& exception) {
@@ -203,7 +226,8 @@ void Scheduler::DropGone() {
   std::erase_if(waiting_, [](const TicketPtr& ticket) { return ticket->left.load(); });
   const std::vector<TicketPtr> all = running_;
   for (const TicketPtr& ticket : all) {
-    if (ticket->left) End(ticket, CancelledError("nobody waits for the answer"), false);
+    if (ticket->left || (ticket->is_background && !waiting_.empty()))
+      End(ticket, CancelledError("nobody waits for the answer"), false);
   }
 }
 
@@ -242,7 +266,7 @@ Scheduler::Start Scheduler::FindStart(const std::vector<Token>& prompt) {
   };
   consider(SharedTokens(prompt, shared_), shared_sequence_);
   for (const TicketPtr& other : running_) {
-    const size_t common = SharedTokens(prompt, other->prompt);
+    const size_t common = std::min(SharedTokens(prompt, other->prompt), other->exact);
     start.soon = std::max(start.soon, Usable(common, prompt.size()));
     consider(std::min(common, other->held), other->sequence);
   }
@@ -272,6 +296,8 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   reserved_ += ticket->cells_needed;
   const double queue_ms = ticket->stopwatch.ElapsedMs();
   Start start = FindStart(ticket->prompt);
+  start.shared = std::min(start.shared, ticket->options.start_max);
+  start.saved = std::min(start.saved, ticket->options.start_max);
   if (running_.empty() && start.saved >= start.shared) {
     // Alone, a request gets its cells in the order of their positions, as if nothing had been kept: the kernels add up
     // in the order of cells.
@@ -283,7 +309,9 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
     ticket->held = start.shared;
   }
   if (start.saved > ticket->held) LoadPieces(*ticket, start.pieces, start.saved);
+  if (ticket->options.joins && model_.moves()) PlanJoins(*ticket);
   running_.push_back(ticket);
+  if (ticket->is_background) return true;
   std::lock_guard lock(mutex_);
   ticket->cached = ticket->held;
   ticket->queue_ms = queue_ms;
@@ -309,11 +337,91 @@ void Scheduler::LoadPieces(Ticket& ticket, std::span<const PrefixCache::Piece> p
   }
 }
 
+// Finds out which chunks of the prompt can be loaded, and remembers which ones should have been there.
+void Scheduler::PlanJoins(Ticket& ticket) {
+  if (ticket.options.chunks.empty()) return;
+  const size_t beginning = ticket.options.chunks.front().start;
+  const bool is_quick = read_token_ms_ == 0 || join_token_ms_ < read_token_ms_;
+  // The first one stands where it was computed: it is found with the beginning.
+  for (const TokenRange& chunk : std::span(ticket.options.chunks).subspan(1)) {
+    std::vector<Token> tokens(ticket.prompt.begin(), ticket.prompt.begin() + static_cast<ptrdiff_t>(beginning));
+    tokens.insert(tokens.end(), ticket.prompt.begin() + static_cast<ptrdiff_t>(chunk.start),
+                  ticket.prompt.begin() + static_cast<ptrdiff_t>(chunk.end));
+    const size_t back = chunk.start - beginning;
+    std::vector<PrefixCache::Piece> pieces = states_->Match(tokens);
+    const TokenRange range{chunk.start + options_.chunk_head_tokens, (pieces.empty() ? 0 : pieces.back().end) + back};
+    if (range.end < range.start + options_.wide_tokens) {
+      if (chunk.end > range.start + options_.wide_tokens) WantChunk(std::move(tokens));
+      continue;
+    }
+    if (range.start < ticket.held || !is_quick) continue;
+    ticket.exact = std::min(ticket.exact, range.start);
+    ticket.joins.push_back({range, back, std::move(pieces)});
+  }
+}
+
+// Loads the chunk whose place comes next. Where it cannot be had, it is computed.
+void Scheduler::JoinDue(Ticket& ticket) {
+  while (!ticket.joins.empty() && ticket.joins.front().range.start == ticket.held) {
+    const Join join = std::move(ticket.joins.front());
+    ticket.joins.pop_front();
+    const Stopwatch stopwatch;
+    for (const PrefixCache::Piece& piece : join.pieces) {
+      if (piece.end + join.back <= ticket.held) continue;
+      const std::optional<std::span<const std::byte>> state = states_->Use(piece.state);
+      const bool loaded = state && model_.LoadState(spare_sequence_, *state).ok();
+      if (loaded) {
+        model_.Move(spare_sequence_, static_cast<ptrdiff_t>(join.back));
+        model_.Share(spare_sequence_, ticket.sequence, ticket.held, piece.end + join.back);
+        ticket.held = piece.end + join.back;
+      }
+      model_.Forget(spare_sequence_, 0);
+      if (!loaded) break;
+    }
+    const size_t joined = ticket.held - join.range.start;
+    if (joined == 0) continue;
+    join_token_ms_ = stopwatch.ElapsedMs() / static_cast<double>(joined);
+    std::lock_guard lock(mutex_);
+    ticket.cached += joined;
+    statistics_.cached_tokens += joined;
+    statistics_.joined_tokens += joined;
+  }
+}
+
+// A chunk that was missed for the second time is worth computing apart.
+void Scheduler::WantChunk(std::vector<Token> tokens) {
+  constexpr size_t kRememberedMax = 1024;
+  constexpr size_t kWantedMax = 32;
+  if (!states_->enabled()) return;
+  if (chunk_uses_.size() >= kRememberedMax) chunk_uses_.clear();
+  if (++chunk_uses_[tokens] < 2 || chunks_wanted_.size() >= kWantedMax) return;
+  if (std::find(chunks_wanted_.begin(), chunks_wanted_.end(), tokens) != chunks_wanted_.end()) return;
+  chunks_wanted_.push_back(std::move(tokens));
+}
+
+// Starts to compute a chunk behind its beginning, to be kept; it is given up as soon as somebody asks.
+void Scheduler::ComputeWantedChunk() {
+  if (chunks_wanted_.empty()) return;
+  GenerationRequest request;
+  request.max_tokens = 0;
+  std::vector<Token> tokens = std::move(chunks_wanted_.front());
+  chunks_wanted_.pop_front();
+  const size_t cells = tokens.size();
+  if (cells > model_.cells()) return;
+  const auto ticket =
+      std::make_shared<Ticket>(model_, std::move(tokens), request, ThinkingLimit(), cells, options_.seed);
+  ticket->is_background = true;
+  waiting_.push_back(ticket);
+  TakeWaiting();
+  waiting_.clear();
+}
+
 std::vector<BatchToken> Scheduler::MakeBatch() {
   std::vector<BatchToken> batch;
   size_t readers = 0;
   for (const TicketPtr& ticket : running_) {
     ticket->scores_at.reset();
+    ticket->guesses.clear();
     ticket->batch_end = ticket->held;
     if (ticket->reads()) {
       ++readers;
@@ -323,6 +431,7 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
     const bool begins = ticket->held < ticket->prompt.size();
     batch.push_back({begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, true});
     ++ticket->batch_end;
+    if (!begins && running_.size() == 1) GuessAhead(*ticket, batch);
   }
   const size_t most = batch.empty() ? options_.batch_tokens : options_.shared_batch_tokens;
   size_t room = std::max(most, batch.size() + 1) - batch.size();
@@ -331,7 +440,8 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
   for (size_t i = 0; i < running_.size() && readers > 0 && room > 0; ++i) {
     Ticket& ticket = *running_[(first_to_read_ + i) % running_.size()];
     if (!ticket.reads()) continue;
-    const size_t rest = ticket.prompt.size() - 1 - ticket.held;
+    const size_t end = ticket.joins.empty() ? ticket.prompt.size() - 1 : ticket.joins.front().range.start;
+    const size_t rest = end - ticket.held;
     size_t part = std::min(std::max<size_t>(1, room / readers), rest);
     // What is left for the next batch is a wide part too.
     if (rest > part && rest < part + options_.wide_tokens && rest > options_.wide_tokens) {
@@ -347,11 +457,19 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
 }
 
 void Scheduler::Step() {
+  for (const TicketPtr& ticket : running_) JoinDue(*ticket);
   const std::vector<BatchToken> batch = MakeBatch();
   const std::vector<TicketPtr> computed = running_;
-  const Status status = model_.Compute(batch, [&computed] {
-    return std::all_of(computed.begin(), computed.end(), [](const TicketPtr& ticket) { return ticket->left.load(); });
+  const Stopwatch stopwatch;
+  const Status status = model_.Compute(batch, [this, &computed] {
+    return std::all_of(computed.begin(), computed.end(), [this](const TicketPtr& ticket) {
+      return ticket->left.load() || (ticket->is_background && has_arrived_.load());
+    });
   });
+  if (computed.size() == 1 && computed.front()->written > 0) lookup_.TookMs(batch.size(), stopwatch.ElapsedMs());
+  if (computed.size() == 1 && batch.size() >= options_.wide_tokens) {
+    read_token_ms_ = stopwatch.ElapsedMs() / static_cast<double>(batch.size());
+  }
   {
     std::lock_guard lock(mutex_);
     ++statistics_.batches;
@@ -367,24 +485,63 @@ void Scheduler::Step() {
     return;
   }
   for (const TicketPtr& ticket : computed) {
-    ticket->held = ticket->batch_end;
-    if (!ticket->scores_at) continue;
-    if (ticket->max_tokens == 0) {
-      End(ticket, Status(), true);
-      continue;
+    if (ticket->scores_at) {
+      Advance(ticket);
+    } else {
+      ticket->held = ticket->batch_end;
     }
+  }
+}
+
+// Adds guesses of the next tokens to the batch, as many as pay and fit.
+void Scheduler::GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch) {
+  if (!options_.prompt_lookup || !model_.keeps_beginnings()) return;
+  if (ticket.text.empty()) {
+    ticket.text = ticket.prompt;
+    ticket.text.push_back(ticket.last);
+    ticket.lookup = lookup_.StartOf();
+  }
+  const size_t room = std::min(ticket.cells_needed - ticket.held - 1, ticket.max_tokens - ticket.written - 1);
+  ticket.guesses = GuessTokens(ticket.text, std::min(kGuessesMax, room));
+  ticket.guesses.resize(lookup_.Length(ticket.lookup, ticket.guesses.size()));
+  for (const Token guess : ticket.guesses) batch.push_back({guess, ticket.batch_end++, ticket.sequence, true});
+}
+
+// Takes the next token by the scores, and those after it as long as what was guessed is what is chosen.
+void Scheduler::Advance(const TicketPtr& ticket) {
+  ++ticket->held;
+  if (ticket->max_tokens == 0) return End(ticket, Status(), true);
+  const std::vector<Token>& guesses = ticket->guesses;
+  const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
+  if (ticket->options.first_scores != nullptr && ticket->written == 0) {
+    const std::span<const float> scores = model_.Scores(*ticket->scores_at);
+    ticket->options.first_scores->assign(scores.begin(), scores.end());
+  }
+  size_t right = 0;
+  bool ends = false;
+  bool truncated = false;
+  for (;;) {
     std::string piece;
-    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at), piece);
-    if (!token) {
-      End(ticket, Status(), false);
-      continue;
-    }
+    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at + right), piece);
+    ends = !token;
+    if (ends) break;
     ticket->last = *token;
     ++ticket->written;
+    if (!ticket->text.empty()) ticket->text.push_back(*token);
     Publish(*ticket, std::move(piece));
-    const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
-    if (ticket->written == ticket->max_tokens || ticket->held == context_tokens) End(ticket, Status(), true);
+    ends = truncated = ticket->written == ticket->max_tokens || ticket->held == context_tokens;
+    if (ends || right == guesses.size() || guesses[right] != *token) break;
+    ++right;
+    ++ticket->held;
   }
+  if (!guesses.empty()) {
+    lookup_.Counted(ticket->lookup, guesses.size(), right);
+    if (right < guesses.size()) model_.Forget(ticket->sequence, ticket->held);
+    std::lock_guard lock(mutex_);
+    statistics_.guessed_tokens += guesses.size();
+    statistics_.right_guesses += right;
+  }
+  if (ends) End(ticket, Status(), truncated);
 }
 
 void Scheduler::Publish(Ticket& ticket, std::string piece) {
@@ -419,7 +576,7 @@ void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
 // Saves what it has computed of its prompt and nobody has saved yet; also of a request that was given up.
 void Scheduler::KeepState(Ticket& ticket) {
   if (!states_->enabled() || ticket.prompt.size() <= options_.wide_tokens) return;
-  const std::span<const Token> held(ticket.prompt.data(), std::min(ticket.held, ticket.prompt.size() - 1));
+  const std::span<const Token> held = ticket.kept();
   const std::vector<PrefixCache::Piece> known = states_->Match(held);
   const size_t start = known.empty() ? 0 : known.back().end;
   if (held.size() <= start) return;
@@ -433,7 +590,7 @@ void Scheduler::KeepState(Ticket& ticket) {
 // where the next one can share its cells. It costs nothing to keep but room, so it is small.
 void Scheduler::KeepShared(Ticket& ticket) {
   if (ticket.prompt.size() <= options_.wide_tokens) return;
-  const std::span<const Token> held(ticket.prompt.data(), std::min(ticket.held, ticket.prompt.size() - 1));
+  const std::span<const Token> held = ticket.kept();
   const size_t common = std::min(SharedTokens(held, last_prompt_), model_.cells() / 8);
   last_prompt_.assign(held.begin(), held.end());
   if (common < kSharedTokensMin || (common == shared_.size() && SharedTokens(held, shared_) == common)) return;

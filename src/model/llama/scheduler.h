@@ -8,11 +8,13 @@
 #ifndef RAGTIME_MODEL_LLAMA_SCHEDULER_H_
 #define RAGTIME_MODEL_LLAMA_SCHEDULER_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -23,6 +25,8 @@
 #include "model/answer_stream.h"
 #include "model/llama/batch_model.h"
 #include "model/llama/prefix_cache.h"
+#include "model/llama/prompt_lookup.h"
+#include "model/llama/token_chooser.h"
 #include "ragtime/context.h"
 #include "ragtime/generator.h"
 
@@ -41,7 +45,26 @@ struct SchedulerOptions {
   uint64_t disk_bytes_max = 0;
   std::filesystem::path states_folder;  // Empty: none.
   bool reuse = true;                    // False: every prompt is computed whole.
+  // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
+  // than batches of one, so that a near tie may fall the other way.
+  bool prompt_lookup = false;
+  // Of a chunk that is loaded at another place than it was computed at, so many tokens are computed anew: what a model
+  // looks at most of a text is its beginning (LegoLink: Hu et al. 2024, arXiv 2410.15332, section 4).
+  size_t chunk_head_tokens = 16;
   uint32_t seed = 0;
+};
+
+struct RunOptions {
+  // Parts of the prompt that may stand at other places in other prompts. Not used where `joins` is false.
+  std::vector<TokenRange> chunks;
+  // Load what was computed of a chunk behind the same beginning, wherever it stands now. An approximation: what stands
+  // between the beginning and the chunk is not seen by it.
+  bool joins = false;
+  // What of the prompt may be found instead of computed, at its place; for comparing.
+  size_t start_max = SIZE_MAX;
+  ThinkingLimit thinking = {};
+  // Gets the scores of the first token.
+  std::vector<float>* first_scores = nullptr;
 };
 
 class Scheduler {
@@ -54,12 +77,13 @@ class Scheduler {
   ~Scheduler();
 
   Result<GenerationResult> Run(const Context& context, std::vector<Token> prompt, const GenerationRequest& request,
-                               AnswerStream& answer);
+                               AnswerStream& answer, RunOptions options = {});
   GeneratorStatistics statistics() const;
 
  private:
   struct Ticket;
   struct Start;
+  struct Join;
   using TicketPtr = std::shared_ptr<Ticket>;
 
   void Loop();
@@ -72,10 +96,15 @@ class Scheduler {
   Start FindStart(const std::vector<Token>& prompt);
   size_t Usable(size_t found, size_t prompt_tokens) const;
   void LoadPieces(Ticket& ticket, std::span<const PrefixCache::Piece> pieces, size_t limit);
+  void PlanJoins(Ticket& ticket);
+  void JoinDue(Ticket& ticket);
+  void WantChunk(std::vector<Token> tokens);
+  void ComputeWantedChunk();
   void DropGone();
   void Step();
   std::vector<BatchToken> MakeBatch();
-  void Advance(Ticket& ticket, std::span<float> scores);
+  void GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch);
+  void Advance(const TicketPtr& ticket);
   void End(const TicketPtr& ticket, Status status, bool truncated);
   void KeepState(Ticket& ticket);
   void KeepShared(Ticket& ticket);
@@ -91,9 +120,10 @@ class Scheduler {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<TicketPtr> arrived_;      // Guarded by mutex_.
-  bool stopping_ = false;              // Guarded by mutex_.
-  GeneratorStatistics statistics_;     // Guarded by mutex_.
+  std::deque<TicketPtr> arrived_;   // Guarded by mutex_.
+  bool stopping_ = false;           // Guarded by mutex_.
+  GeneratorStatistics statistics_;  // Guarded by mutex_.
+  std::atomic<bool> has_arrived_ = false;
   std::vector<std::string> warnings_;  // Guarded by mutex_. For whoever ends next.
 
   // Of the engine thread only.
@@ -104,6 +134,11 @@ class Scheduler {
   std::string last_client_;
   size_t reserved_ = 0;       // Cells that running requests may come to need.
   size_t first_to_read_ = 0;  // Of running_, whose prompt gets its part of the next batch first.
+  LookupGate lookup_;
+  std::map<std::vector<Token>, size_t> chunk_uses_;  // By the tokens up to the chunk's end.
+  std::deque<std::vector<Token>> chunks_wanted_;     // Computed when nobody waits.
+  double read_token_ms_ = 0;                         // What a token costs that is computed, and one that is joined.
+  double join_token_ms_ = 0;
   std::vector<Token> last_prompt_;
   std::vector<Token> shared_;  // The beginning that the last prompts had in common.
 

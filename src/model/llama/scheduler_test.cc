@@ -91,6 +91,164 @@ TEST(SchedulerTest, WhatIsCachedWasNotComputed) {
   EXPECT_GT(statistics.states_memory_bytes, 0u);
 }
 
+TEST(SchedulerTest, WhatIsGuessedChangesNoAnswer) {
+  std::mt19937 random(11);
+  for (const size_t window : {1, 2, 3, 200}) {
+    ScriptedBatchModel model(4096, 4);
+    model.window = window;
+    // A batch costs the same however large it is, so that guessing pays.
+    model.before_compute = [](std::span<const BatchToken>) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    };
+    SchedulerOptions options = WithMemory();
+    options.prompt_lookup = true;
+    Scheduler scheduler(model, options);
+    for (int i = 0; i < 12; ++i) {
+      const std::vector<Token> prompt = RandomTokens(random, 5 + random() % 300);
+      const size_t max_tokens = random() % 60;
+      const Result<GenerationResult> result = Ask(scheduler, prompt, max_tokens);
+      ASSERT_TRUE(result.ok()) << result.status().ToString();
+      EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, max_tokens, window)) << "window " << window;
+      EXPECT_LE(result->completion_tokens, max_tokens);
+    }
+    const GeneratorStatistics statistics = scheduler.statistics();
+    EXPECT_LE(statistics.right_guesses, statistics.guessed_tokens);
+    if (window == 1) {
+      EXPECT_GT(statistics.right_guesses, 20u);
+    }
+  }
+  // As much as the cells and the context hold, and no more.
+  ScriptedBatchModel tight(40, 4);
+  tight.window = 1;
+  SchedulerOptions options = WithMemory();
+  options.context_tokens = 40;
+  options.prompt_lookup = true;
+  Scheduler scheduler(tight, options);
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<Token> prompt = RandomTokens(random, 30);
+    const Result<GenerationResult> result = Ask(scheduler, prompt, 100);
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompt, 11, 1));
+  }
+}
+
+TEST(SchedulerTest, ChunksAreJoinedWhereverTheyStand) {
+  std::mt19937 random(13);
+  ScriptedBatchModel model(4096, 6);
+  SchedulerOptions options = WithMemory();
+  options.context_tokens = 1024;
+  Scheduler scheduler(model, options);
+  const std::vector<Token> system = RandomTokens(random, 40);
+  std::vector<std::vector<Token>> chunks;
+  for (int i = 0; i < 4; ++i) chunks.push_back(RandomTokens(random, 80 + random() % 40));
+  const auto ask = [&](bool joins) {
+    std::shuffle(chunks.begin(), chunks.end(), random);
+    std::vector<Token> prompt = system;
+    RunOptions run{.joins = joins};
+    for (size_t i = 0; i < 3; ++i) {
+      prompt.push_back(static_cast<Token>(i));  // Its number.
+      run.chunks.push_back({prompt.size(), prompt.size() + chunks[i].size()});
+      prompt = Joined(prompt, chunks[i]);
+    }
+    prompt = Joined(prompt, RandomTokens(random, 12));
+    const Generator::OnToken none;
+    AnswerStream answer(none);
+    GenerationRequest request;
+    request.max_tokens = 6;
+    Result<GenerationResult> result = scheduler.Run({}, prompt, request, answer, run);
+    ExpectAnswer(result, prompt, 6);
+    EXPECT_LT(result->cached_tokens, result->prompt_tokens);
+    return prompt.size() - result->cached_tokens;
+  };
+  for (int i = 0; i < 3; ++i) ask(false);
+  EXPECT_EQ(scheduler.statistics().joined_tokens, 0u);
+  // Each has stood behind another one twice by then, and was computed apart while nobody asked.
+  size_t least = 1000;
+  for (int i = 0; i < 200 && least > 100; ++i) {
+    least = std::min(least, ask(true));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_LE(least, 100u);
+  EXPECT_GT(scheduler.statistics().joined_tokens, 0u);
+  // What was joined is an approximation: who wants none gets none of it.
+  const uint64_t joined = scheduler.statistics().joined_tokens;
+  for (int i = 0; i < 10; ++i) ask(false);
+  EXPECT_EQ(scheduler.statistics().joined_tokens, joined);
+}
+
+// One that was joined leaves nothing of it for others.
+TEST(SchedulerTest, WhatWasJoinedIsNotKept) {
+  std::mt19937 random(17);
+  ScriptedBatchModel model(4096, 6);
+  SchedulerOptions options = WithMemory();
+  Scheduler scheduler(model, options);
+  const std::vector<Token> system = RandomTokens(random, 40);
+  const std::vector<Token> first = RandomTokens(random, 90);
+  const std::vector<Token> second = RandomTokens(random, 90);
+  ExpectAnswer(Ask(scheduler, Joined(system, second), 1), Joined(system, second), 1);
+  const std::vector<Token> prompt = Joined(Joined(Joined(system, first), second), RandomTokens(random, 10));
+  for (int i = 0; i < 3; ++i) {
+    const Generator::OnToken none;
+    AnswerStream answer(none);
+    GenerationRequest request;
+    request.max_tokens = 3;
+    RunOptions run{.chunks = {{40, 130}, {130, 220}}, .joins = true};
+    ExpectAnswer(scheduler.Run({}, prompt, request, answer, run), prompt, 3);
+    EXPECT_EQ(scheduler.statistics().joined_tokens, static_cast<uint64_t>(i + 1) * (90 - 16 - 1));
+  }
+  // Only what was computed in its place: up to the 16 tokens at the head of the second one.
+  const Result<GenerationResult> exact = Ask(scheduler, prompt, 3);
+  ExpectAnswer(exact, prompt, 3);
+  EXPECT_EQ(exact->cached_tokens, 130u + 16u);
+}
+
+TEST(SchedulerTest, ThinkingEndsWhenItsTokensAreUsedUp) {
+  std::mt19937 random(11);
+  ScriptedBatchModel model(2048, 6);
+  Scheduler scheduler(model, WithMemory());
+  constexpr size_t kThoughts = 5;
+  constexpr size_t kAll = 12;
+  int rounds = 0;
+  while (rounds < 20) {
+    // A prompt whose thoughts do not end by themselves, and what must follow when they are cut off.
+    const std::vector<Token> prompt = RandomTokens(random, 30);
+    const std::string thoughts = ScriptedBatchModel::Answer(prompt, kThoughts);
+    if (thoughts.size() != 2 * kThoughts) continue;
+    std::vector<Token> closed = prompt;
+    for (size_t i = 0; i < kThoughts; ++i) closed.push_back(thoughts[2 * i] - '0');
+    closed.push_back(ScriptedBatchModel::kCloseThink);
+    const std::string rest = ScriptedBatchModel::Answer(closed, kAll - kThoughts - 1);
+    const std::string whole = ScriptedBatchModel::Answer(prompt, kAll);
+    if (rest.find('<') != std::string::npos || whole.find('<') != std::string::npos) continue;
+    ++rounds;
+    std::string streamed;
+    const Generator::OnToken on_token = [&](Channel channel, std::string_view text) {
+      if (channel == Channel::kReasoning) streamed += text;
+      return true;
+    };
+    AnswerStream answer(on_token);
+    answer.StartInReasoning();
+    GenerationRequest request;
+    request.max_tokens = kAll;
+    const Result<GenerationResult> result = scheduler.Run(
+        {}, prompt, request, answer,
+        {.thinking = {.tokens_max = kThoughts, .open = true, .close = {ScriptedBatchModel::kCloseThink}}});
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->reasoning, thoughts);
+    EXPECT_EQ(streamed, thoughts);
+    EXPECT_EQ(result->text, rest);
+
+    // Who does not think is not interrupted.
+    AnswerStream plain(on_token);
+    const Result<GenerationResult> answered = scheduler.Run(
+        {}, prompt, request, plain,
+        {.thinking = {.tokens_max = kThoughts, .open = false, .close = {ScriptedBatchModel::kCloseThink}}});
+    ASSERT_TRUE(answered.ok());
+    EXPECT_EQ(answered->text, whole);
+    EXPECT_EQ(answered->reasoning, "");
+  }
+}
+
 TEST(SchedulerTest, ALongPromptStallsNobody) {
   std::mt19937 random(2);
   ScriptedBatchModel model(4096, 6);

@@ -7,11 +7,14 @@
 #ifndef RAGTIME_MODEL_LLAMA_SCRIPTED_BATCH_MODEL_H_
 #define RAGTIME_MODEL_LLAMA_SCRIPTED_BATCH_MODEL_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,15 +28,16 @@ class ScriptedBatchModel final : public BatchModel {
  public:
   static constexpr size_t kVocabulary = 64;
   static constexpr Token kEnd = 63;
+  static constexpr Token kCloseThink = 62;
 
   explicit ScriptedBatchModel(size_t cells, size_t sequences, bool keeps = true)
       : cells_max_(cells), held_(sequences), keeps_(keeps) {}
 
-  // What a prompt is answered with, by the definition: at most `tokens_max` tokens.
-  static std::string Answer(std::vector<Token> prompt, size_t tokens_max) {
+  // What a prompt is answered with, by the definition: at most `tokens_max` tokens, each by the last `window`.
+  static std::string Answer(std::vector<Token> prompt, size_t tokens_max, size_t window = SIZE_MAX) {
     std::string text;
     for (size_t i = 0; i < tokens_max; ++i) {
-      const Token token = NextOf(prompt);
+      const Token token = NextOf(prompt, window);
       if (token == kEnd) break;
       text += PieceOf(token);
       prompt.push_back(token);
@@ -69,7 +73,7 @@ class ScriptedBatchModel final : public BatchModel {
       ++computed;
       if (!batch[i].wants_scores) continue;
       scores_[i].assign(kVocabulary, 0.0f);
-      scores_[i][static_cast<size_t>(NextOf(TokensOf(cells)))] = 1.0f;
+      scores_[i][static_cast<size_t>(NextOf(TokensOf(cells), window))] = 1.0f;
     }
     return Status();
   }
@@ -107,23 +111,38 @@ class ScriptedBatchModel final : public BatchModel {
     return Status();
   }
 
+  bool moves() const override { return keeps_; }
+  void Move(int sequence, ptrdiff_t by) override {
+    Cells moved;
+    for (const auto& [position, token] : held_[static_cast<size_t>(sequence)]) {
+      moved[static_cast<size_t>(static_cast<ptrdiff_t>(position) + by)] = token;
+    }
+    held_[static_cast<size_t>(sequence)] = std::move(moved);
+  }
+
   std::function<void(std::span<const BatchToken>)> before_compute;  // On the engine thread.
   Status next_error;                                                // Of the next Compute. Set within before_compute.
   std::atomic<size_t> computed = 0;                                 // Tokens.
   std::string fingerprint_ = std::string(32, 'f');
+  size_t window = SIZE_MAX;  // How many tokens decide about the next one. With few, the text repeats itself.
 
  private:
   using Cells = std::map<size_t, std::shared_ptr<Token>>;
 
-  static std::string PieceOf(Token token) { return std::string(1, static_cast<char>('0' + token)) + " "; }
+  static std::string PieceOf(Token token) {
+    if (token == kCloseThink) return "</think>";
+    return std::string(1, static_cast<char>('0' + token)) + " ";
+  }
   static std::vector<Token> TokensOf(const Cells& cells) {
     std::vector<Token> tokens;
     for (const auto& [position, token] : cells) tokens.push_back(*token);
     return tokens;
   }
-  static Token NextOf(const std::vector<Token>& tokens) {
+  static Token NextOf(const std::vector<Token>& tokens, size_t window) {
     uint32_t hash = 2166136261u;
-    for (const Token token : tokens) hash = (hash ^ static_cast<uint32_t>(token)) * 16777619u;
+    for (const Token token : std::span(tokens).last(std::min(window, tokens.size()))) {
+      hash = (hash ^ static_cast<uint32_t>(token)) * 16777619u;
+    }
     return static_cast<Token>((hash >> 8) % kVocabulary);
   }
   size_t UsedCells() const {

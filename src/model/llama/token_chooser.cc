@@ -4,11 +4,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace ragtime {
 
-TokenChooser::TokenChooser(BatchModel& model, const GenerationRequest& request, uint32_t seed)
-    : model_(model), filter_(request.passage_count) {
+TokenChooser::TokenChooser(BatchModel& model, const GenerationRequest& request, ThinkingLimit thinking, uint32_t seed)
+    : model_(model),
+      filter_(request.passage_count),
+      passage_count_(request.passage_count),
+      close_(std::move(thinking.close)),
+      trace_(close_.empty() ? SIZE_MAX : thinking.tokens_max, thinking.open) {
   if (request.temperature <= 0) return;
   chain_ = llama_sampler_chain_init(llama_sampler_chain_default_params());
   // llama.cpp's own defaults of the two cuts.
@@ -23,6 +28,11 @@ TokenChooser::~TokenChooser() {
 }
 
 std::optional<Token> TokenChooser::Next(std::span<float> scores, std::string& piece) {
+  if (const std::optional<Token> forced = Forced()) {
+    piece = model_.Piece(*forced);
+    trace_.Take(piece);
+    return forced;
+  }
   for (int tries = 0;; ++tries) {
     const Token token = Choose(scores);
     const bool ends = model_.EndsGeneration(token);
@@ -30,11 +40,20 @@ std::optional<Token> TokenChooser::Next(std::span<float> scores, std::string& pi
     if (ends ? filter_.MayEnd() : filter_.Allows(piece)) {
       if (ends) return std::nullopt;
       filter_.Take(piece);
+      trace_.Take(piece);
       return token;
     }
     scores[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
     if (tries == 8 && !ForbidAllThatIsNotAllowed(scores)) return std::nullopt;
   }
+}
+
+std::optional<Token> TokenChooser::Forced() {
+  const bool closing = closed_ > 0 || trace_.used_up();
+  if (!closing || closed_ == close_.size()) return std::nullopt;
+  // A marker that was begun within a thought ends with it.
+  filter_ = MarkerFilter(passage_count_);
+  return close_[closed_++];
 }
 
 Token TokenChooser::Choose(std::span<const float> scores) {

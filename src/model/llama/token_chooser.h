@@ -17,13 +17,21 @@
 
 #include "model/llama/batch_model.h"
 #include "model/marker_filter.h"
+#include "model/thinking_trace.h"
 #include "ragtime/generator.h"
 
 namespace ragtime {
 
+// How long a reasoning model may think.
+struct ThinkingLimit {
+  size_t tokens_max = 0;
+  bool open = false;         // The prompt has written <think>.
+  std::vector<Token> close;  // What is written for the model when it has thought for long enough; empty: no limit.
+};
+
 class TokenChooser {
  public:
-  TokenChooser(BatchModel& model, const GenerationRequest& request, uint32_t seed);
+  TokenChooser(BatchModel& model, const GenerationRequest& request, ThinkingLimit thinking, uint32_t seed);
   TokenChooser(const TokenChooser&) = delete;
   TokenChooser& operator=(const TokenChooser&) = delete;
   ~TokenChooser();
@@ -32,12 +40,18 @@ class TokenChooser {
   std::optional<Token> Next(std::span<float> scores, std::string& piece);
 
  private:
+  // The next token of what closes the thinking; nullopt: the model has the word.
+  std::optional<Token> Forced();
   Token Choose(std::span<const float> scores);
   // False if no token is left.
   bool ForbidAllThatIsNotAllowed(std::span<float> scores);
 
   BatchModel& model_;
   MarkerFilter filter_;
+  const size_t passage_count_;
+  const std::vector<Token> close_;
+  size_t closed_ = 0;  // Of close_, written.
+  ThinkingTrace trace_;
   llama_sampler* chain_ = nullptr;
   std::vector<llama_token_data> candidates_;
 };

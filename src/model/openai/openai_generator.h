@@ -4,21 +4,19 @@
 // ...
 //
 // Threads: every method may be called concurrently.
-// Errors: kUnavailable (no server, or it fails, is busy, falls silent or breaks off), kPermissionDenied (the key),
-// kNotFound (the model or the address), kResourceExhausted (the prompt does not fit), kInvalidArgument (refused
-// request), kFailedPrecondition (what answers is no such server), kDataLoss (a malformed stream). What may pass by
-// itself is tried again until the first token has come. The key stands in no message.
+// Errors: those of OpenAiServers. What may pass by itself is tried again, and at the next server, until the first token
+// has come; a stream that has begun is never continued by another.
 #ifndef RAGTIME_MODEL_OPENAI_OPENAI_GENERATOR_H_
 #define RAGTIME_MODEL_OPENAI_OPENAI_GENERATOR_H_
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "model/answer_stream.h"
 #include "model/openai/completion_stream.h"
+#include "model/openai/openai_servers.h"
 #include "ragtime/generator.h"
 #include "wire/http_client.h"
 #include "wire/retry.h"
@@ -26,10 +24,11 @@
 namespace ragtime {
 
 struct OpenAiGeneratorOptions {
-  std::string base_url;  // "http://127.0.0.1:8000/v1"
+  std::string base_url;  // "http://127.0.0.1:8000/v1", or several of them with commas between.
   std::string model;
   std::string api_key_env = "OPENAI_API_KEY";  // Read at each call; where it is not set, no key is sent.
   size_t context_tokens = 4096;
+  size_t requests_max = 32;         // Under way at once; more wait, client by client in turn.
   int64_t timeout_ms = 120000;      // Of a whole call, its retries included.
   int64_t idle_timeout_ms = 60000;  // Longest silence; a long prompt may keep a server silent for many seconds.
   int64_t connect_timeout_ms = 10000;
@@ -50,22 +49,17 @@ class OpenAiGenerator final : public Generator {
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
 
- private:
-  struct Attempt {
-    Status status;
-    std::optional<int64_t> retry_after_ms;
-    bool final = false;  // Not to be tried again, whatever the code.
-    std::unique_ptr<CompletionStream> stream;
-  };
+  // Requests that wait and run.
+  GeneratorStatistics statistics() const override;
 
-  explicit OpenAiGenerator(OpenAiGeneratorOptions options);
-  Attempt Try(const Context& context, const HttpRequest& http, std::string_view key, AnswerStream& answer);
-  Status StatusOfAnswer(int code, std::string_view location, std::string_view body, std::string_view key) const;
-  Status Explain(const Status& status) const;
+ private:
+  OpenAiGenerator(OpenAiGeneratorOptions options, std::unique_ptr<OpenAiServers> servers);
+  OpenAiServers::Attempt Try(const Context& context, const HttpRequest& http, std::string_view key,
+                             AnswerStream& answer, std::unique_ptr<CompletionStream>& stream);
 
   const OpenAiGeneratorOptions options_;
   GeneratorInfo info_;
-  HttpClient client_;
+  const std::unique_ptr<OpenAiServers> servers_;
 };
 
 }  // namespace ragtime

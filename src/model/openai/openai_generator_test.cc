@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -147,6 +148,121 @@ TEST_F(OpenAiGeneratorTest, ReasoningHasItsOwnChannel) {
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->reasoning, "hm");
   EXPECT_EQ(result->text, "Five");
+}
+
+TEST_F(OpenAiGeneratorTest, SaysHowLongToThink) {
+  ScriptedHttpServer server(Answer({"ok"}));
+  const std::unique_ptr<OpenAiGenerator> generator = *OpenAiGenerator::Create(Options(server.url("/v1")));
+  GenerationRequest request{.messages = {{"user", "?"}}, .max_tokens = 100};
+  const auto sent = [&] {
+    EXPECT_TRUE(generator->Generate({}, request, nullptr).ok());
+    return *Json::Parse(server.requests().back().body);
+  };
+  EXPECT_FALSE(sent().Has("chat_template_kwargs"));
+  request.thinking_tokens = 0;
+  Json body = sent();
+  EXPECT_EQ(body["chat_template_kwargs"].Dump(), R"({"enable_thinking":false})");
+  EXPECT_EQ(body["max_tokens"].AsInt(), 100);
+  request.thinking_tokens = 50;
+  body = sent();
+  EXPECT_EQ(body["chat_template_kwargs"].Dump(), R"({"enable_thinking":true,"thinking_budget":50})");
+  EXPECT_EQ(body["max_tokens"].AsInt(), 150);
+  EXPECT_EQ(body["thinking_budget_tokens"].AsInt(), 50);
+  EXPECT_EQ(body["thinking_token_budget"].AsInt(), 50);
+}
+
+TEST_F(OpenAiGeneratorTest, TheNextServerAnswersWhereOneDoesNot) {
+  const std::string dead = StrCat("http://127.0.0.1:", ScriptedHttpServer::UnusedPort(), "/v1");
+  const auto model = [](std::string words) -> ScriptedHttpServer::Script {
+    return [words](const HttpQuestion& question, Reply& reply) {
+      if (question.method == "GET") return reply.SendAnswer(404, "{}");  // No list of models; but somebody is there.
+      Answer({words})(question, reply);
+    };
+  };
+  {
+    ScriptedHttpServer server(model("ok"));
+    const Result<GenerationResult> result = Ask(Options(StrCat(dead, ",", server.url("/v1"))));
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->text, "ok");
+    ASSERT_EQ(result->warnings.size(), 1u);
+    EXPECT_NE(result->warnings[0].find(StrCat(server.url("/v1"), " answered in place of ", dead)), std::string::npos);
+  }
+  // One that takes connections and says nothing is found out by a short question, not by the time of the answer.
+  ScriptedHttpServer silent([](const HttpQuestion&, Reply& reply) { reply.WaitForClientToLeave(); });
+  ScriptedHttpServer second(model("two"));
+  const std::unique_ptr<OpenAiGenerator> generator =
+      *OpenAiGenerator::Create(Options(StrCat(silent.url("/v1"), ",", second.url("/v1"))));
+  const GenerationRequest request{.messages = {{"user", "?"}}};
+  for (int i = 0; i < 3; ++i) {
+    const Result<GenerationResult> result = generator->Generate({}, request, nullptr);
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(result->text, "two");
+    EXPECT_EQ(result->warnings.size(), 1u);
+  }
+  EXPECT_EQ(silent.requests().size(), 1u) << "it is passed over while it rests";
+  EXPECT_EQ(silent.requests()[0].target, "/v1/models");
+}
+
+TEST_F(OpenAiGeneratorTest, AStreamThatHasBegunIsNeverSwitched) {
+  ScriptedHttpServer first([](const HttpQuestion& question, Reply& reply) {
+    if (question.method == "GET") return reply.SendAnswer(200, "{}");
+    reply.StartEventStream();
+    reply.SendEvent(Delta("half an"));
+    reply.Close(true);
+  });
+  ScriptedHttpServer second(Answer({"another"}));
+  const Status status = Ask(Options(StrCat(first.url("/v1"), ",", second.url("/v1")))).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(streamed_, "half an");
+  EXPECT_EQ(second.requests().size(), 0u);
+
+  // A wrong key, or a prompt that is too long, is no reason to ask elsewhere: it is to be put right.
+  ScriptedHttpServer refusing(
+      [](const HttpQuestion& question, Reply& reply) { reply.SendAnswer(question.method == "GET" ? 200 : 401, "{}"); });
+  EXPECT_EQ(Ask(Options(StrCat(refusing.url("/v1"), ",", second.url("/v1")))).status().code(),
+            StatusCode::kPermissionDenied);
+  EXPECT_EQ(second.requests().size(), 0u);
+}
+
+TEST_F(OpenAiGeneratorTest, WhereNoServerAnswersEachIsTriedAgain) {
+  ScriptedHttpServer first(Refuse(503, "{}"));
+  ScriptedHttpServer second([](const HttpQuestion& question, Reply& reply) {
+    reply.SendAnswer(question.method == "GET" ? 200 : 429, "{}", "application/json", "Retry-After: 0\r\n");
+  });
+  const Status status = Ask(Options(StrCat(first.url("/v1"), ",", second.url("/v1")))).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(first.requests().size(), 3u) << "one question whether it is there in each round";
+  EXPECT_EQ(second.requests().size(), 6u) << "the same, and a request";
+}
+
+TEST_F(OpenAiGeneratorTest, NoMoreRequestsThanAllowedAreUnderWay) {
+  std::atomic<int> under_way = 0;
+  std::atomic<int> most = 0;
+  ScriptedHttpServer server([&](const HttpQuestion& question, Reply& reply) {
+    const int now = ++under_way;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
+    reply.Sleep(20);
+    --under_way;
+    Answer({"ok"})(question, reply);
+  });
+  OpenAiGeneratorOptions options = Options(server.url("/v1"));
+  options.requests_max = 2;
+  const std::unique_ptr<OpenAiGenerator> generator = *OpenAiGenerator::Create(options);
+  std::atomic<int> queued = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        const Result<GenerationResult> result = generator->Generate({}, {.messages = {{"user", "?"}}}, nullptr);
+        EXPECT_TRUE(result.ok());
+        if (result.ok() && result->queue_ms > 10) ++queued;
+      });
+    }
+  }
+  EXPECT_LE(most, 2);
+  EXPECT_GE(queued, 4);
+  EXPECT_EQ(generator->statistics().requests_running, 0u);
 }
 
 TEST_F(OpenAiGeneratorTest, CharactersStayWholeWhereverTheyAreCut) {

@@ -92,7 +92,7 @@ Result<std::shared_ptr<ChromaServer>> ChromaServer::Connect(const Context& conte
                                    "use Chroma 1.0 or newer, or correct store_conf.kwargs.uri");
   }
   server->batch_rows_max_ = static_cast<size_t>(std::clamp<int64_t>(limits["max_batch_size"].AsInt(), 1, 5000));
-  RAGTIME_RETURN_IF_ERROR(server->OpenDatabase(context));
+  if (server->options_.make_database) RAGTIME_RETURN_IF_ERROR(server->OpenDatabase(context));
   return server;
 }
 
@@ -147,6 +147,11 @@ Result<Json> ChromaServer::CallUrl(const Context& context, std::string_view what
     return named(UnavailableError("the answer is no JSON", "check that a Chroma server is at that address"));
   }
   return json;
+}
+
+Result<std::string> ChromaServer::Version(const Context& context) {
+  RAGTIME_ASSIGN_OR_RETURN(const Json version, CallUrl(context, "version", "GET", url_ + "/version", ""));
+  return version.AsString();
 }
 
 Result<bool> ChromaServer::Exists(const Context& context, std::string_view collection) {

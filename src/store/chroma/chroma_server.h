@@ -22,8 +22,9 @@ namespace ragtime {
 struct ChromaOptions {
   std::string uri;  // http(s)://host:port, or a folder: then `command` is run on it.
   std::string tenant = "default_tenant";
-  std::string database = "default_database";  // Made where there is none.
-  std::string token;                          // Sent as x-chroma-token and as bearer; "": none.
+  std::string database = "default_database";
+  bool make_database = true;  // And the tenant, where there is none.
+  std::string token;          // Sent as x-chroma-token and as bearer; "": none.
   std::string command = "chroma";
   CallPolicy policy;
 };
@@ -33,6 +34,7 @@ class ChromaServer final : public CollectionServer, public std::enable_shared_fr
   static Result<std::shared_ptr<ChromaServer>> Connect(const Context& context, ChromaOptions options);
 
   std::string_view name() const override { return name_; }
+  Result<std::string> Version(const Context& context) override;
   Result<bool> Exists(const Context& context, std::string_view collection) override;
   Result<std::shared_ptr<Collection>> OpenOrMake(const Context& context, const CollectionSpec& spec) override;
   Status Drop(const Context& context, std::string_view collection) override;

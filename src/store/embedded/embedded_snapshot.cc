@@ -11,6 +11,7 @@
 #include "base/str_cat.h"
 #include "store/batch_check.h"
 #include "store/hits.h"
+#include "store/phrase_search.h"
 #include "store/query_terms.h"
 #include "store/row_filter.h"
 
@@ -287,11 +288,13 @@ Result<std::vector<WeightedTerm>> EmbeddedSnapshot::CountTerms(const Context& co
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context, const KeywordQuery& query) const {
   RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<Hit> hits;
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms, CountTerms(context, QueryTerms(query.text)));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<WeightedTerm> terms,
+                           CountTerms(context, QueryTerms(query, source_->indexes.chinese.get())));
   if (terms.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(terms, CountTerms(context, WiderQueryTerms(query.text)));
   }
   if (terms.empty() || query.limit == 0) return hits;
+  const std::vector<Phrase> phrases = QueryPhrases(query);
   const KeywordStatistics statistics = view_->keyword_statistics();
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   for (const SegmentView& segment : view_->segments) {
@@ -299,11 +302,11 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchKeyword(const Context& context,
     RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
                              In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
-    RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* index, segment.segment->keyword_index());
     RowSelection rows = selection.rows();
     if (hits.size() >= query.limit) rows.least_score = hits.back().score;
-    RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             In(segment, index->Search(context, terms, statistics, query.limit, rows)));
+    RAGTIME_ASSIGN_OR_RETURN(
+        const std::vector<RowHit> found,
+        In(segment, SearchWords(context, *segment.segment, terms, phrases, statistics, query.limit, rows)));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
     KeepBest(hits, query.limit);
   }

@@ -119,7 +119,7 @@ Status MapSegment(const ViewSource& source, std::optional<size_t> dimension, Seg
   if (view.segment == nullptr) {
     RAGTIME_ASSIGN_OR_RETURN(MappedFile file, view.file->Map());
     RAGTIME_ASSIGN_OR_RETURN(view.segment,
-                             Segment::OpenMapped(std::move(file), source.folder.segment(record.id).string(),
+                             Segment::OpenMapped(std::move(file), view.file, source.folder.segment(record.id).string(),
                                                  static_cast<uint64_t>(record.id), source.metric, source.indexes));
   }
   const Segment& segment = *view.segment;

@@ -112,7 +112,7 @@ void MapState::AddNode(NewNode node, uint32_t fields_item, KeywordStatistics& ke
   const auto row = static_cast<uint32_t>(rows.size());
   std::map<std::string, uint32_t> counts;
   uint32_t tokens = 0;
-  SplitWords(node.node.text, [&](std::string_view word) {
+  SplitWords(node.node.text, chinese.get(), [&](std::string_view word) {
     ++counts[std::string(word)];
     ++tokens;
   });

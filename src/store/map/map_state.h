@@ -27,6 +27,7 @@
 #include "ragtime/store.h"
 #include "store/file_plan.h"
 #include "store/map/map_file.h"
+#include "text/chinese_dictionary.h"
 
 namespace ragtime {
 
@@ -63,12 +64,14 @@ struct MapTotals {
 };
 
 struct MapState {
-  MapState(Metric metric_of_store, Bm25Parameters parameters, std::shared_ptr<const FieldColumnsType> type)
-      : metric(metric_of_store), bm25(parameters), columns_type(std::move(type)) {}
+  MapState(Metric metric_of_store, Bm25Parameters parameters, std::shared_ptr<const FieldColumnsType> type,
+           std::shared_ptr<const ChineseDictionary> dictionary)
+      : metric(metric_of_store), bm25(parameters), columns_type(std::move(type)), chinese(std::move(dictionary)) {}
 
   const Metric metric;
   const Bm25Parameters bm25;
   const std::shared_ptr<const FieldColumnsType> columns_type;  // Null: documents have no fields.
+  const std::shared_ptr<const ChineseDictionary> chinese;      // Null: characters and pairs.
 
   mutable std::shared_mutex mutex;
   std::vector<MapRow> rows;  // By ascending node id.

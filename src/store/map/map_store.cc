@@ -155,7 +155,7 @@ class MapSnapshot : public Snapshot {
     std::unordered_map<uint32_t, double> scores;
     const std::shared_lock lock(state_->mutex);
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<RowWords> wanted, RowsOf(query.filter));
-    std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query.text));
+    std::vector<WeightedTerm> terms = CountTerms(QueryTerms(query, state_->chinese.get()));
     if (terms.empty()) terms = CountTerms(WiderQueryTerms(query.text));
     for (const WeightedTerm& term : terms) {
       RAGTIME_RETURN_IF_ERROR(context.Check());
@@ -171,8 +171,14 @@ class MapSnapshot : public Snapshot {
       }
     }
     std::vector<Hit> hits;
+    const std::vector<Phrase> phrases = QueryPhrases(query);
     for (const auto& [row, score] : scores) {
-      hits.push_back({state_->rows[row].node.node.id, static_cast<float>(score)});
+      const Node& node = state_->rows[row].node.node;
+      if (!phrases.empty()) {
+        RAGTIME_RETURN_IF_ERROR(context.Check());
+        if (!HoldsPhrases(node.text, phrases)) continue;
+      }
+      hits.push_back({node.id, static_cast<float>(score)});
     }
     KeepBest(hits, query.limit);
     return hits;
@@ -297,8 +303,10 @@ Status NotWriting() {
 
 }  // namespace
 
-MapStore::MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns)
-    : state_(std::make_shared<MapState>(config.metric.value_or(Metric::kCosine), config.bm25, std::move(columns))) {
+MapStore::MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns,
+                   std::shared_ptr<const ChineseDictionary> chinese)
+    : state_(std::make_shared<MapState>(config.metric.value_or(Metric::kCosine), config.bm25, std::move(columns),
+                                        std::move(chinese))) {
   std::random_device random;
   state_->settings["uuid"] = HashHex(StrCat(random(), " ", random(), " ", random(), " ", random()));
   state_->settings["metric"] = MetricName(config.metric.value_or(Metric::kCosine));
@@ -318,8 +326,9 @@ Result<std::optional<std::string>> MapStore::Setting(std::string_view key) const
 bool MapStore::IsMapFile(std::string_view uri) { return uri.ends_with(".ragmap"); }
 
 Result<std::unique_ptr<MapStore>> MapStore::Open(const StoreConfig& config,
-                                                 std::shared_ptr<const FieldColumnsType> columns, bool create) {
-  if (!IsMapFile(config.uri)) return std::make_unique<MapStore>(config, std::move(columns));
+                                                 std::shared_ptr<const FieldColumnsType> columns, bool create,
+                                                 std::shared_ptr<const ChineseDictionary> chinese) {
+  if (!IsMapFile(config.uri)) return std::make_unique<MapStore>(config, std::move(columns), std::move(chinese));
   Result<MapContents> contents = ReadMapFile(config.uri);
   const bool missing = contents.status().code() == StatusCode::kNotFound;
   if (!contents.ok() && !(missing && create)) {
@@ -340,7 +349,7 @@ Result<std::unique_ptr<MapStore>> MapStore::Open(const StoreConfig& config,
                                      StrCat("set index_kwargs.metric_type to ", MetricName(*recorded.metric)));
     }
   }
-  auto store = std::make_unique<MapStore>(recorded, std::move(columns));
+  auto store = std::make_unique<MapStore>(recorded, std::move(columns), std::move(chinese));
   store->file_ = config.uri;
   if (contents.ok()) store->state_->Load(*std::move(contents));
   return store;

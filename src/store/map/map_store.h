@@ -28,12 +28,15 @@ class MapStore : public Store {
   // Of config.uri, if that names a map file: what was saved there is loaded, and kept there from now on. kNotFound
   // where it is missing and none may be made.
   static Result<std::unique_ptr<MapStore>> Open(const StoreConfig& config,
-                                                std::shared_ptr<const FieldColumnsType> columns, bool create);
+                                                std::shared_ptr<const FieldColumnsType> columns, bool create,
+                                                std::shared_ptr<const ChineseDictionary> chinese = nullptr);
   // True for "NAME.ragmap": any other uri of a map store means nothing.
   static bool IsMapFile(std::string_view uri);
 
-  // In memory only. `columns` makes the columns of documents' fields; null: documents have none.
-  MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns);
+  // In memory only. `columns` makes the columns of documents' fields; null: documents have none. `chinese` finds the
+  // words of Chinese; null: characters and pairs.
+  MapStore(const StoreConfig& config, std::shared_ptr<const FieldColumnsType> columns,
+           std::shared_ptr<const ChineseDictionary> chinese = nullptr);
 
   ~MapStore() override { EndWrite(); }
 

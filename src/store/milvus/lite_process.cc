@@ -26,20 +26,25 @@ std::string EndOf(const std::filesystem::path& log) {
 
 Result<std::unique_ptr<LiteProcess>> LiteProcess::Start(const Context& context, const std::filesystem::path& folder,
                                                         const std::string& program) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindProgram(program, kInstall));
+  RAGTIME_RETURN_IF_ERROR(FindProgram(program, kInstall).status());
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return ErrnoError(error.value(), StrCat("making the folder ", folder.string()));
-  const std::filesystem::path log = folder / "server.log";
+  return StartOn(context, folder / "data", folder / "server.log", program);
+}
+
+Result<std::unique_ptr<LiteProcess>> LiteProcess::StartOn(const Context& context, const std::filesystem::path& data,
+                                                          const std::filesystem::path& log,
+                                                          const std::string& program) {
+  RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindProgram(program, kInstall));
   RAGTIME_ASSIGN_OR_RETURN(const int port, FreePort());
-  RAGTIME_ASSIGN_OR_RETURN(
-      auto process, ChildProcess::Start({path.string(), "server", "--data-dir", (folder / "data").string(), "--host",
-                                         "127.0.0.1", "--port", StrCat(port)},
-                                        log));
+  RAGTIME_ASSIGN_OR_RETURN(auto process, ChildProcess::Start({path.string(), "server", "--data-dir", data.string(),
+                                                              "--host", "127.0.0.1", "--port", StrCat(port)},
+                                                             log));
   for (int waited = 0; !PortAnswers(port); waited += kPauseMs) {
     if (!process->running() || waited > kStartMs) {
-      return UnavailableError(StrCat("Milvus Lite does not start in ", folder.string(), ": ", EndOf(log)),
-                              "look at server.log there; another process may have the folder open");
+      return UnavailableError(StrCat("Milvus Lite does not start on ", data.string(), ": ", EndOf(log)),
+                              StrCat("another process may have the folder open; see ", log.string()));
     }
     RAGTIME_RETURN_IF_ERROR(SleepWithin(context, kPauseMs));
   }

@@ -23,6 +23,9 @@ class LiteProcess {
   // `program` is milvus-lite, or a path of it. Waits until the server listens.
   static Result<std::unique_ptr<LiteProcess>> Start(const Context& context, const std::filesystem::path& folder,
                                                     const std::string& program = "milvus-lite");
+  // On a folder that another program has made, and writes nothing of ours into it.
+  static Result<std::unique_ptr<LiteProcess>> StartOn(const Context& context, const std::filesystem::path& data,
+                                                      const std::filesystem::path& log, const std::string& program);
   const std::string& uri() const { return uri_; }  // "http://127.0.0.1:PORT"
   bool running() { return process_->running(); }
   void Kill() { process_->Kill(); }

@@ -27,6 +27,7 @@ constexpr size_t kBatchRowsMax = 2048;
 constexpr size_t kPutsAtOnce = 2;
 constexpr size_t kErasedAtOnce = 8192;
 constexpr size_t kGotAtOnce = 1024;
+constexpr int64_t kLoadPauseMs = 50;
 constexpr size_t kTopMax = 16384;  // Of one search; a limit of Milvus.
 
 // "a" and "b" together; either may be empty.
@@ -45,6 +46,27 @@ size_t BatchEnd(std::span<const CollectionRow> rows, size_t begin) {
 }
 
 }  // namespace
+
+Status LoadMilvusCollection(const Context& context, const MilvusChannel& channel, const std::string& collection) {
+  const std::string what = StrCat("the collection ", collection);
+  proto::GetLoadStateRequest state_request;
+  state_request.set_collection_name(collection);
+  bool asked = false;
+  for (;;) {
+    proto::GetLoadStateResponse state;
+    RAGTIME_RETURN_IF_ERROR(channel.Call(context, "GetLoadState", state_request, state, what));
+    if (state.state() == milvus::proto::common::LoadStateLoaded) return Status();
+    if (!asked) {
+      proto::LoadCollectionRequest request;
+      request.set_collection_name(collection);
+      milvus::proto::common::Status status;
+      RAGTIME_RETURN_IF_ERROR(channel.Call(context, "LoadCollection", request, status, what));
+      asked = true;
+    } else {
+      RAGTIME_RETURN_IF_ERROR(SleepWithin(context, kLoadPauseMs));
+    }
+  }
+}
 
 Status MilvusCollection::Put(const Context& context, std::span<const CollectionRow> rows) {
   std::vector<std::future<Status>> under_way;

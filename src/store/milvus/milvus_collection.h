@@ -26,6 +26,9 @@ namespace ragtime {
 
 class MilvusChannel;
 
+// Has the server load it, if it has not: a collection is searched only when the server has it in memory.
+Status LoadMilvusCollection(const Context& context, const MilvusChannel& channel, const std::string& collection);
+
 class MilvusCollection final : public Collection {
  public:
   // `one_write_at_once`: the server's own collections do not bear more (Milvus Lite).

@@ -11,16 +11,6 @@
 namespace ragtime {
 namespace {
 
-std::optional<std::string> Quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return std::nullopt;
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 // Milvus reads a sign and a number, and the number of the lowest integer is none.
 std::optional<std::string> Literal(int64_t number) {
   if (number == std::numeric_limits<int64_t>::min()) return std::nullopt;
@@ -31,7 +21,7 @@ std::optional<std::string> Literal(const FieldValue& value) {
   if (const auto* number = std::get_if<int64_t>(&value)) return Literal(*number);
   if (const auto* moment = std::get_if<Datetime>(&value)) return Literal(moment->ms);
   if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "true" : "false";
-  if (const auto* text = std::get_if<std::string>(&value)) return Quoted(*text);
+  if (const auto* text = std::get_if<std::string>(&value)) return MilvusString(*text);
   if (const auto* number = std::get_if<double>(&value)) {
     if (!std::isfinite(*number)) return std::nullopt;
     std::array<char, 40> digits{};
@@ -57,7 +47,7 @@ std::optional<std::string> Literals(const std::vector<FieldValue>& values) {
 // A run of characters that means itself, with % before or behind it where the pattern has it.
 std::optional<std::string> Pattern(std::string_view before, std::string_view text, std::string_view behind) {
   if (text.find_first_of("%_\\\"'") != std::string_view::npos) return std::nullopt;
-  const auto quoted = Quoted(StrCat(before, text, behind));
+  const auto quoted = MilvusString(StrCat(before, text, behind));
   if (!quoted) return std::nullopt;
   return StrCat("like ", *quoted);
 }
@@ -145,6 +135,16 @@ std::optional<std::string> Node(const FilterNode& node, bool negated) {
 }
 
 }  // namespace
+
+std::optional<std::string> MilvusString(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return std::nullopt;
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
 
 std::string MilvusColumn(std::string_view field) { return StrCat("f_", field); }
 

@@ -22,6 +22,9 @@ namespace ragtime {
 // The name of a column on the server: fields may be called as Milvus' own words are, so that each gets a prefix.
 std::string MilvusColumn(std::string_view field);
 
+// In quotes; nullopt with control characters.
+std::optional<std::string> MilvusString(std::string_view text);
+
 // "" for a filter that matches everything; nullopt where Milvus has no exact word for a part of it: `like` and
 // `contains` with characters that its patterns treat in their own way, order of lists, strings with control characters.
 std::optional<std::string> MilvusExpression(const Filter& filter);

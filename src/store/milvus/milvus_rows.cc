@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/str_cat.h"
+#include "store/milvus/milvus_columns.h"
 #include "store/milvus/milvus_expression.h"
 
 namespace ragtime {
@@ -167,46 +168,7 @@ Status CheckLengths(const CollectionRow& row, const std::string& name, const Fie
   return Status();
 }
 
-// The values of one column of an answer. Servers leave nulls out, or put something in their place.
-class Answered {
- public:
-  Answered(const schema::FieldData& data, size_t rows) : data_(data), rows_(rows) {
-    if (data.valid_data_size() != static_cast<int>(rows)) return;
-    size_t next = 0;
-    for (const bool valid : data.valid_data()) places_.push_back(valid ? next++ : SIZE_MAX);
-    if (ValueCount() != next) {
-      for (size_t i = 0; i < places_.size(); ++i) {
-        if (places_[i] != SIZE_MAX) places_[i] = i;
-      }
-    }
-  }
-
-  bool IsWhole() const {
-    const size_t count = ValueCount();
-    if (places_.empty()) return count == rows_;
-    return std::all_of(places_.begin(), places_.end(), [count](size_t i) { return i == SIZE_MAX || i < count; });
-  }
-  // Where the row's value lies; none if it is null.
-  std::optional<int> Place(size_t row) const {
-    if (places_.empty()) return static_cast<int>(row);
-    if (places_[row] == SIZE_MAX) return std::nullopt;
-    return static_cast<int>(places_[row]);
-  }
-  const schema::ScalarField& scalars() const { return data_.scalars(); }
-
- private:
-  size_t ValueCount() const {
-    const schema::ScalarField& scalars = data_.scalars();
-    return static_cast<size_t>(
-        std::max({scalars.long_data().data_size(), scalars.double_data().data_size(), scalars.bool_data().data_size(),
-                  scalars.string_data().data_size(), scalars.array_data().data_size()}));
-  }
-  const schema::FieldData& data_;
-  const size_t rows_;
-  std::vector<size_t> places_;  // Empty: nothing is null.
-};
-
-FieldValue ValueOf(const Answered& column, int place, FieldType type) {
+FieldValue ValueOf(const AnsweredColumn& column, int place, FieldType type) {
   const schema::ScalarField& scalars = column.scalars();
   switch (type) {
     case FieldType::kInt:
@@ -259,14 +221,14 @@ Status ReadText(const QueryResults& results, const std::string& name, std::strin
                 std::vector<CollectionRow>& rows) {
   const schema::FieldData* begin = Find(results, name);
   if (begin == nullptr) return Lacking(name);
-  const Answered begins(*begin, rows.size());
+  const AnsweredColumn begins(*begin, rows.size());
   if (!begins.IsWhole() || !begins.scalars().has_string_data()) return Lacking(name);
   for (size_t row = 0; row < rows.size(); ++row) {
     if (const auto place = begins.Place(row)) rows[row].*text = begins.scalars().string_data().data(*place);
   }
   const schema::FieldData* rest = Find(results, RestOf(name));
   if (rest == nullptr) return Status();  // All is null.
-  const Answered rests(*rest, rows.size());
+  const AnsweredColumn rests(*rest, rows.size());
   if (!rests.IsWhole()) return Lacking(RestOf(name));
   for (size_t row = 0; row < rows.size(); ++row) {
     const auto place = rests.Place(row);
@@ -395,7 +357,7 @@ Result<std::vector<CollectionRow>> RowsOf(const CollectionSpec& spec, const Quer
   for (const FieldSpec& wanted : spec.columns) {
     const schema::FieldData* field = Find(results, MilvusColumn(wanted.name));
     if (field == nullptr) continue;  // All is null.
-    const Answered column(*field, rows.size());
+    const AnsweredColumn column(*field, rows.size());
     for (size_t row = 0; row < rows.size(); ++row) {
       const std::optional<int> place = column.Place(row);
       if (!place) continue;

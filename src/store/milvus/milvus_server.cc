@@ -20,16 +20,6 @@ namespace {
 namespace common = milvus::proto::common;
 namespace proto = milvus::proto::milvus;
 
-constexpr int64_t kLoadPauseMs = 50;
-
-// "./kb", "/data/kb", "milvus.db": neither a scheme nor host:port.
-bool IsPath(std::string_view uri) {
-  if (uri.find("://") != std::string_view::npos) return false;
-  const size_t colon = uri.rfind(':');
-  return uri.find('/') != std::string_view::npos || colon == std::string_view::npos || colon + 1 == uri.size() ||
-         uri.find_first_not_of("0123456789", colon + 1) != std::string_view::npos;
-}
-
 std::string What(std::string_view collection) { return StrCat("the collection ", collection); }
 
 Status Differs(const CollectionSpec& spec, std::string_view why) {
@@ -38,6 +28,13 @@ Status Differs(const CollectionSpec& spec, std::string_view why) {
 }
 
 }  // namespace
+
+bool IsMilvusPath(std::string_view uri) {
+  if (uri.find("://") != std::string_view::npos) return false;
+  const size_t colon = uri.rfind(':');
+  return uri.find('/') != std::string_view::npos || colon == std::string_view::npos || colon + 1 == uri.size() ||
+         uri.find_first_not_of("0123456789", colon + 1) != std::string_view::npos;
+}
 
 MilvusServer::MilvusServer(std::unique_ptr<LiteProcess> lite, std::shared_ptr<const MilvusChannel> channel)
     : lite_(std::move(lite)), channel_(std::move(channel)) {}
@@ -48,7 +45,7 @@ Result<std::unique_ptr<MilvusServer>> MilvusServer::Open(const Context& context,
   RAGTIME_RETURN_IF_ERROR(ConsistencyLevelOf(options.consistency_level).status());
   MilvusOptions of_server = options;
   std::unique_ptr<LiteProcess> lite;
-  if (IsPath(options.uri)) {
+  if (IsMilvusPath(options.uri)) {
     RAGTIME_ASSIGN_OR_RETURN(lite, LiteProcess::Start(context, options.uri, options.lite_program));
     of_server.uri = lite->uri();
   }
@@ -58,6 +55,12 @@ Result<std::unique_ptr<MilvusServer>> MilvusServer::Open(const Context& context,
 }
 
 std::string_view MilvusServer::name() const { return channel_->name(); }
+
+Result<std::string> MilvusServer::Version(const Context& context) {
+  proto::GetVersionResponse response;
+  RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "GetVersion", proto::GetVersionRequest(), response, ""));
+  return response.version();
+}
 
 Result<bool> MilvusServer::Exists(const Context& context, std::string_view collection) {
   proto::HasCollectionRequest request;
@@ -76,7 +79,7 @@ Result<std::shared_ptr<Collection>> MilvusServer::OpenOrMake(const Context& cont
   }
   RAGTIME_ASSIGN_OR_RETURN(const bool exists, Exists(context, spec.name));
   RAGTIME_RETURN_IF_ERROR(exists ? CheckSame(context, spec) : Make(context, spec));
-  RAGTIME_RETURN_IF_ERROR(Load(context, spec.name));
+  RAGTIME_RETURN_IF_ERROR(LoadMilvusCollection(context, *channel_, spec.name));
   RAGTIME_ASSIGN_OR_RETURN(const bool is_lite, IsLite(context));
   return std::shared_ptr<Collection>(std::make_shared<MilvusCollection>(channel_, spec, is_lite));
 }
@@ -149,27 +152,6 @@ Status MilvusServer::CheckSame(const Context& context, const CollectionSpec& spe
     }
   }
   return Status();
-}
-
-// A collection is searched only when the server has it in memory.
-Status MilvusServer::Load(const Context& context, const std::string& collection) {
-  proto::GetLoadStateRequest state_request;
-  state_request.set_collection_name(collection);
-  bool asked = false;
-  for (;;) {
-    proto::GetLoadStateResponse state;
-    RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "GetLoadState", state_request, state, What(collection)));
-    if (state.state() == common::LoadStateLoaded) return Status();
-    if (!asked) {
-      proto::LoadCollectionRequest request;
-      request.set_collection_name(collection);
-      common::Status status;
-      RAGTIME_RETURN_IF_ERROR(channel_->Call(context, "LoadCollection", request, status, What(collection)));
-      asked = true;
-    } else {
-      RAGTIME_RETURN_IF_ERROR(SleepWithin(context, kLoadPauseMs));
-    }
-  }
 }
 
 Status MilvusServer::Drop(const Context& context, std::string_view collection) {

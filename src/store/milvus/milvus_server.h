@@ -21,6 +21,9 @@ namespace ragtime {
 class LiteProcess;
 class MilvusChannel;
 
+// "./kb", "/data/kb", "milvus.db": neither a scheme nor host:port.
+bool IsMilvusPath(std::string_view uri);
+
 class MilvusServer final : public CollectionServer {
  public:
   // Connects when it is first asked something; a path starts its server now.
@@ -28,6 +31,7 @@ class MilvusServer final : public CollectionServer {
   ~MilvusServer() override;
 
   std::string_view name() const override;
+  Result<std::string> Version(const Context& context) override;
   Result<bool> Exists(const Context& context, std::string_view collection) override;
   Result<std::shared_ptr<Collection>> OpenOrMake(const Context& context, const CollectionSpec& spec) override;
   Status Drop(const Context& context, std::string_view collection) override;
@@ -37,7 +41,6 @@ class MilvusServer final : public CollectionServer {
   Result<bool> IsLite(const Context& context);
   Status Make(const Context& context, const CollectionSpec& spec);
   Status CheckSame(const Context& context, const CollectionSpec& spec);
-  Status Load(const Context& context, const std::string& collection);
 
   const std::unique_ptr<LiteProcess> lite_;  // Null where the server is not ours.
   const std::shared_ptr<const MilvusChannel> channel_;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CountSelected says how many rows a selection leaves, which decides how they are searched; ScannedIndex scores all of
+// them, where an index has too few rows for more.
+#ifndef RAGTIME_INDEX_KERNELS_SELECTED_ROWS_H_
+#define RAGTIME_INDEX_KERNELS_SELECTED_ROWS_H_
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/kernels/coded_rows.h"
+#include "ragtime/index.h"
+
+namespace ragtime {
+
+inline uint64_t CountSelected(size_t rows, const RowSelection& selection) {
+  if (selection.listed) return selection.listed->size();
+  uint64_t excluded = 0;
+  const std::span<const uint64_t> words = selection.excluded.words;
+  for (size_t word = 0; word < words.size() && word * 64 < rows; ++word) {
+    const size_t left = rows - word * 64;
+    const uint64_t mask = left < 64 ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
+    excluded += static_cast<uint64_t>(std::popcount(words[word] & mask));
+  }
+  return rows - excluded;
+}
+
+class ScannedIndex final : public VectorIndex {
+ public:
+  ScannedIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
+
+  Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
+                                     const RowSelection& selection,
+                                     const VectorSearchParameters& /*parameters*/) const override {
+    RAGTIME_RETURN_IF_ERROR(CheckQuery(vectors_, query));
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    return ScanExactly(context, vectors_, metric_, query, limit, selection);
+  }
+
+ private:
+  const VectorMatrix vectors_;
+  const Metric metric_;
+};
+
+}  // namespace ragtime
+
+#endif  // RAGTIME_INDEX_KERNELS_SELECTED_ROWS_H_
