@@ -116,8 +116,8 @@ TEST_P(ReembedTest, AllAtOnceForEveryReaderWithTheirIds) {
   const Recall then = Value(OwnRecall({}, *earlier, *beside, after_));
   EXPECT_EQ(now.questions, nodes.size());
   EXPECT_EQ(then.questions, nodes.size());
-  EXPECT_GT(now.at_10, 0.9);
-  EXPECT_GT(then.at_10, 0.9);
+  EXPECT_GT(now.at_10, 0.75);
+  EXPECT_GT(then.at_10, 0.75);
   BackwardsEmbedder wrong;
   EXPECT_LT(Value(OwnRecall({}, *earlier, *beside, wrong)).at_10, 0.5) << "a model that finds nothing";
   EXPECT_EQ(Value(Exchange(*store_, *beside, after_)), 0u) << "nothing is embedded twice";
