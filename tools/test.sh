@@ -103,6 +103,7 @@ threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
 threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|RemoteStoreTest)\.'
 threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex)\.'
+threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|JiebaTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
 
 suite set-up tools/setup.sh --dev || finish
 folders=$(tools/setup.sh --print-env) || finish
