@@ -37,9 +37,10 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     GenerationRequest generation;
     generation.messages = {{"user", request.question}};
     generation.max_tokens = request.max_tokens.value_or(256);
-    if (!request.client.empty()) last_client = request.client;
-    last_session = request.session;
-    last_owner = request.owner;
+    {
+      const std::lock_guard lock(mutex_);
+      last_ = {request.client, request.session, request.owner};
+    }
     const Result<GenerationResult> result = generator_.Generate(request.context, generation, request.on_token);
     ++ended;
     if (!result.ok()) {
@@ -85,9 +86,15 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   std::atomic<int> cancelled = 0;
   std::atomic<bool> broken = false;
   std::atomic<int> delay_ms = 0;
-  std::string last_client;  // These of tests that ask one question at a time.
-  std::string last_session;
-  std::string last_owner;
+  struct Asker {
+    std::string client;
+    std::string session;
+    std::string owner;
+  };
+  Asker last() const {
+    const std::lock_guard lock(mutex_);
+    return last_;
+  }
 
  private:
   static Status No() { return UnimplementedError("not in this test"); }
@@ -109,6 +116,8 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   }
 
   ScriptedGenerator generator_;
+  mutable std::mutex mutex_;
+  Asker last_;  // Guarded by mutex_.
 };
 
 // A connection of one's own, for what no decent client sends.
@@ -198,15 +207,15 @@ class ServerTest : public testing::Test {
 TEST_F(ServerTest, ASessionComesFromTheMetadataOrTheHeader) {
   Start();
   EXPECT_EQ(Post("/v1/chat/completions", Question("a")).code, 200);
-  EXPECT_EQ(knowledge_base_.last_session, "");
+  EXPECT_EQ(knowledge_base_.last().session, "");
   const std::string named = Question("a", R"(,"user":"li","metadata":{"session":"s-1","other":"x"})");
   EXPECT_EQ(Post("/v1/chat/completions", named).code, 200);
-  EXPECT_EQ(knowledge_base_.last_session, "s-1");
-  EXPECT_EQ(knowledge_base_.last_owner, "li");
+  EXPECT_EQ(knowledge_base_.last().session, "s-1");
+  EXPECT_EQ(knowledge_base_.last().owner, "li");
   RawConnection raw(server_->port());
   raw.Write(PostText("/v1/chat/completions", named, "X-Session-Id: s-2\r\nConnection: close\r\n"));
   EXPECT_THAT(raw.ReadAll(), HasSubstr("200 OK"));
-  EXPECT_EQ(knowledge_base_.last_session, "s-2");
+  EXPECT_EQ(knowledge_base_.last().session, "s-2");
   const auto refused = [&](const std::string& body, const char* word) {
     const HttpResponse response = Post("/v1/chat/completions", body);
     EXPECT_EQ(response.code, 400) << body;
@@ -239,7 +248,7 @@ TEST_F(ServerTest, AnswersWhole) {
   EXPECT_EQ(json["ragtime"]["mode"].AsString(), "generate");
   EXPECT_EQ(json["ragtime"]["warnings"][0]["code"].AsString(), "system_message");
   EXPECT_EQ(json["ragtime"]["warnings"][1]["code"].AsString(), "history");
-  EXPECT_EQ(knowledge_base_.last_client, "li");
+  EXPECT_EQ(knowledge_base_.last().client, "li");
 
   const Json cut = Parsed(Post("/v1/chat/completions", Question("x", R"(,"max_tokens":2)")).body);
   EXPECT_EQ(cut["choices"][0]["finish_reason"].AsString(), "length");
