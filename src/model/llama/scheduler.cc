@@ -418,15 +418,11 @@ void Scheduler::ComputeWantedChunk() {
 
 std::vector<BatchToken> Scheduler::MakeBatch() {
   std::vector<BatchToken> batch;
-  size_t readers = 0;
   for (const TicketPtr& ticket : running_) {
     ticket->scores_at.reset();
     ticket->guesses.clear();
     ticket->batch_end = ticket->held;
-    if (ticket->reads()) {
-      ++readers;
-      continue;
-    }
+    if (ticket->reads()) continue;
     ticket->scores_at = batch.size();
     const bool begins = ticket->held < ticket->prompt.size();
     batch.push_back({begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, true});
@@ -435,19 +431,18 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
   }
   const size_t most = batch.empty() ? options_.batch_tokens : options_.shared_batch_tokens;
   size_t room = std::max(most, batch.size() + 1) - batch.size();
-  // Equal parts; who needs less leaves the rest to those behind. Another one is first each time.
-  if (readers > 0) ++first_to_read_;
-  for (size_t i = 0; i < running_.size() && readers > 0 && room > 0; ++i) {
-    Ticket& ticket = *running_[(first_to_read_ + i) % running_.size()];
+  // In the order in which they came: a part of a prompt is the cheaper the larger it is, and of prompts that are read
+  // side by side none is done before nearly all are.
+  for (size_t i = 0; i < running_.size() && room > 0; ++i) {
+    Ticket& ticket = *running_[i];
     if (!ticket.reads()) continue;
     const size_t end = ticket.joins.empty() ? ticket.prompt.size() - 1 : ticket.joins.front().range.start;
     const size_t rest = end - ticket.held;
-    size_t part = std::min(std::max<size_t>(1, room / readers), rest);
+    size_t part = std::min(room, rest);
     // What is left for the next batch is a wide part too.
     if (rest > part && rest < part + options_.wide_tokens && rest > options_.wide_tokens) {
       part = std::min(part, rest - options_.wide_tokens);
     }
-    --readers;
     room -= part;
     for (size_t n = 0; n < part; ++n, ++ticket.batch_end) {
       batch.push_back({ticket.prompt[ticket.batch_end], ticket.batch_end, ticket.sequence, false});

@@ -34,9 +34,10 @@ namespace ragtime {
 
 struct SchedulerOptions {
   size_t context_tokens = 4096;  // Of one request: its prompt and its answer.
-  // The largest batch while nobody writes, and while somebody does, who would wait for it.
+  // The largest batch while nobody writes, and while somebody does, who would wait for it. With 128 and 256 the first
+  // tokens of 8 users came 1.6 and 1.3 times as late, and fewer in all (bench/generate.py): small batches cost more.
   size_t batch_tokens = kBatchTokensMax;
-  size_t shared_batch_tokens = 128;
+  size_t shared_batch_tokens = 512;
   // llama.cpp computes attention for this many tokens and more at once with another kernel, which rounds in other ways.
   // A prompt is therefore cut into parts no smaller than this, and a beginning is reused only as far as leaves such a
   // part, or nothing: then reuse does not change a bit of the answer.
@@ -132,8 +133,7 @@ class Scheduler {
   std::vector<TicketPtr> running_;
   std::vector<int> free_sequences_;
   std::string last_client_;
-  size_t reserved_ = 0;       // Cells that running requests may come to need.
-  size_t first_to_read_ = 0;  // Of running_, whose prompt gets its part of the next batch first.
+  size_t reserved_ = 0;  // Cells that running requests may come to need.
   LookupGate lookup_;
   std::map<std::vector<Token>, size_t> chunk_uses_;  // By the tokens up to the chunk's end.
   std::deque<std::vector<Token>> chunks_wanted_;     // Computed when nobody waits.

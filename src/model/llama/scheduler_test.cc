@@ -273,7 +273,7 @@ TEST(SchedulerTest, ALongPromptStallsNobody) {
     EXPECT_LE(batch.size(), 128u);
     ++mixed;
   };
-  Scheduler scheduler(model, {.context_tokens = 2048});
+  Scheduler scheduler(model, {.context_tokens = 2048, .shared_batch_tokens = 128});
   auto first = std::async(std::launch::async, [&] { return Ask(scheduler, prompt, 40); });
   writing.get_future().wait();
   auto second = std::async(std::launch::async, [&] { return Ask(scheduler, reader, 1); });
