@@ -66,15 +66,21 @@ inline std::string MetricName(Metric metric) {
 
 class VectorIndexFixture {
  protected:
+  virtual ~VectorIndexFixture() = default;
+
   void BuildIndex(const VectorIndexType& type, Vectors vectors, Metric metric) {
     vectors_ = std::move(vectors);
     metric_ = metric;
     auto bytes = type.Build({}, vectors_.matrix(), metric);
     ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
     bytes_ = *std::move(bytes);
-    auto index = type.Open(bytes_, vectors_.matrix(), metric);
+    auto index = Open(type);
     ASSERT_TRUE(index.ok()) << index.status().ToString();
     index_ = *std::move(index);
+  }
+  // Opens bytes_; a test may do it in its own way.
+  virtual Result<std::unique_ptr<VectorIndex>> Open(const VectorIndexType& type) {
+    return type.Open(bytes_, vectors_.matrix(), metric_);
   }
 
   std::vector<RowHit> Oracle(std::span<const float> query, size_t limit, const RowSelection& selection) const {

@@ -24,7 +24,7 @@
 #include "base/hash.h"
 #include "index/diskann/diskann_format.h"
 #include "index/kernels/coded_rows.h"
-#include "testing/index_oracle.h"
+#include "testing/vector_index_fixture.h"
 
 namespace ragtime {
 namespace {
@@ -69,18 +69,18 @@ class IndexInFile {
   const int descriptor_;
 };
 
-class Diskann : public IndexOracle {
+class Diskann : public testing::TestWithParam<Metric>, protected VectorIndexFixture {
  protected:
   void Build(Vectors vectors, const HnswParameters& graph = {}) {
     type_ = std::make_unique<DiskannIndexType>(graph);
-    BuildWith(*type_, std::move(vectors));
+    BuildIndex(*type_, std::move(vectors), GetParam());
   }
   Result<std::unique_ptr<VectorIndex>> Open(const VectorIndexType& type) override {
     index_ = nullptr;
     return type.OpenInFile(bytes_, vectors_.matrix(), GetParam(), file_.Write(bytes_, vectors_.data));
   }
   double Recall(size_t limit, const RowSelection& selection, const VectorSearchParameters& parameters = kWalk) {
-    return RecallWith(parameters, limit, selection);
+    return RecallOf(limit, selection, parameters);
   }
   // The hits of every kind of search.
   std::vector<std::vector<RowHit>> SearchAll(const VectorIndex& index) const {
@@ -258,7 +258,8 @@ TEST_P(Diskann, HowItIsReadChangesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Metrics, Diskann, testing::ValuesIn(kMetrics), MetricName);
+INSTANTIATE_TEST_SUITE_P(Metrics, Diskann, testing::ValuesIn(kMetrics),
+                         [](const auto& test) { return MetricName(test.param); });
 
 TEST(DiskannIndex, FewRowsAreScanned) {
   const DiskannIndexType type;
