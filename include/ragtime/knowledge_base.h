@@ -101,9 +101,10 @@ struct SearchHit {
 };
 
 struct SearchResult {
-  std::vector<SearchHit> hits;  // Best first.
-  bool cached = false;          // Found before, in this state of the knowledge base, and kept.
-  Timings timings_ms;           // open, cache, embed, each route by name, fuse, rerank, fetch, window, total
+  std::vector<SearchHit> hits;                    // Best first.
+  std::map<std::string, std::string> embed_keys;  // By the name of each route that asks an embedder with a key.
+  bool cached = false;                            // Found before, in this state of the knowledge base, and kept.
+  Timings timings_ms;  // open, cache, embed, each route by name, fuse, rerank, fetch, window, total
   std::vector<Warning> warnings;
 };
 
@@ -219,17 +220,26 @@ struct Answer {
   std::vector<Warning> warnings;
 };
 
+// One of Config::embedders, as the knowledge base records it.
+struct EmbedderRecord {
+  std::string model;
+  std::string fingerprint;
+  size_t dimension = 0;
+  friend bool operator==(const EmbedderRecord&, const EmbedderRecord&) = default;
+};
+
 struct KnowledgeBaseStatistics {
   StoreStatistics store;
   std::string uuid;
   uint64_t generation = 0;
   std::string model;  // The recorded embedder; "" before the first ingestion.
   size_t dimension = 0;
-  std::string root;                    // What file paths are relative to.
-  std::optional<VectorTuning> tuning;  // None before the first Tune with this model.
-  std::string cache;                   // "memory", "redis 127.0.0.1:6379"; "": none.
-  CacheStatistics cache_counts;        // Since this object was opened.
-  Status cache_condition;              // Not OK: why the cache is bypassed at present.
+  std::map<std::string, EmbedderRecord> embedders;  // Those beside `model`, by key.
+  std::string root;                                 // What file paths are relative to.
+  std::optional<VectorTuning> tuning;               // None before the first Tune with this model.
+  std::string cache;                                // "memory", "redis 127.0.0.1:6379"; "": none.
+  CacheStatistics cache_counts;                     // Since this object was opened.
+  Status cache_condition;                           // Not OK: why the cache is bypassed at present.
 };
 
 struct CompactReport {

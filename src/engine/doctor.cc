@@ -18,6 +18,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
+#include "engine/embedders.h"
 #include "engine/gguf_work.h"
 #include "engine/models.h"
 #include "engine/number_formats.h"
@@ -150,6 +151,17 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
     findings.push_back(
         {"model", config.embed.model, Health::kMissing, embedder.status().message(), embedder.status().remedy()});
   }
+  for (const auto& [key, embed] : config.embedders) {
+    const Config one = ConfigOfEmbedder(probed, key);
+    const auto keyed = MakeEmbedder(one);
+    if (keyed.ok()) {
+      findings.push_back({"model", embed.model, Health::kGood,
+                          StrCat("embedder ", key, ", ", (*keyed)->info().dimension, " dimensions"), ""});
+    } else {
+      findings.push_back({"model", embed.model, Health::kMissing,
+                          StrCat("embedder ", key, ": ", keyed.status().message()), keyed.status().remedy()});
+    }
+  }
   if (config.embed.api == "local") {
     const Status batch = ProbeBatchEncoder(config);
     findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
@@ -187,6 +199,9 @@ void ExamineServers(const std::string& base_urls, std::string_view key, std::vec
 void ExamineServer(const Config& config, std::vector<Finding>& findings) {
   if (config.llm.api == "openai") ExamineServers(config.llm.base_url, "llm.base_url", findings);
   if (config.embed.api == "openai") ExamineServers(config.embed.base_url, "embed.base_url", findings);
+  for (const auto& [key, embed] : config.embedders) {
+    if (embed.api == "openai") ExamineServers(embed.base_url, StrCat("embedders.", key, ".base_url"), findings);
+  }
   if (config.rerank.type == "remote") ExamineServers(config.rerank.base_url, "rerank.base_url", findings);
 }
 

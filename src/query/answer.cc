@@ -60,7 +60,8 @@ Status Find(Asking& asking) {
                     .embedder_status = context.embedder_status,
                     .chooser = context.chooser,
                     .parameters = context.parameters,
-                    .context = asking.request.context};
+                    .context = asking.request.context,
+                    .keyed = context.keyed};
   options.fusion = context.fusion;
   options.window = context.window;
   options.reranker = context.reranker;

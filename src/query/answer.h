@@ -18,6 +18,7 @@
 
 #include "base/thread_pool.h"
 #include "query/passage.h"
+#include "query/recall.h"
 #include "query/route.h"
 #include "query/search.h"
 #include "ragtime/config.h"
@@ -36,6 +37,7 @@ struct AnswerContext {
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<Embedder> embedder;  // May be null with Route::kKeyword.
   Status embedder_status;              // Why it is null otherwise.
+  KeyedEmbedders keyed = {};           // Of routes that ask another one.
   Generator* generator = nullptr;      // Null: none is at hand, because of `generator_status`.
   Status generator_status;             // OK and no generator: none is configured.
   ThreadPool* pool = nullptr;

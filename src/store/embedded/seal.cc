@@ -189,12 +189,13 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
     }
     const Segment& segment = *sources[row.source]->segment;
     RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row.row, caches[row.source]));
+    const std::map<std::string, std::vector<float>> named = segment.named_vectors(row.row);
     if (replacement == nullptr) {
-      RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row), named));
     } else {
       RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector, replacement->vector(node));
       if (vector.size() != dimension) return InternalError("a new vector has another dimension than the others");
-      RAGTIME_RETURN_IF_ERROR(builder.Add(node, vector));
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, vector, named));
     }
     if (node.document_id != document) {
       document = node.document_id;
@@ -202,6 +203,7 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
       builder.SetFields(std::move(values));
     }
     copied_bytes += node.text.size() + segment.vector(row.row).size_bytes();
+    for (const auto& [key, vector] : named) copied_bytes += vector.size() * sizeof(float);
     merged.node_ids.push_back(row.id);
   }
   if (builder.rows() == 0) return merged;
