@@ -120,6 +120,9 @@ class Generator {
   virtual size_t CountTokens(std::string_view text) const = 0;
   virtual Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                             const OnToken& on_token) = 0;
+  // Does now what the first Generate would have to wait for: loads the model, and reads or finds `beginning`, the
+  // messages that conversations begin with. Not OK: Generate would fail too. A remote server is asked nothing.
+  virtual Status Prepare(const Context&, const std::vector<ChatMessage>& /*beginning*/) { return Status(); }
   virtual GeneratorStatistics statistics() const { return {}; }
   // Answers both ways and compares; the chunks are computed apart first. kUnimplemented where nothing is kept of
   // prompts, kFailedPrecondition where this request has nothing to join.

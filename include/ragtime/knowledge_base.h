@@ -374,6 +374,9 @@ class KnowledgeBase {
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
   // What the language model has done so far; zeros before its first answer.
   virtual GeneratorStatistics GenerationStatistics() { return {}; }
+  // Loads what questions need, so that the first one need not wait: the models, the index, what the language model has
+  // kept of its last prompt. Not OK: something is missing, and questions are answered as far as they can be without it.
+  virtual Status Prepare(const Context& = {}) { return Status(); }
 
   // Measures what answers lose when passages are joined as they were computed elsewhere, instead of being computed in
   // their place, and keeps whether that is within the bounds: later knowledge bases with this folder and model join

@@ -29,6 +29,7 @@
 #include "query/answer.h"
 #include "query/answer/replay.h"
 #include "query/conversation.h"
+#include "query/pack.h"
 #include "query/rewrite/synonyms.h"
 #include "query/rewrite/verbatim.h"
 #include "query/search.h"
@@ -218,6 +219,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
     std::lock_guard lock(mutex_);
     return generator_ != nullptr ? generator_->statistics() : GeneratorStatistics{};
   }
+
+  Status Prepare(const Context& context) override;
 
   Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
@@ -740,6 +743,28 @@ std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vect
   results.reserve(found.size());
   for (auto& result : found) results.push_back(*std::move(result));
   return results;
+}
+
+Status LocalKnowledgeBase::Prepare(const Context& context) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  Status status;
+  const auto note = [&status](const Status& other) {
+    if (status.ok()) status = other;
+  };
+  // What is found is of no interest; the embedder and the index are then in memory. A reranker or a model that chooses
+  // may be a server that counts what it is asked.
+  RAGTIME_ASSIGN_OR_RETURN(const RoutePlan plan, Plan());
+  const Result<std::shared_ptr<Reranker>> reranker = GetReranker();
+  note(reranker.status());
+  if (reranker.ok() && *reranker == nullptr && !plan.needs_model) {
+    note(Recall(snapshot, "What is said here?", config_.search.top_k, config_.search.route, "", context).status());
+  }
+  if (config_.answer.mode != AnswerMode::kExtract) {
+    const Result<std::shared_ptr<Generator>> generator = GetGenerator();
+    note(generator.status());
+    if (generator.ok() && *generator != nullptr) note((*generator)->Prepare(context, PromptBeginning("en")));
+  }
+  return status;
 }
 
 Result<TuneReport> LocalKnowledgeBase::Tune(const TuneOptions& options) {

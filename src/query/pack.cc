@@ -136,9 +136,14 @@ Status DoesNotFit(size_t fixed, size_t answer, size_t context) {
 
 }  // namespace
 
+std::vector<ChatMessage> PromptBeginning(std::string_view language) {
+  return {{"system", std::string(language == "zh" ? kInstructionsChinese : kInstructionsEnglish)}};
+}
+
 Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator) {
   Packed packed;
-  const std::string system(request.language == "zh" ? kInstructionsChinese : kInstructionsEnglish);
+  packed.messages = PromptBeginning(request.language);
+  const std::string system = packed.messages.front().content;
   size_t context = request.context_tokens;
   if (const size_t limit = generator.info().context_tokens; limit > 0) context = std::min(context, limit);
   size_t history_tokens = 0;
@@ -184,7 +189,6 @@ Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator
     if (packed.prompt_tokens + request.answer_tokens > context) continue;
     // One that was cut is cut for this question, and is in no other prompt.
     if (packed.chunks.size() > uncut) packed.chunks.resize(uncut);
-    packed.messages = {{"system", system}};
     packed.messages.insert(packed.messages.end(), history.begin(), history.end());
     packed.messages.push_back({"user", std::move(user)});
     return packed;

@@ -40,6 +40,9 @@ struct Packed {
   size_t prompt_tokens = 0;           // Counted, with an allowance for the chat template.
 };
 
+// The messages that every prompt in this language begins with.
+std::vector<ChatMessage> PromptBeginning(std::string_view language);
+
 // A passage that does not fit is shortened to whole sentences around the one that shares most with the question, and
 // is then the last. kResourceExhausted where not even one passage fits.
 Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <mutex>
 #include <random>
 #include <regex>
@@ -33,6 +35,11 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
  public:
   ScriptedKnowledgeBase() : generator_([this](const GenerationRequest& request) { return Reply(request); }) {}
 
+  Status Prepare(const Context&) override {
+    ++prepared;
+    while (loading) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Status();
+  }
   Result<Answer> Ask(const AskRequest& request) override {
     ++asked;
     GenerationRequest generation;
@@ -86,6 +93,8 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   std::atomic<int> ended = 0;
   std::atomic<int> cancelled = 0;
   std::atomic<bool> broken = false;
+  std::atomic<bool> loading = false;
+  std::atomic<int> prepared = 0;
   std::atomic<int> delay_ms = 0;
   struct Asker {
     std::string client;
@@ -351,6 +360,22 @@ TEST_F(ServerTest, SearchModelsHealth) {
   knowledge_base_.broken = true;
   EXPECT_EQ(Get("/healthz").code, 200);
   EXPECT_EQ(Get("/readyz").code, 503);
+}
+
+TEST_F(ServerTest, ReadyWhenTheModelsAreLoaded) {
+  Start();
+  knowledge_base_.loading = true;
+  auto prepared = std::async(std::launch::async, [this] { return server_->Prepare({}); });
+  while (knowledge_base_.prepared == 0) std::this_thread::yield();
+  const HttpResponse response = Get("/readyz");
+  EXPECT_EQ(response.code, 503);
+  EXPECT_THAT(response.body, HasSubstr("being loaded"));
+  EXPECT_EQ(Get("/healthz").code, 200);
+  // Who does not look whether it is ready is answered as well.
+  EXPECT_EQ(Post("/v1/chat/completions", Question("How long?")).code, 200);
+  knowledge_base_.loading = false;
+  EXPECT_TRUE(prepared.get().ok());
+  EXPECT_EQ(Get("/readyz").code, 200);
 }
 
 TEST_F(ServerTest, LimitsAndOddities) {

@@ -133,6 +133,29 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
   }
 }
 
+Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMessage>& beginning) {
+  RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
+  try {
+    std::vector<Token> tokens = scheduler->latest_prompt();
+    if (tokens.empty()) {
+      std::vector<ChatMessage> messages = beginning;
+      messages.push_back({"user", "?"});
+      RAGTIME_ASSIGN_OR_RETURN(LlamaModel::Prompt prompt, model_->BuildPrompt(messages));
+      tokens = std::move(prompt.tokens);
+    } else {
+      // What is saved is all but the last token of a prompt, and any will do.
+      tokens.push_back(tokens.back());
+    }
+    GenerationRequest request;
+    request.max_tokens = 1;
+    const OnToken nobody;
+    AnswerStream answer(nobody);
+    return scheduler->Run(context, std::move(tokens), request, answer).status();
+  } catch (const std::exception& exception) {
+    return InternalError(StrCat("llama.cpp failed: ", exception.what()));
+  }
+}
+
 GeneratorStatistics LlamaGenerator::statistics() const {
   std::lock_guard lock(load_mutex_);
   return scheduler_ != nullptr ? scheduler_->statistics() : GeneratorStatistics{};
@@ -245,14 +268,21 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
       RAGTIME_RETURN_IF_ERROR(
           model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences, options_.threads));
     }
+    // Where several can run at once, prompts are read in a memory of their own. GPUs rather compute them together.
+    constexpr size_t kReadingSequences = 2;
+    if (options_.kv_tokens > context_tokens && model->computes_on_cpu() && reading_model_ == nullptr) {
+      RAGTIME_ASSIGN_OR_RETURN(reading_model_, model->StartSecondContext(context_tokens, kReadingSequences));
+    }
     if (const auto record = ReadJoinRecord(model->fingerprint())) joins_ = options_.chunk_reuse && record->joins;
-    scheduler_ = std::make_unique<Scheduler>(*model, SchedulerOptions{.context_tokens = context_tokens,
-                                                                      .memory_bytes_max = options_.kv_memory_bytes,
-                                                                      .disk_bytes_max = options_.kv_disk_bytes,
-                                                                      .states_folder = options_.kv_folder,
-                                                                      .reuse = options_.reuse,
-                                                                      .prompt_lookup = options_.prompt_lookup,
-                                                                      .seed = options_.seed});
+    scheduler_ = std::make_unique<Scheduler>(*model,
+                                             SchedulerOptions{.context_tokens = context_tokens,
+                                                              .memory_bytes_max = options_.kv_memory_bytes,
+                                                              .disk_bytes_max = options_.kv_disk_bytes,
+                                                              .states_folder = options_.kv_folder,
+                                                              .reuse = options_.reuse,
+                                                              .prompt_lookup = options_.prompt_lookup,
+                                                              .seed = options_.seed},
+                                             reading_model_.get());
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }

@@ -53,6 +53,8 @@ class LlamaGenerator final : public Generator {
   // `on_token` must not call Generate of the same generator.
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
+  // Goes on from the last prompt that was saved in kv_folder, where there is one.
+  Status Prepare(const Context& context, const std::vector<ChatMessage>& beginning) override;
   GeneratorStatistics statistics() const override;
   Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request) override;
   Status KeepJoinRecord(const JoinRecord& record) override;
@@ -69,7 +71,8 @@ class LlamaGenerator final : public Generator {
   const GeneratorInfo info_;
   mutable std::mutex load_mutex_;
   mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
-  std::unique_ptr<Scheduler> scheduler_;       // The same. Uses model_.
+  std::unique_ptr<LlamaModel> reading_model_;  // The same. Null where prompts are read among the others.
+  std::unique_ptr<Scheduler> scheduler_;       // The same. Uses both.
   bool joins_ = false;                         // Set before scheduler_.
 };
 

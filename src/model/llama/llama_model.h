@@ -56,6 +56,10 @@ class LlamaModel final : public BatchModel {
   // Makes the context, once. It must be there before any method below is called.
   Status StartContext(size_t cells, size_t sequences, size_t threads);
   bool has_context() const { return context_ != nullptr; }
+  // The same weights and threads with a context of its own. The two must not compute at the same time.
+  Result<std::unique_ptr<LlamaModel>> StartSecondContext(size_t cells, size_t sequences) const;
+  // False where a part of it is on a GPU.
+  bool computes_on_cpu() const { return on_cpu_; }
 
   size_t cells() const override { return cells_; }
   size_t sequences() const override { return sequences_; }
@@ -78,10 +82,15 @@ class LlamaModel final : public BatchModel {
  private:
   LlamaModel() = default;
 
-  llama_model* model_ = nullptr;
+  Status MakeContext(size_t cells, size_t sequences);
+
+  std::shared_ptr<llama_model> weights_;
+  llama_model* model_ = nullptr;  // Of weights_.
   const llama_vocab* vocab_ = nullptr;
   bool keeps_bytes_ = false;  // Keys and values as q8_0 instead of f16.
-  ggml_threadpool* threads_ = nullptr;
+  bool on_cpu_ = true;
+  size_t thread_count_ = 0;
+  std::shared_ptr<ggml_threadpool> threads_;
   llama_context* context_ = nullptr;
   size_t cells_ = 0;
   size_t sequences_ = 0;
