@@ -25,6 +25,7 @@
 #include "ingest/node_groups.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
+#include "ingest/split/kept_replies.h"
 #include "ingest/split/sentence_splitter.h"
 #include "query/answer.h"
 #include "query/answer/replay.h"
@@ -671,7 +672,11 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     if (std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.writer == "llm"; })) {
       Result<std::shared_ptr<Generator>> writer = GetGenerator();
       making.writer_status = writer.status();
-      if (writer.ok()) making.writer = *std::move(writer);
+      if (writer.ok()) {
+        const bool has_folder = config_.store.type == "ragtime" && !config_.store.uri.empty();
+        making.writer = std::make_shared<KeptReplies>(
+            *std::move(writer), (has_folder ? std::filesystem::path(config_.store.uri) : CacheFolder()) / "written");
+      }
     }
     made = NodeGroups(groups, std::move(making));
   }
