@@ -767,7 +767,10 @@ Status LocalKnowledgeBase::Prepare(const Context& context) {
   if (config_.answer.mode != AnswerMode::kExtract) {
     const Result<std::shared_ptr<Generator>> generator = GetGenerator();
     note(generator.status());
-    if (generator.ok() && *generator != nullptr) note((*generator)->Prepare(context, PromptBeginning("en")));
+    // In mode auto a model that cannot cite is not asked.
+    const bool is_asked = generator.ok() && *generator != nullptr &&
+                          (config_.answer.mode == AnswerMode::kGenerate || (*generator)->info().cites);
+    if (is_asked) note((*generator)->Prepare(context, PromptBeginning("en")));
   }
   return status;
 }
