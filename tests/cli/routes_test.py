@@ -359,9 +359,9 @@ class Routes(unittest.TestCase):
         # Merged, copied, backed up and given another usual model, it answers the same by the second.
         self.assertEqual(run("compact", "--kb", self.kb).returncode, 0)
         copy = self.folder / "copy.ragmap"
-        copied = run("copy", self.kb, f"map:{copy}", "--json")
+        copied = run("copy", "--from", self.kb, "--to", f"map:{copy}", "--json")
         self.assertEqual(copied.returncode, 0, copied.stderr + copied.stdout)
-        self.assertEqual(run("reembed", "all-minilm-l6-v2", "--kb", self.kb, "--force").returncode, 0)
+        self.assertEqual(run("reembed", "--model", "all-minilm-l6-v2", "--kb", self.kb, "--force").returncode, 0)
         only = "retrievers: [{name: english, similarity: cosine, embed_key: english}]\n"
         in_map = self.folder / "map.yaml"
         in_map.write_text(f"store_conf: {{type: map, kwargs: {{uri: '{copy}'}}}}\n" + only)

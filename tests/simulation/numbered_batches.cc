@@ -28,6 +28,7 @@ const std::map<std::string, size_t> kNamedDimensions = {{"english", 6}};
 
 WriteBatch NumberedBatch(int k) {
   Random random(static_cast<uint64_t>(k));
+  Random random_named(static_cast<uint64_t>(k));  // Of its own: which nodes there are does not depend on their vectors.
   WriteBatch batch;
   // Every third replaces what an earlier one wrote; every fifth is too large for the tail.
   const int files = k % 5 == 0 ? 8 : 2;
@@ -36,7 +37,7 @@ WriteBatch NumberedBatch(int k) {
     batch.documents.push_back(RandomDocument(random, StrCat("d", number % 3, "/f", number, ".txt"), 1 + random.Below(4),
                                              kSimulationDimension));
     batch.documents.back().file.fields = RandomFields(random);
-    AddRandomNamed(random, kNamedDimensions, batch.documents.back().nodes);
+    AddRandomNamed(random_named, kNamedDimensions, batch.documents.back().nodes);
   }
   std::sort(batch.documents.begin(), batch.documents.end(),
             [](const DocumentWrite& a, const DocumentWrite& b) { return a.file.file_path < b.file.file_path; });
