@@ -151,6 +151,10 @@ int Main(int argc, char** argv) {
         ->check(CLI::Range(-1, 1000));
   };
   add_gpu_layers(ask);
+  ask->add_option("--format", options.format, "json: the answer is one JSON object, without markers")
+      ->check(CLI::IsMember({"text", "json"}));
+  ask->add_option("--schema", options.schema, "With --format json: a file with the JSON schema of the answer")
+      ->check(CLI::ExistingFile);
   ask->add_option("--session", options.session, "The conversation that the question goes on with");
   bool no_stream = false;
   bool stream = false;

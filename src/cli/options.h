@@ -60,6 +60,8 @@ struct Options {
   std::optional<uint32_t> ef;
   std::string questions_file;  // search, tune
   std::string session;
+  std::string format = "text";  // ask: of the answer.
+  std::string schema;           // ask: a file, with format json.
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
   // why-not

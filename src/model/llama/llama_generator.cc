@@ -14,6 +14,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "model/answer_stream.h"
+#include "model/llama/json_grammar.h"
 #include "model/llama/llama_model.h"
 #include "model/llama/scheduler.h"
 #include "wire/json.h"
@@ -41,6 +42,19 @@ double Divergence(std::span<const float> exact, std::span<const float> scores) {
     if (log_exact > -40) divergence += std::exp(log_exact) * (log_exact - (scores[i] - sum));
   }
   return std::max(0.0, divergence);
+}
+
+// Whether answers can be held to what is asked for.
+Status CheckJson(const GenerationRequest& request, const LlamaModel& model) {
+  if (!request.json_schema) return Status();
+  RAGTIME_ASSIGN_OR_RETURN(const std::string grammar, JsonGrammar(*request.json_schema));
+  llama_sampler* sampler = model.MakeGrammar(grammar);
+  if (sampler == nullptr) {
+    return InvalidArgumentError("llama.cpp cannot follow the grammar of the JSON schema",
+                                "correct the schema: a $ref must not stand for nothing but itself");
+  }
+  llama_sampler_free(sampler);
+  return Status();
 }
 
 Status CheckGguf(const std::filesystem::path& gguf) {
@@ -112,7 +126,8 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
     // Where no budget is given, thinking gets half of the answer's; an answer of a few words is given without.
     constexpr size_t kShortTokens = 200;
     const bool is_short = !request.thinking_tokens && request.max_tokens < kShortTokens;
-    const bool may_think = !is_short && request.thinking_tokens != size_t{0};
+    const bool may_think = !is_short && request.thinking_tokens != size_t{0} && !request.json_schema;
+    RAGTIME_RETURN_IF_ERROR(CheckJson(request, *model_));
     const bool joins = joins_ && request.chunks.size() > 1;
     RAGTIME_ASSIGN_OR_RETURN(
         LlamaModel::Prompt prompt,

@@ -308,4 +308,8 @@ Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {
   return size > 0 ? Status() : ResourceExhaustedError(WithComplaint("llama.cpp could not load a saved state"));
 }
 
+llama_sampler* LlamaModel::MakeGrammar(const std::string& grammar) const {
+  return llama_sampler_init_grammar(vocab_, grammar.c_str(), "root");
+}
+
 }  // namespace ragtime

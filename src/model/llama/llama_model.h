@@ -72,6 +72,7 @@ class LlamaModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override;
   Result<std::vector<std::byte>> SaveState(int sequence) override;
   Status LoadState(int sequence, std::span<const std::byte> state) override;
+  llama_sampler* MakeGrammar(const std::string& grammar) const override;
   bool moves() const override;
   void Move(int sequence, ptrdiff_t by) override;
 
