@@ -41,6 +41,8 @@ struct ModelsOptions {
   std::string text;  // A file.
   std::string plot;
   size_t tokens = 4096;
+  std::string importance;  // A file, or a knowledge base.
+  size_t importance_tokens = 16384;
   bool link = false;
 };
 
@@ -131,6 +133,7 @@ int RunModelsShow(const Options& options);
 int RunModelsAdd(const Options& options, const Context& context);
 int RunModelsQuantize(const Options& options, const Context& context);
 int RunModelsCompare(const Options& options, const Context& context);
+int RunModelsTune(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

@@ -99,6 +99,8 @@ Result<std::unique_ptr<LlamaGenerator>> LlamaGenerator::Open(LlamaGeneratorOptio
   }
   RAGTIME_RETURN_IF_ERROR(CheckGguf(gguf));
   if (options.threads == 0) options.threads = AvailableCores();
+  if (options.read_threads == 0) options.read_threads = options.threads;
+  if (options.batch_tokens == 0) options.batch_tokens = kBatchTokensMax;
   return std::unique_ptr<LlamaGenerator>(new LlamaGenerator(std::move(options), std::move(gguf), std::move(info)));
 }
 
@@ -257,11 +259,13 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
     constexpr size_t kSequencesMax = 256;
     const size_t sequences = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - 2) + 2;
     if (!model->has_context()) {
-      RAGTIME_RETURN_IF_ERROR(
-          model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences, options_.threads));
+      RAGTIME_RETURN_IF_ERROR(model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences,
+                                                  std::max(options_.threads, options_.read_threads)));
+      model->SetThreads(options_.threads, options_.read_threads);
     }
     if (const auto record = ReadJoinRecord(model->fingerprint())) joins_ = options_.chunk_reuse && record->joins;
     scheduler_ = std::make_unique<Scheduler>(*model, SchedulerOptions{.context_tokens = context_tokens,
+                                                                      .batch_tokens = options_.batch_tokens,
                                                                       .memory_bytes_max = options_.kv_memory_bytes,
                                                                       .disk_bytes_max = options_.kv_disk_bytes,
                                                                       .states_folder = options_.kv_folder,

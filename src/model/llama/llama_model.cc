@@ -215,6 +215,8 @@ Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) 
   params.n_threads_batch = static_cast<int32_t>(threads);
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
   if (keeps_bytes_) params.type_k = params.type_v = GGML_TYPE_Q8_0;
+  params.cb_eval = observer_;
+  params.cb_eval_user_data = observer_data_;
   params.abort_callback = &ShouldAbort;
   params.abort_callback_data = &abort_;
   context_ = llama_init_from_model(model_, params);
@@ -230,6 +232,10 @@ Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) 
   threads_ = ggml_threadpool_new(&pool);
   if (threads_ != nullptr) llama_attach_threadpool(context_, threads_, threads_);
   return Status();
+}
+
+void LlamaModel::SetThreads(size_t threads, size_t read_threads) {
+  llama_set_n_threads(context_, static_cast<int32_t>(threads), static_cast<int32_t>(read_threads));
 }
 
 bool LlamaModel::keeps_beginnings() const {
