@@ -99,7 +99,7 @@ struct ModelTuning {
   size_t batch_tokens = 0;
   std::filesystem::path record;  // In the user's cache folder; safe to delete.
 };
-// Takes some ten seconds and as much memory as the model twice. Nothing else should run meanwhile.
+// Takes half a minute for a small model, and as much memory as the model twice. Nothing else should run meanwhile.
 Result<ModelTuning> TuneModel(const Config& config, const std::string& model, const Context& context = {});
 
 }  // namespace ragtime
