@@ -40,6 +40,10 @@ struct GenerationRequest {
   // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
   // caller checks.
   size_t passage_count = 0;
+  // The answer is one JSON value that this JSON schema allows, "" for any object, and no reasoning is asked for. A
+  // model in this process can write nothing else (what of a schema it cannot be held to is kInvalidArgument); a server
+  // is asked for it by response_format. Cut off by max_tokens it is the beginning of one. None: the answer is text.
+  std::optional<std::string> json_schema;
   // Of the last message: texts that stand in many prompts at different places, in ascending order. What a model made of
   // one of them may be used again elsewhere, where that was measured to do little harm.
   std::vector<Span> chunks;

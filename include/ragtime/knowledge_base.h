@@ -182,7 +182,11 @@ struct AskRequest {
   std::string filter;                // What a passage must match; "": everything.
   std::optional<size_t> max_tokens;  // Of the answer, at most llm.max_tokens.
   float temperature = 0.0f;          // 0: the likeliest answer.
-  std::string client;                // Who asks: where many wait for the model, clients are served in turn.
+  // The answer is JSON that this JSON schema allows, "" for any object; None: text with citations in it. A model writes
+  // it; see GenerationRequest. Where the documents do not answer, `found` is false, nothing is streamed, and the text
+  // says so in words.
+  std::optional<std::string> json_schema;
+  std::string client;  // Who asks: where many wait for the model, clients are served in turn.
   // The conversation that the question belongs to; "": none. Its last turns are given to the model, and a question that
   // does not stand alone is searched for with the words of the one before. Kept in the cache for cache.session_ttl_s
   // after its last turn. Of two questions at the same time, the turn of one may be lost.

@@ -13,6 +13,7 @@
 #include "cache/server_address.h"
 #include "cache/two_level_cache.h"
 #include "catalog/sql/sql_catalog.h"
+#include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
 #include "engine/store_address.h"
@@ -373,6 +374,9 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.llm.model));
   const bool has_folder = config.store.type == "ragtime" && !config.store.uri.empty();
+  // What `ragtime models tune` measured on this machine, where the user says nothing else.
+  const KeptTuning tuning =
+      config.threads == 0 ? FindTuning(path).value_or(KeptTuning()) : KeptTuning{.threads = config.threads};
   RAGTIME_ASSIGN_OR_RETURN(
       auto generator, LlamaGenerator::Open({.model_path = path,
                                             .context_tokens = config.llm.context_tokens,
@@ -388,7 +392,9 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                                           .kv_type = config.llm.kv_type},
                                             .prompt_lookup = config.llm.prompt_lookup,
                                             .chunk_reuse = config.llm.chunk_reuse,
-                                            .threads = config.threads}));
+                                            .threads = tuning.threads,
+                                            .read_threads = tuning.read_threads,
+                                            .batch_tokens = tuning.batch_tokens}));
   return std::unique_ptr<Generator>(std::move(generator));
 }
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "base/files.h"
 #include "base/stopwatch.h"
@@ -20,6 +21,7 @@
 #include "engine/builtin.h"
 #include "engine/embedders.h"
 #include "engine/gguf_work.h"
+#include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/number_formats.h"
 #include "ragtime/knowledge_base.h"
@@ -171,6 +173,14 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
   const auto path = FindModel(config, config.llm.model);
   if (path.ok()) {
     findings.push_back({"model", config.llm.model, Health::kGood, StrCat("language model at ", path->string()), ""});
+    const std::optional<KeptTuning> tuning = FindTuning(*path);
+    findings.push_back(
+        {"model", "threads of the language model", Health::kGood,
+         config.threads != 0 ? StrCat(config.threads, ", as the configuration says")
+         : tuning ? StrCat("writes with ", tuning->threads, ", reads with ", tuning->read_threads, " in batches of ",
+                           tuning->batch_tokens, "; measured on this machine")
+                  : StrCat("one per core; ragtime models tune ", config.llm.model, " measures what is fastest"),
+         ""});
   } else {
     findings.push_back({"model", config.llm.model, Health::kLimited, path.status().message(),
                         StrCat(path.status().remedy(), "; until then answers are extracted")});

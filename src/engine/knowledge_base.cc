@@ -890,7 +890,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   Result<Answer> made = UnavailableError("no answer");
   if (before) {
     KeepTurn(request, conversation, *before);
-    ReplayAnswer(request.on_token, *before);
+    if (before->found || !request.json_schema) ReplayAnswer(request.on_token, *before);
     made = *std::move(before);
   } else {
     AskRequest asked = request;
@@ -901,9 +901,10 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
         return !reader_left;
       };
     }
-    AnsweredQuestion question{.scope = StrCat(snapshot->generation(), " ", static_cast<int>(route), " ",
-                                              static_cast<int>(mode), " ", request.filter),
-                              .identity = identity};
+    AnsweredQuestion question{
+        .scope = StrCat(snapshot->generation(), " ", static_cast<int>(route), " ", static_cast<int>(mode), " ",
+                        request.filter, request.json_schema ? " json " : "", request.json_schema.value_or("")),
+        .identity = identity};
     made = MakeAnswer(asked, snapshot, conversation, kept, question);
     if (made.ok() && !reader_left) {
       if (kept && !made->cached && WorthKeeping(made->warnings)) {

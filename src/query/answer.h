@@ -73,6 +73,9 @@ struct AnswerContext {
 //   declare the question's language ("language") or is known to cite nothing ("cannot_cite"), where it failed
 //   ("generator_failed"), and where it put no marker under its first sentences ("uncited"). The stream is held back
 //   until something in it is cited; text that was passed on is kept.
+// With AskRequest::json_schema the mode is generate, markers are neither asked for nor looked for (citations are
+// inferred from the texts in the JSON), and where nothing is found nothing is streamed: Answer::text says so in words.
+// kFailedPrecondition where the model wrote no JSON.
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
 
 }  // namespace ragtime

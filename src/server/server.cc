@@ -103,7 +103,8 @@ class KnowledgeServer final : public Server {
     Result<ChatRequest> parsed = ParseChatRequest(http_request.body, http_request.session);
     if (!parsed.ok()) return reply.Send(ErrorReply(0, parsed.status()));
     ChatRequest& request = *parsed;
-    const ChatReply chat{NewId(), request.model.empty() ? model_ : request.model, NowSeconds()};
+    const ChatReply chat{NewId(), request.model.empty() ? model_ : request.model, NowSeconds(),
+                         request.ask.json_schema.has_value()};
     double first_s = -1;
     bool begun = false;
     request.ask.context = http_request.context;

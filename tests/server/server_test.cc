@@ -47,7 +47,13 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     generation.max_tokens = request.max_tokens.value_or(256);
     {
       const std::lock_guard lock(mutex_);
-      last_ = {request.client, request.session, request.owner};
+      last_ = {request.client, request.session, request.owner, request.json_schema};
+    }
+    if (request.question == "unknown") {
+      Answer answer;
+      answer.found = false;
+      answer.text = "Nothing was found.";
+      return answer;
     }
     const Result<GenerationResult> result = generator_.Generate(request.context, generation, request.on_token);
     ++ended;
@@ -100,6 +106,7 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     std::string client;
     std::string session;
     std::string owner;
+    std::optional<std::string> json_schema;
   };
   Asker last() const {
     const std::lock_guard lock(mutex_);
@@ -300,6 +307,28 @@ TEST_F(ServerTest, StreamsInEvents) {
   EXPECT_EQ(usage["usage"]["prompt_tokens_details"]["cached_tokens"].AsInt(), 60);
 }
 
+TEST_F(ServerTest, JsonIsAskedForByResponseFormat) {
+  Start();
+  const auto ask = [this](const char* question, const std::string& more) {
+    return Parsed(Post("/v1/chat/completions", Question(question, more)).body)["choices"][0];
+  };
+  EXPECT_THAT(ask("x", R"(,"response_format":{"type":"text"})")["message"]["content"].AsString(), HasSubstr("Books"));
+  EXPECT_EQ(knowledge_base_.last().json_schema, std::nullopt);
+  ask("x", R"(,"response_format":{"type":"json_object"})");
+  EXPECT_EQ(knowledge_base_.last().json_schema, "");
+  ask("x", R"(,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}})");
+  EXPECT_EQ(knowledge_base_.last().json_schema, R"({"type":"object"})");
+  // What was found nowhere is no JSON: a client must not read it as one.
+  const Json refused = ask("unknown", R"(,"response_format":{"type":"json_object"})");
+  EXPECT_TRUE(refused["message"]["content"].is_null());
+  EXPECT_EQ(refused["message"]["refusal"].AsString(), "Nothing was found.");
+  const std::string events =
+      Post("/v1/chat/completions", Question("unknown", R"(,"stream":true,"response_format":{"type":"json_object"})"))
+          .body;
+  EXPECT_THAT(events, HasSubstr(R"("refusal":"Nothing was found.")"));
+  EXPECT_EQ(ask("unknown", "")["message"]["content"].AsString(), "Nothing was found.");
+}
+
 TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
   Start();
   const std::vector<std::pair<std::string, std::string>> wrong = {
@@ -318,7 +347,8 @@ TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
       {Question("x", R"(,"stream":"yes")"), "stream is \"yes\""},
       {Question("x", R"(,"tools":[{}])"), "tools"},
       {Question("x", R"(,"stop":"\n")"), "stop"},
-      {Question("x", R"(,"response_format":{"type":"json_object"})"), "response_format json_object"},
+      {Question("x", R"(,"response_format":{"type":"xml"})"), "response_format.type is \"xml\""},
+      {Question("x", R"(,"response_format":{"type":"json_schema"})"), "response_format.json_schema.schema"},
       {Question("x", R"(,"ragtime":{"route":"north"})"), "ragtime.route"},
       {Question("x", R"(,"ragtime":{"mode":"north"})"), "ragtime.mode"},
       {Question("x", R"(,"ragtime":7)"), "ragtime is 7"}};

@@ -41,7 +41,7 @@ KeptReplies::KeptReplies(std::shared_ptr<Generator> generator, fs::path folder, 
 
 Result<GenerationResult> KeptReplies::Generate(const Context& context, const GenerationRequest& request,
                                                const OnToken& on_token) {
-  if (request.temperature > 0) return generator_->Generate(context, request, on_token);
+  if (request.temperature > 0 || request.json_schema) return generator_->Generate(context, request, on_token);
   const fs::path path = PathOf(request);
   if (std::optional<std::string> text = ReadKept(path)) {
     std::error_code none;

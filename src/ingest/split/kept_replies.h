@@ -31,7 +31,8 @@ class KeptReplies final : public Generator {
 
   const GeneratorInfo& info() const override { return generator_->info(); }
   size_t CountTokens(std::string_view text) const override { return generator_->CountTokens(text); }
-  // A kept reply has zeros for its tokens and times. What was sampled, cut off or empty is not kept.
+  // A kept reply has zeros for its tokens and times. What was sampled, written in JSON, cut off or empty is not
+  // kept.
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
   GeneratorStatistics statistics() const override { return generator_->statistics(); }

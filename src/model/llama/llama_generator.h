@@ -37,6 +37,8 @@ struct LlamaGeneratorOptions {
   bool prompt_lookup = false;  // See SchedulerOptions.
   bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.
   size_t threads = 0;          // 0: one per core.
+  size_t read_threads = 0;     // Of prompts; 0: as many.
+  size_t batch_tokens = 0;     // Of a prompt, read at once, 128 to 512; 0: 512.
   uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
 };
 

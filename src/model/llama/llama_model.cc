@@ -242,6 +242,8 @@ Status LlamaModel::MakeContext(size_t cells, size_t sequences) {
   params.n_threads_batch = static_cast<int32_t>(thread_count_);
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
   if (keeps_bytes_) params.type_k = params.type_v = GGML_TYPE_Q8_0;
+  params.cb_eval = observer_;
+  params.cb_eval_user_data = observer_data_;
   params.abort_callback = &ShouldAbort;
   params.abort_callback_data = &abort_;
   context_ = llama_init_from_model(model_, params);
@@ -253,6 +255,10 @@ Status LlamaModel::MakeContext(size_t cells, size_t sequences) {
   cells_ = std::min(cells, static_cast<size_t>(llama_n_ctx_seq(context_)));
   sequences_ = sequences;
   return Status();
+}
+
+void LlamaModel::SetThreads(size_t threads, size_t read_threads) {
+  llama_set_n_threads(context_, static_cast<int32_t>(threads), static_cast<int32_t>(read_threads));
 }
 
 bool LlamaModel::keeps_beginnings() const {
@@ -329,6 +335,10 @@ Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {
   const size_t size =
       llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(state.data()), state.size(), sequence);
   return size > 0 ? Status() : ResourceExhaustedError(WithComplaint("llama.cpp could not load a saved state"));
+}
+
+llama_sampler* LlamaModel::MakeGrammar(const std::string& grammar) const {
+  return llama_sampler_init_grammar(vocab_, grammar.c_str(), "root");
 }
 
 }  // namespace ragtime

@@ -53,8 +53,15 @@ class LlamaModel final : public BatchModel {
   size_t ContextTokens(size_t tokens_max) const;
   uint64_t WeightBytes() const { return llama_model_size(model_); }
 
+  // What llama.cpp calls before and behind each operation, see ggml_backend_sched_eval_callback. Before StartContext.
+  void Observe(bool (*observer)(ggml_tensor*, bool, void*), void* data) {
+    observer_ = observer;
+    observer_data_ = data;
+  }
   // Makes the context, once. It must be there before any method below is called.
   Status StartContext(size_t cells, size_t sequences, size_t threads);
+  // To write with, token after token, and to read with; at most those that the context was started with.
+  void SetThreads(size_t threads, size_t read_threads);
   bool has_context() const { return context_ != nullptr; }
   // The same weights and threads with a context of its own. The two must not compute at the same time.
   Result<std::unique_ptr<LlamaModel>> StartSecondContext(size_t cells, size_t sequences) const;
@@ -76,6 +83,7 @@ class LlamaModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override;
   Result<std::vector<std::byte>> SaveState(int sequence) override;
   Status LoadState(int sequence, std::span<const std::byte> state) override;
+  llama_sampler* MakeGrammar(const std::string& grammar) const override;
   bool moves() const override;
   void Move(int sequence, ptrdiff_t by) override;
 
@@ -97,6 +105,8 @@ class LlamaModel final : public BatchModel {
   std::string fingerprint_;
   llama_token think_open_ = LLAMA_TOKEN_NULL;  // Where <think> and </think> are tokens of their own.
   llama_token think_close_ = LLAMA_TOKEN_NULL;
+  bool (*observer_)(ggml_tensor*, bool, void*) = nullptr;
+  void* observer_data_ = nullptr;
   const std::function<bool()>* abort_ = nullptr;  // Of the computation under way, for llama.cpp's callback.
   std::vector<std::string> pieces_;
 };

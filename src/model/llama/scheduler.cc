@@ -494,7 +494,8 @@ void Scheduler::ReadApart() {
     read_apart_ = ticket;
   }
   const size_t body = ticket->prompt.size() - 1;
-  const size_t part = PartOf(body - reading_memory_->held(), options_.shared_batch_tokens);
+  const size_t part =
+      PartOf(body - reading_memory_->held(), std::min(options_.batch_tokens, options_.shared_batch_tokens));
   const Status status = reading_memory_->Read(
       std::span(ticket->prompt).subspan(reading_memory_->held(), part),
       [&ticket, this] { return ticket->left.load() || (ticket->is_background && has_arrived_.load()); });
