@@ -17,6 +17,7 @@
 #include "engine/embedders.h"
 #include "engine/keeping.h"
 #include "engine/kept_results.h"
+#include "engine/models.h"
 #include "engine/recorded.h"
 #include "engine/retrievers.h"
 #include "engine/routes.h"
