@@ -49,17 +49,23 @@ bool Writer::TailIsHalfFull() const {
          count * 2 > limits_.tail_segments_max;
 }
 
-// Into plans that each end at merged_rows_max.
-void Writer::SplitBySize(const MergePlan& together, std::vector<MergePlan>& merges) const {
-  uint64_t rows = limits_.merged_rows_max;
+// Into plans that each end at rows_max.
+void Writer::SplitBySize(const MergePlan& together, uint64_t rows_max, std::vector<MergePlan>& merges) {
+  uint64_t rows = rows_max;
   for (const SegmentView* segment : together) {
-    if (rows >= limits_.merged_rows_max) {
+    if (rows >= rows_max) {
       merges.emplace_back();
       rows = 0;
     }
     merges.back().push_back(segment);
     rows += segment->live_rows();
   }
+}
+
+uint64_t Writer::CompactedRowsMax() const {
+  const uint64_t row_bytes = view_->dimension.value_or(0) * sizeof(float);
+  if (row_bytes == 0) return limits_.merged_rows_max;
+  return std::max<uint64_t>(limits_.merged_rows_max, limits_.compacted_vectors_bytes_max / row_bytes);
 }
 
 std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
@@ -75,7 +81,8 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
     return static_cast<double>(segment.record.deleted_rows) >
            limits_.deleted_share_max * static_cast<double>(segment.record.rows);
   };
-  const uint64_t small_rows = compact ? limits_.merged_rows_max / 2 : limits_.small_segment_rows;
+  const uint64_t rows_max = compact ? CompactedRowsMax() : limits_.merged_rows_max;
+  const uint64_t small_rows = compact ? rows_max / 2 : limits_.small_segment_rows;
   for (const SegmentView& segment : view_->segments) {
     if (segment.record.in_tail) {
       if (take_tail) together.push_back(&segment);
@@ -97,10 +104,10 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
     }
   };
   add(together, small);
-  SplitBySize(together, merges);
+  SplitBySize(together, rows_max, merges);
   MergePlan next;
   add(next, middling);
-  SplitBySize(next, merges);
+  SplitBySize(next, rows_max, merges);
   // One that would only be copied stays.
   std::erase_if(merges, [compact](const MergePlan& plan) {
     return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0 &&
