@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the real vectors that bench/vector.py searches, out of Debian's documentation packages.
 
-    bench/vector_data.py BUILD MODELS WORK [--rows 200000] [--piece 4000] [--all] [--foreign]
+    bench/vector_data.py BUILD MODELS WORK [--rows 200000] [--piece 4000] [--all] [--sentence-transformers MODEL]
+    bench/vector_data.py BUILD MODELS WORK --foreign
 
 Pages of the packages below (apt-get download) become passages of whole sentences with about 64 tokens, each once; the
 model of MODELS/all-minilm-l6-v2 embeds them through bench/embed_texts of the BUILD. Headings of the same pages, which
 no passage holds, are the 1,000 queries. The pages come in a random order that is always the same, so that a smaller
 set has the same mixture. Everything lies in WORK (outside of the tree): texts.txt, headings.txt, base.f32,
 queries.f32. Each call embeds one piece and says how many passages are still to come, so that a busy machine can be
-given a piece at a time; --all goes on to the end.
+given a piece at a time; --all goes on to the end. With --sentence-transformers the library of that name embeds instead,
+by the weights of MODEL in full precision and on a GPU where there is one, and needs Python with it (bench/peers.sh).
 
 --foreign makes queries in another language than the nodes and nothing else: foreign.queries.f32, the German and
 Chinese headings of debian-reference-de and -zh-cn by the multilingual model, to be asked of English passages that
@@ -101,6 +103,20 @@ def make_foreign(work):
     (work / "foreign.txt").write_text("".join(line + "\n" for line in names[:QUERIES]), encoding="utf-8")
 
 
+def embed_by_library(model, source, target, most):
+    """Adds the vectors of the next `most` lines of `source` to `target`; how many it then holds."""
+    from sentence_transformers import SentenceTransformer  # Takes seconds, and only this way needs it.
+
+    lines = source.read_text(encoding="utf-8").split("\n")[:-1]
+    done = target.stat().st_size // (4 * DIMENSION) if target.exists() else 0
+    more = lines[done:done + most]
+    if more:
+        vectors = SentenceTransformer(model).float().encode(more, batch_size=512, normalize_embeddings=True)
+        with open(target, "ab") as file:
+            vectors.astype("float32").tofile(file)
+    return done + len(more)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
@@ -110,6 +126,7 @@ def main():
     parser.add_argument("--piece", type=int, default=4000)
     parser.add_argument("--all", action="store_true", help="embed every piece")
     parser.add_argument("--foreign", action="store_true", help="make queries in other languages, and end")
+    parser.add_argument("--sentence-transformers", metavar="MODEL", help="embed by this library and its model instead")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.foreign:
@@ -122,6 +139,8 @@ def main():
     rows = sum(1 for _ in open(texts, encoding="utf-8")) if texts.exists() else make_texts(args.work, args.rows)
 
     def embed(source, target, most):
+        if args.sentence_transformers:
+            return embed_by_library(args.sentence_transformers, args.work / source, args.work / target, most)
         subprocess.run([args.build / "bench" / "embed_texts", args.models / "all-minilm-l6-v2", args.work / source,
                         args.work / target, str(most)], check=True, stdout=subprocess.DEVNULL)
         return os.path.getsize(args.work / target) // (4 * DIMENSION)

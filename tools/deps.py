@@ -159,6 +159,8 @@ def main(arguments):
             for package in select(packages, uses):
                 if package.kind == kind:
                     print(package.name, package.version, package.file, package.sha256)
+        case ["file", name]:
+            print(next(package.file for package in packages if package.name == name))
         case ["fetch-crate", name, folder]:
             fetch_crate(packages, name, folder)
         case ["verify", *paths]:
@@ -178,8 +180,8 @@ def main(arguments):
             unpack_openvino(wheel, folder)
         case _:
             print(
-                "usage: deps.py debian USE... | pypi USE... | crate USE... | npm USE... | fetch-crate NAME FOLDER | "
-                "verify FILE... | key USE,... SALT... | unpack-openvino WHEEL FOLDER",
+                "usage: deps.py debian USE... | pypi USE... | crate USE... | npm USE... | file NAME | fetch-crate NAME "
+                "FOLDER | verify FILE... | key USE,... SALT... | unpack-openvino WHEEL FOLDER",
                 file=sys.stderr,
             )
             return 2

@@ -35,6 +35,15 @@ for argument in "$@"; do
   esac
 done
 
+# Libraries smaller than llama.cpp: the folder of each below deps/, made of one package of deps.lock by one script.
+parts=(milvus_proto hiredis faiss cppjieba)
+declare -A part_use=([milvus_proto]=protocol [hiredis]=client [faiss]=index [cppjieba]=words)
+declare -A part_package=([milvus_proto]=pymilvus [hiredis]=hiredis [faiss]=faiss-sys [cppjieba]=nodejieba)
+# The script that is run, and what else of tools/ it reads.
+declare -A part_recipe=([milvus_proto]="compile_milvus.sh milvus" [hiredis]=compile_hiredis.sh
+  [faiss]="compile_faiss.sh faiss" [cppjieba]=unpack_jieba.sh)
+declare -A part_done=()  # The file that says that it is whole, named by its key.
+
 step_count=7
 step=0
 step_name="looking at this machine"
@@ -150,28 +159,37 @@ find_python() {
 
 # The keys change with everything that the results depend on: pinned files, recipe, compiler and its native
 # instructions (all of them are in the macros that the compiler predefines).
+part_key() {  # PART
+  local name recipe=()
+  for name in ${part_recipe[$1]}; do recipe+=("$root/tools/$name"); done
+  case $1 in
+    milvus_proto) { g++ --version; protoc --version || true; } 2>/dev/null ;;
+    cppjieba) ;;  # Nothing of it is compiled here.
+    *) g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort ;;
+  esac | "$python" "$root/tools/deps.py" key "${part_use[$1]}" "${recipe[@]}" -
+}
+
+parts_complete() {
+  local part
+  for part in "${parts[@]}"; do
+    if [[ ! -e ${part_done[$part]} ]]; then return 1; fi
+  done
+}
+
 find_folders() {
   local cuda_recipe=()
   if ((cuda)); then cuda_recipe=("$root/tools/cuda.cmake"); fi
   deps_key=$({ g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort
     if ((cuda)); then nvcc --version 2>/dev/null || true; echo "${RAGTIME_CUDA_ARCHITECTURES:-native}"; fi; } |
     "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" "${cuda_recipe[@]}" -)
-  milvus_key=$({ g++ --version; protoc --version || true; } 2>/dev/null |
-    "$python" "$root/tools/deps.py" key protocol "$root/tools/compile_milvus.sh" "$root/tools/milvus" -)
-  clients_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
-    "$python" "$root/tools/deps.py" key client "$root/tools/compile_hiredis.sh" -)
-  faiss_key=$(g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort |
-    "$python" "$root/tools/deps.py" key index "$root/tools/compile_faiss.sh" "$root/tools/faiss" -)
-  jieba_key=$("$python" "$root/tools/deps.py" key words "$root/tools/unpack_jieba.sh")
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)
   servers_key=$(sha256sum "$root/tools/servers.lock" | cut -c 1-16)
   deps=$cache/deps/$deps_key
-  milvus_done=$deps/milvus_proto/$milvus_key.done  # Inside, so that it goes with what another version replaces.
-  clients_done=$deps/hiredis/$clients_key.done  # Inside, so that it goes with what another version replaces.
-  faiss_done=$deps/faiss/$faiss_key.done
-  jieba_done=$deps/cppjieba/$jieba_key.done
+  local part
+  # Inside of the part, so that it goes with what another version replaces.
+  for part in "${parts[@]}"; do part_done[$part]=$deps/$part/$(part_key "$part").done; done
   models=$cache/models/$models_key
   bench_done=$models/bench-$bench_key.done
   venv=$cache/python/$python_key
@@ -212,10 +230,9 @@ install_debian_packages() {
   end_step
 }
 
-# Files named by the lock file, from pip's index, each checked before it gets its name. pip looks into a source
-# package by running its build backend, which therefore is pinned and installed like everything else.
-download() {  # USE...
-  local name version file sha256 options pip=("$venv/bin/python" -m pip --disable-pip-version-check)
+# The files of one registry that the lock file names for a use, each checked before it gets its name.
+download() {  # REGISTRY USE...
+  local registry=$1 name version file sha256 temporary=$cache/downloads/.tmp
   mkdir -p "$cache/downloads"
   while read -r name version file sha256; do
     if [[ -f $cache/downloads/$file ]]; then
@@ -223,64 +240,38 @@ download() {  # USE...
       echo "      $file is damaged: downloading it again"
     fi
     echo "      $file"
-    rm -rf "$cache/downloads/.tmp"
-    mkdir -p "$cache/downloads/.tmp"
-    echo "$name==$version --hash=sha256:$sha256" >"$cache/downloads/.tmp/requirements.txt"
-    options=(--only-binary "$name")
-    if [[ $file == *.tar.gz ]]; then options=(--no-binary "$name" --no-build-isolation); fi
-    run_logged "${pip[@]}" download --no-deps --require-hashes "${options[@]}" \
-      -r "$cache/downloads/.tmp/requirements.txt" -d "$cache/downloads/.tmp" ||
-      fail "$name $version could not be downloaded" \
-        "check the network and pip's index (pip config list, PIP_INDEX_URL);
-  or get $file (SHA-256 $sha256)
-  elsewhere and put it into $cache/downloads"
-    "$python" "$root/tools/deps.py" verify "$cache/downloads/.tmp/$file" 2>>"$log" ||
-      fail "the index gave another file than $file" "use an index that serves the published files unchanged"
-    mv "$cache/downloads/.tmp/$file" "$cache/downloads/$file"
-    rm -rf "$cache/downloads/.tmp"
-  done < <("$python" "$root/tools/deps.py" pypi "$@")
-}
-
-# A package of Rust's registry, without Rust.
-download_crate() {  # USE
-  local name version file sha256 target
-  while read -r name version file sha256; do
-    target=$cache/downloads/$file
-    if [[ -f $target ]] && "$python" "$root/tools/deps.py" verify "$target" 2>>"$log"; then continue; fi
-    echo "      $file"
-    rm -rf "$cache/downloads/.tmp"
-    mkdir -p "$cache/downloads/.tmp"
-    run_logged "$python" "$root/tools/deps.py" fetch-crate "$name" "$cache/downloads/.tmp" ||
-      fail "$name $version could not be downloaded" \
-        "check the network (RAGTIME_CRATES: the sparse index of a mirror);
-  or get $file (SHA-256 $sha256)
-  elsewhere and put it into $cache/downloads"
-    "$python" "$root/tools/deps.py" verify "$cache/downloads/.tmp/$file" 2>>"$log" ||
-      fail "the registry gave another file than $file" "use a mirror that serves the published files unchanged"
-    mv "$cache/downloads/.tmp/$file" "$target"
-    rm -rf "$cache/downloads/.tmp"
-  done < <("$python" "$root/tools/deps.py" crate "$@")
-}
-
-# Packages of npm's registry, by npm, which knows its registry. Nothing of them is run.
-download_npm() {  # USE...
-  local name version file sha256 temporary=$cache/downloads/.tmp
-  while read -r name version file sha256; do
-    if [[ -f $cache/downloads/$file ]] &&
-      "$python" "$root/tools/deps.py" verify "$cache/downloads/$file" 2>>"$log"; then continue; fi
-    echo "      $file"
     rm -rf "$temporary"
     mkdir -p "$temporary"
-    run_logged npm pack --silent --ignore-scripts --pack-destination "$temporary" "$name@$version" ||
+    "download_from_$registry" "$name" "$version" "$file" "$sha256" "$temporary" ||
       fail "$name $version could not be downloaded" \
-        "check the network and npm's registry (npm config get registry);
+        "check the network and the registry (pip config list, PIP_INDEX_URL; npm config get registry; RAGTIME_CRATES);
   or get $file (SHA-256 $sha256)
   elsewhere and put it into $cache/downloads"
     "$python" "$root/tools/deps.py" verify "$temporary/$file" 2>>"$log" ||
-      fail "the registry gave another file than $file" "use a registry that serves the published files unchanged"
+      fail "the registry gave another file than $file" "use one that serves the published files unchanged"
     mv "$temporary/$file" "$cache/downloads/$file"
     rm -rf "$temporary"
-  done < <("$python" "$root/tools/deps.py" npm "$@")
+  done < <("$python" "$root/tools/deps.py" "$@")
+}
+
+# pip looks into a source package by running its build backend, which therefore is pinned and installed like everything
+# else.
+download_from_pypi() {  # NAME VERSION FILE SHA256 FOLDER
+  local options=(--only-binary "$1")
+  if [[ $3 == *.tar.gz ]]; then options=(--no-binary "$1" --no-build-isolation); fi
+  echo "$1==$2 --hash=sha256:$4" >"$5/requirements.txt"
+  run_logged "$venv/bin/python" -m pip --disable-pip-version-check download --no-deps --require-hashes "${options[@]}" \
+    -r "$5/requirements.txt" -d "$5"
+}
+
+# Rust's registry, without Rust.
+download_from_crate() {  # NAME VERSION FILE SHA256 FOLDER
+  run_logged "$python" "$root/tools/deps.py" fetch-crate "$1" "$5"
+}
+
+# npm's, by npm, which knows where its registry is. Nothing of a package is run.
+download_from_npm() {  # NAME VERSION FILE SHA256 FOLDER
+  run_logged npm pack --silent --ignore-scripts --pack-destination "$5" "$1@$2"
 }
 
 pip_install() {  # USE...: into the virtual environment, from the verified downloads only
@@ -303,10 +294,10 @@ make_venv() {
 fetch() {
   local uses=()
   if [[ ! -e $deps/complete ]]; then uses+=(compile); fi
-  if [[ ! -e $milvus_done ]]; then uses+=(protocol); fi
-  if [[ ! -e $clients_done ]]; then uses+=(client); fi
-  if [[ ! -e $faiss_done ]]; then uses+=(index); fi
-  if [[ ! -e $jieba_done ]]; then uses+=(words); fi
+  local part
+  for part in "${parts[@]}"; do
+    if [[ ! -e ${part_done[$part]} ]]; then uses+=("${part_use[$part]}"); fi
+  done
   if [[ ! -e $models/complete ]]; then uses+=(model convert); fi
   if ((dev)) && [[ ! -e $bench_done ]]; then uses+=(bench convert); fi
   if [[ ${#uses[@]} == 0 ]]; then
@@ -316,14 +307,13 @@ fetch() {
   begin_step 2 "Downloading pinned packages" "about 1-6 min, 340 MB"
   new_log download
   make_venv
-  download fetch
+  download pypi fetch
   if [[ ! -e $venv/fetch.done ]]; then
     pip_install fetch
     touch "$venv/fetch.done"
   fi
-  download "${uses[@]}"
-  if [[ ! -e $faiss_done ]]; then download_crate index; fi
-  download_npm "${uses[@]}"
+  local registry
+  for registry in pypi crate npm; do download "$registry" "${uses[@]}"; done
   end_step
 }
 
@@ -366,68 +356,20 @@ unpack_and_compile() {
   end_step
 }
 
-# The messages of Milvus' protocol.
-compile_milvus() {
-  if [[ -e $milvus_done ]]; then return; fi
-  local wheel temporary=$deps/.tmp-milvus_proto
-  wheel=$cache/downloads/$("$python" "$root/tools/deps.py" pypi protocol | awk '$1 == "pymilvus" {print $3}')
-  begin_step 4 "Compiling the messages of Milvus" "about 1-3 min, once per machine"
-  new_log milvus
+make_part() {  # PART NAME TIME
+  if [[ -e ${part_done[$1]} ]]; then return; fi
+  local archive temporary=$deps/.tmp-$1 work=$cache/work/$1
+  archive=$("$python" "$root/tools/deps.py" file "${part_package[$1]}")
+  begin_step 4 "Making $2" "$3, once per machine"
+  new_log "$1"
   rm -rf "$temporary"
-  run_logged bash "$root/tools/compile_milvus.sh" "$wheel" "$cache/work/milvus-$milvus_key" "$temporary" "$jobs" ||
-    fail "the messages of Milvus did not compile" "remove $cache/work; it needs protobuf-compiler and libprotobuf-dev"
-  touch "$temporary/$milvus_key.done"
-  rm -rf "$deps/milvus_proto"
-  mv "$temporary" "$deps/milvus_proto"
-  rm -rf "$cache/work/milvus-$milvus_key"
-  end_step
-}
-
-# A client library, small enough to have no step of its own.
-compile_clients() {
-  if [[ -e $clients_done ]]; then return; fi
-  local sdist temporary=$deps/.tmp-hiredis
-  sdist=$cache/downloads/$("$python" "$root/tools/deps.py" pypi client | awk '$1 == "hiredis" {print $3}')
-  begin_step 4 "Compiling hiredis" "some seconds"
-  new_log hiredis
-  run_logged bash "$root/tools/compile_hiredis.sh" "$sdist" "$cache/work/hiredis-$clients_key" "$temporary" ||
-    fail "hiredis did not compile" "remove $cache/work; it needs gcc and libssl-dev"
-  touch "$temporary/$clients_key.done"
-  rm -rf "$deps/hiredis"
-  mv "$temporary" "$deps/hiredis"
-  rm -rf "$cache/work/hiredis-$clients_key"
-  end_step
-}
-
-# The k-means of Faiss.
-compile_faiss() {
-  if [[ -e $faiss_done ]]; then return; fi
-  local crate temporary=$deps/.tmp-faiss
-  crate=$cache/downloads/$("$python" "$root/tools/deps.py" crate index | awk '$1 == "faiss-sys" {print $3}')
-  begin_step 4 "Compiling Faiss" "about 1-2 min, once per machine"
-  new_log faiss
-  rm -rf "$temporary"
-  run_logged bash "$root/tools/compile_faiss.sh" "$crate" "$cache/work/faiss-$faiss_key" "$temporary" "$jobs" ||
-    fail "Faiss did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
-  touch "$temporary/$faiss_key.done"
-  rm -rf "$deps/faiss"
-  mv "$temporary" "$deps/faiss"
-  rm -rf "$cache/work/faiss-$faiss_key"
-  end_step
-}
-
-# The headers of cppjieba and its dictionary: nothing to compile.
-unpack_jieba() {
-  if [[ -e $jieba_done ]]; then return; fi
-  local package temporary=$deps/.tmp-cppjieba
-  package=$cache/downloads/$("$python" "$root/tools/deps.py" npm words | awk '$1 == "nodejieba" {print $3}')
-  begin_step 4 "Unpacking cppjieba" "some seconds"
-  new_log cppjieba
-  run_logged bash "$root/tools/unpack_jieba.sh" "$package" "$temporary" ||
-    fail "cppjieba could not be unpacked" "remove $package"
-  touch "$temporary/$jieba_key.done"
-  rm -rf "$deps/cppjieba"
-  mv "$temporary" "$deps/cppjieba"
+  run_logged bash "$root/tools/${part_recipe[$1]%% *}" "$cache/downloads/$archive" "$work" "$temporary" "$jobs" ||
+    fail "$2 could not be made" \
+      "remove $cache/work and $cache/downloads/$archive; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  touch "$temporary/$(basename "${part_done[$1]}")"
+  rm -rf "${deps:?}/$1"
+  mv "$temporary" "$deps/$1"
+  rm -rf "$work"
   end_step
 }
 
@@ -558,10 +500,7 @@ plan() {
   find_folders
   if [[ -e $deps/complete ]]; then minutes_max[3]=0 minutes_max[4]=0; fi
   if [[ -e $models/complete ]] && { ((!dev)) || [[ -e $bench_done ]]; }; then minutes_max[5]=0; fi
-  if ((minutes_max[4] + minutes_max[5] == 0)) &&
-    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]]; then
-    minutes_max[2]=0
-  fi
+  if ((minutes_max[4] + minutes_max[5] == 0)) && parts_complete; then minutes_max[2]=0; fi
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
@@ -578,8 +517,7 @@ check_disk() {
 }
 
 if ((print_env)); then
-  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] &&
-    [[ -e $milvus_done && -e $clients_done && -e $faiss_done && -e $jieba_done ]] || {
+  find_python && find_folders && [[ -e $deps/complete && -e $models/complete ]] && parts_complete || {
     echo "There is no complete set-up for this machine in $cache: run tools/setup.sh." >&2
     exit 1
   }
@@ -601,10 +539,10 @@ find_folders
 rm -rf "$cache"/deps/.tmp-* "$cache"/models/.tmp-* "$cache"/downloads/.tmp
 fetch
 unpack_and_compile
-compile_milvus
-compile_clients
-compile_faiss
-unpack_jieba
+make_part milvus_proto "the messages of Milvus" "about 1-3 min"
+make_part hiredis hiredis "some seconds"
+make_part faiss "the k-means of Faiss" "about 1-2 min"
+make_part cppjieba cppjieba "some seconds"
 convert_models
 install_servers
 exec 9>&-
