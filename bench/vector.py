@@ -287,10 +287,10 @@ def plot(args):
                       label=f"{side}, {costs_of(lines).get('bytes_a_row', math.nan):.0f} bytes a row", **style)
         axis.set(xlabel=f"recall@{k}", ylabel="queries in a second of one thread", yscale="log", xlim=(0.8, 1.002))
         axis.grid(True, which="both", alpha=0.3)
-    axes[0][-1].legend(fontsize=7, loc="lower left")
+    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
     figure.suptitle(f"{os.path.basename(args.vectors)}: {rows_of(args)} rows of {args.dimension} dimensions")
     figure.tight_layout()
-    figure.savefig(args.plot, dpi=80)
+    figure.savefig(args.plot, dpi=80, bbox_inches="tight")
 
 
 def main():
