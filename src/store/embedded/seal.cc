@@ -63,7 +63,8 @@ void Writer::SplitBySize(const MergePlan& together, uint64_t rows_max, std::vect
 }
 
 uint64_t Writer::CompactedRowsMax() const {
-  const uint64_t row_bytes = view_->dimension.value_or(0) * sizeof(float);
+  uint64_t row_bytes = view_->dimension.value_or(0) * sizeof(float);
+  for (const auto& [key, dimension] : view_->named) row_bytes += dimension * sizeof(float);
   if (row_bytes == 0) return limits_.merged_rows_max;
   return std::max<uint64_t>(limits_.merged_rows_max, limits_.compacted_vectors_bytes_max / row_bytes);
 }
