@@ -127,6 +127,9 @@ class Generator {
   // Does now what the first Generate would have to wait for: loads the model, and reads or finds `beginning`, the
   // messages that conversations begin with. Not OK: Generate would fail too. A remote server is asked nothing.
   virtual Status Prepare(const Context&, const std::vector<ChatMessage>& /*beginning*/) { return Status(); }
+  // Says that Generate will be called soon: begins to load the model, beside the caller, and returns at once. What goes
+  // wrong is told by Generate.
+  virtual void Expect() {}
   virtual GeneratorStatistics statistics() const { return {}; }
   // Answers both ways and compares; the chunks are computed apart first. kUnimplemented where nothing is kept of
   // prompts, kFailedPrecondition where this request has nothing to join.

@@ -71,6 +71,13 @@ void SendAnswer(Asking& asking, std::string_view text) {
   asking.reader_left = !asking.request.on_token(Channel::kAnswer, text);
 }
 
+// Before anything was found, and before the question's language is known.
+bool MayBeAsked(const Asking& asking) {
+  const Generator* generator = asking.context.generator;
+  return generator != nullptr &&
+         (asking.mode == AnswerMode::kGenerate || (asking.mode == AnswerMode::kAuto && generator->info().cites));
+}
+
 Status Find(Asking& asking) {
   const AnswerContext& context = asking.context;
   SearchOptions options;
@@ -96,6 +103,8 @@ Status Find(Asking& asking) {
     const auto now = std::chrono::steady_clock::now();
     if (*deadline > now) deadline = now + (*deadline - now) / 2;
   }
+  // Reading the weights and the list of saved states takes about as long as a search.
+  if (MayBeAsked(asking)) context.generator->Expect();
   Result<Searched> searched = SearchNodes(options, context.snapshot, context.embedder, *context.pool);
   if (!searched.ok()) return searched.status();
   asking.searched = *std::move(searched);

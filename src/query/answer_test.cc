@@ -104,6 +104,19 @@ TEST_F(AnswerTest, IsGeneratedWithCitationsThatCanBeOpened) {
   }
 }
 
+TEST_F(AnswerTest, AModelThatMayBeAskedIsToldBeforeTheSearch) {
+  UseGenerator(kCited);
+  ASSERT_TRUE(Ask("How do I restore the archive?", AnswerMode::kExtract).ok());
+  EXPECT_EQ(generator_->expected, 0);
+  ASSERT_TRUE(Ask("How do I restore the archive?", AnswerMode::kAuto).ok());
+  EXPECT_EQ(generator_->expected, 1);
+  generator_->info_.cites = false;
+  ASSERT_TRUE(Ask("How do I restore the archive?", AnswerMode::kAuto).ok());
+  EXPECT_EQ(generator_->expected, 1);
+  ASSERT_TRUE(Ask("How do I restore the archive?", AnswerMode::kGenerate).ok());
+  EXPECT_EQ(generator_->expected, 2);
+}
+
 TEST_F(AnswerTest, JsonIsPassedOnAsItIsAndItsTextsAreCited) {
   constexpr char kJson[] =
       R"( {"steps": ["The archive is restored with the pg_restore command."], "pages": [1, 2], "n": [7]})";

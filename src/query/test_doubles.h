@@ -272,12 +272,15 @@ class FakeGenerator : public Generator {
     return result;
   }
 
+  void Expect() override { ++expected; }
+
   GeneratorInfo info_;
   size_t piece_bytes = 3;
   bool streams = true;  // False: the text comes in the result only.
   bool truncated = false;
   Status status;  // After everything was streamed.
   int calls = 0;
+  int expected = 0;
   size_t bytes_sent = 0;
   GenerationRequest last_request;
 

@@ -173,6 +173,16 @@ Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMes
   }
 }
 
+void LlamaGenerator::Expect() {
+  std::call_once(expected_, [this] {
+    try {
+      loading_ = std::jthread([this] { (void)GetScheduler(); });
+    } catch (const std::system_error&) {
+      // No thread is to be had: Generate loads, as without Expect.
+    }
+  });
+}
+
 GeneratorStatistics LlamaGenerator::statistics() const {
   std::lock_guard lock(load_mutex_);
   return scheduler_ != nullptr ? scheduler_->statistics() : GeneratorStatistics{};

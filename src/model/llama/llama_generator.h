@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <thread>
 
 #include "model/llama/llama_placement.h"
 #include "ragtime/generator.h"
@@ -57,6 +58,7 @@ class LlamaGenerator final : public Generator {
                                     const OnToken& on_token) override;
   // Goes on from the last prompt that was saved in kv_folder, where there is one.
   Status Prepare(const Context& context, const std::vector<ChatMessage>& beginning) override;
+  void Expect() override;
   GeneratorStatistics statistics() const override;
   Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request) override;
   Status KeepJoinRecord(const JoinRecord& record) override;
@@ -76,6 +78,8 @@ class LlamaGenerator final : public Generator {
   std::unique_ptr<LlamaModel> reading_model_;  // The same. Null where prompts are read among the others.
   std::unique_ptr<Scheduler> scheduler_;       // The same. Uses both.
   bool joins_ = false;                         // Set before scheduler_.
+  std::once_flag expected_;
+  std::jthread loading_;  // Ends before what it loads.
 };
 
 }  // namespace ragtime

@@ -132,6 +132,20 @@ TEST(LlamaGeneratorTest, AnswersAndComputesAPromptOnce) {
   EXPECT_LT(other->cached_tokens, other->prompt_tokens);
 }
 
+TEST(LlamaGeneratorTest, WhatIsExpectedIsLoadedBesideAndAnswersTheSame) {
+  const std::unique_ptr<LlamaGenerator> plain = OpenModel();
+  const std::unique_ptr<LlamaGenerator> expecting = OpenModel();
+  expecting->Expect();
+  expecting->Expect();
+  const auto text_of = [](LlamaGenerator& generator) {
+    const Result<GenerationResult> result = generator.Generate({}, Ask("Where is the boiler? " + Words(20)),
+                                                               [](Channel, std::string_view) { return true; });
+    return result.ok() ? result->text : result.status().ToString();
+  };
+  EXPECT_EQ(text_of(*expecting), text_of(*plain));
+  OpenModel()->Expect();  // Gone before it is loaded.
+}
+
 TEST(LlamaGeneratorTest, StopsAtMaxTokensAndWhenTheReceiverHasEnough) {
   const std::unique_ptr<LlamaGenerator> generator = OpenModel(4096, 2);
   ASSERT_NE(generator, nullptr);
