@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Recall and speed of vector indexes, ours beside hnswlib, usearch, Faiss and the RaBitQ library, on the same vectors.
+"""Recall and speed of vector indexes, ours beside other libraries and stores, on the same vectors.
 
     bench/vector.py BUILD VENV VECTORS QUERIES WORK [--k 10,100] [--threads 1,2] [--sides a,b] [--filters] [--plot FILE]
 
-VECTORS and QUERIES hold float32, row by row, of length 1; bench/vector_data.py makes real ones, bench/vector_peers.sh
-makes VENV. Every side runs in a process of its own, in turn. Its index and its points are kept in WORK, so that the
-bench goes on where it was stopped: a side that is done is not run again, and one call can do one side (--sides).
+VECTORS and QUERIES hold float32, row by row, of length 1; bench/vector_data.py makes real ones, bench/vector_sets.py
+larger ones of those, bench/vector_peers.sh makes VENV. Every side runs in a process of its own, in turn
+(bench/vector_libraries.py). Its index and its points are kept in WORK, so that the bench goes on where it was stopped:
+a side that is done is not run again (--fresh measures it again and keeps its index), and one call can do one side
+(--sides). In the end the targets are printed, and which of them are met.
 
-Speed is in the processor's time of the searching threads, the fastest of three rounds, so that other work on the
+Speed is in the processor's time of the searching process, the fastest of three rounds, so that other work on the
 machine disturbs little. The peers search all queries in one call of their batch interface, ours is called query by
-query; p99 is of single calls, Python's own time (some microseconds) included for the peers. A hit counts by its score,
-since equally near rows may stand for each other. Bytes a row are those of the index as it is saved; the peers' hold the
-vectors (their own codes of them where they have some), while ours lie in a mapped file beside it, 4 bytes a
-dimension, of which a search reads a few.
+query; VSAG and zvec have none either. p99 is of single calls, Python's own time (some microseconds) included for the
+peers. Milvus Lite and Chroma are servers, of which only the server's processor time counts, for all queries in
+batches of 100; its clock has hundredths of a second. A hit counts by its score, since equally near rows may stand for
+each other. Bytes a row are those of the index as it is saved; the peers' hold the vectors (their own codes of them
+where they have some), while ours lie in a mapped file beside it, 4 bytes a dimension, of which a search reads a few.
 
 --filters measures searches among 0.1, 1, 10 and 50 % of the rows: chosen at random, or the rows that are nearest to
-one vector, asked with the queries nearest to it (correlated) and farthest from it (anti-correlated).
+one vector, asked with the queries nearest to it (correlated) and farthest from it (anti-correlated). usearch, VSAG and
+the RaBitQ library take no filter from Python. hnswlib's filter is a Python function for each row, and so it is asked
+only where it is named in --filter-sides.
 """
 import argparse
 import json
@@ -24,254 +29,22 @@ import math
 import os
 import subprocess
 import sys
-import time
 
 EFS = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+SERVER_EFS = [16, 64, 192]
+FILTER_EFS = [16, 32, 64, 128, 256, 512]
 LEVELS = [0.90, 0.95, 0.99]
-PEERS = ["hnswlib", "usearch-f32", "usearch-i8", "faiss-hnsw", "faiss-hnsw-sq8", "rabitq-hnsw", "symphonyqg"]
-FILTERED = ["ragtime", "hnswlib", "faiss-hnsw"]  # usearch and the RaBitQ library take no filter in Python.
+PEERS = ["hnswlib", "usearch-f32", "usearch-i8", "faiss-hnsw", "faiss-hnsw-sq8", "faiss-ivf-pq-fastscan",
+         "faiss-ivf-rabitq", "rabitq-hnsw", "symphonyqg", "vsag-hgraph", "zvec-hnsw", "zvec-hnsw-rabitq", "milvus-lite",
+         "chroma"]
+FILTERED = ["ragtime", "faiss-flat", "faiss-hnsw", "zvec-hnsw", "milvus-lite", "chroma"]
+SERVERS = ["milvus-lite", "chroma"]
 SELECTED = [0.1, 1, 10, 50]  # Per cent.
-QUERIES = 1000
-SINGLE_QUERIES = 300  # Searched one by one for p99.
-ROUNDS = 3
-
-
-def load(path, dimension, rows=0):
-    import numpy as np
-
-    return np.fromfile(path, dtype=np.float32, count=rows * dimension if rows else -1).reshape(-1, dimension)
-
-
-class Hnswlib:
-    def make(self, vectors, args):
-        import hnswlib
-
-        self.index = hnswlib.Index(space="ip", dim=vectors.shape[1])
-        self.index.init_index(max_elements=len(vectors), M=args.m, ef_construction=args.ef_construction, random_seed=1)
-        self.index.add_items(vectors, num_threads=args.build_threads)
-
-    def save(self, path):
-        self.index.save_index(path)
-
-    def open(self, path, args):
-        import hnswlib
-
-        self.index = hnswlib.Index(space="ip", dim=args.dimension)
-        self.index.load_index(path)
-
-    def search(self, queries, k, ef, threads, allowed=None):
-        self.index.set_ef(ef)
-        keep = None if allowed is None else lambda row: bool(allowed[row])
-        return self.index.knn_query(queries, k=k, num_threads=threads, filter=keep)[0]
-
-
-class Usearch:
-    def __init__(self, dtype):
-        self.dtype = dtype
-
-    def make(self, vectors, args):
-        import numpy as np
-        from usearch.index import Index
-
-        self.index = Index(ndim=vectors.shape[1], metric="ip" if self.dtype == "f32" else "cos", dtype=self.dtype,
-                           connectivity=args.m, expansion_add=args.ef_construction)
-        self.index.add(np.arange(len(vectors)), vectors, threads=args.build_threads)
-
-    def save(self, path):
-        self.index.save(path)
-
-    def open(self, path, args):
-        from usearch.index import Index
-
-        self.index = Index.restore(path, view=True)
-
-    def search(self, queries, k, ef, threads):
-        self.index.expansion_search = ef
-        return self.index.search(queries, k, threads=threads).keys.reshape(len(queries), -1)
-
-
-class Faiss:
-    def __init__(self, kind):
-        self.kind = kind
-
-    def make(self, vectors, args):
-        import faiss
-
-        faiss.omp_set_num_threads(args.build_threads)
-        d = vectors.shape[1]
-        if self.kind == "sq8":
-            self.index = faiss.IndexHNSWSQ(d, faiss.ScalarQuantizer.QT_8bit, args.m, faiss.METRIC_INNER_PRODUCT)
-        else:
-            self.index = faiss.IndexHNSWFlat(d, args.m, faiss.METRIC_INNER_PRODUCT)
-        self.index.hnsw.efConstruction = args.ef_construction
-        self.index.train(vectors)
-        self.index.add(vectors)
-
-    def save(self, path):
-        import faiss
-
-        faiss.write_index(self.index, path)
-
-    def open(self, path, args):
-        import faiss
-
-        self.index = faiss.read_index(path)
-
-    def search(self, queries, k, ef, threads, allowed=None):
-        import faiss
-        import numpy as np
-
-        faiss.omp_set_num_threads(threads)
-        parameters = faiss.SearchParametersHNSW(efSearch=ef)
-        if allowed is not None:
-            self.bits = np.packbits(allowed, bitorder="little")
-            parameters.sel = self.selector = faiss.IDSelectorBitmap(self.bits)
-        return self.index.search(queries, k, params=parameters)[1]
-
-
-class FaissIvf(Faiss):
-    """ef is nprobe; as many lists and parts as ours has by itself, and as many rows scored exactly in the end."""
-
-    def make(self, vectors, args):
-        import faiss
-
-        faiss.omp_set_num_threads(args.build_threads)
-        n, d = vectors.shape
-        coarse = faiss.IndexFlatIP(d)
-        lists = min(4 * math.isqrt(n), n // 39)
-        if self.kind == "flat":
-            ivf = faiss.IndexIVFFlat(coarse, d, lists, faiss.METRIC_INNER_PRODUCT)
-        elif self.kind == "sq8":
-            ivf = faiss.IndexIVFScalarQuantizer(
-                coarse, d, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
-        else:
-            ivf = faiss.IndexIVFPQ(coarse, d, lists, d // 4, 8, faiss.METRIC_INNER_PRODUCT)
-        self.coarse = coarse  # Python's objects must outlive what refers to them.
-        self.ivf = ivf
-        self.index = faiss.IndexRefineFlat(ivf) if self.kind == "pq" else ivf
-        self.index.train(vectors)
-        self.index.add(vectors)
-
-    def search(self, queries, k, ef, threads, allowed=None):
-        import faiss
-
-        faiss.omp_set_num_threads(threads)
-        parameters = faiss.SearchParametersIVF(nprobe=ef)
-        if self.kind == "pq":
-            parameters = faiss.IndexRefineSearchParameters(k_factor=8, base_index_params=parameters)
-        return self.index.search(queries, k, params=parameters)[1]
-
-
-def ids_of(result):
-    """Of the numbers and distances that a search of rabitqlib returns."""
-    import numpy as np
-
-    return next(part for part in result if np.issubdtype(np.asarray(part).dtype, np.integer))
-
-
-class Rabitq:
-    def make(self, vectors, args):
-        import faiss
-        import numpy as np
-        import rabitqlib
-
-        # 16 clusters, as in its own examples.
-        means = faiss.Kmeans(vectors.shape[1], 16, niter=10, seed=1)
-        means.train(vectors)
-        clusters = means.index.search(vectors, 1)[1].ravel().astype(np.uint32)
-        self.index = rabitqlib.HnswIndex(vectors.shape[1], len(vectors), M=args.m,
-                                         ef_construction=args.ef_construction, nbits=9, metric="ip")
-        self.index.build(vectors, means.centroids, clusters, num_threads=args.build_threads)
-
-    def save(self, path):
-        self.index.save(path)
-
-    def open(self, path, args):
-        import rabitqlib
-
-        self.index = rabitqlib.HnswIndex.load(path)
-
-    def search(self, queries, k, ef, threads):
-        return ids_of(self.index.search(queries, k, ef=ef, num_threads=threads))
-
-
-class Symqg:
-    def make(self, vectors, args):
-        import rabitqlib
-
-        self.index = rabitqlib.SymqgIndex(vectors.shape[1], 2 * args.m, metric="l2", quantization_bits=8)
-        self.index.build(vectors, args.ef_construction, num_threads=args.build_threads)
-
-    def save(self, path):
-        self.index.save(path)
-
-    def open(self, path, args):
-        import rabitqlib
-
-        self.index = rabitqlib.SymqgIndex.load(path)
-
-    def search(self, queries, k, ef, threads):
-        search = self.index.search if len(queries) == 1 else self.index.search_batch
-        return ids_of(search(queries, k, ef, num_threads=threads))
-
-
-MAKERS = {"hnswlib": Hnswlib, "usearch-f32": lambda: Usearch("f32"), "usearch-i8": lambda: Usearch("i8"),
-          "faiss-hnsw": lambda: Faiss("flat"), "faiss-hnsw-sq8": lambda: Faiss("sq8"), "rabitq-hnsw": Rabitq,
-          "symphonyqg": Symqg, "faiss-ivf-flat": lambda: FaissIvf("flat"), "faiss-ivf-sq8": lambda: FaissIvf("sq8"),
-          "faiss-ivf-pq": lambda: FaissIvf("pq")}
-
-
-def run_peer(name, args):
-    """In the peers' environment: builds, searches, prints lines of JSON as vector_search does."""
-    import numpy as np
-
-    vectors = load(args.vectors, args.dimension, args.rows)
-    queries = load(args.queries, args.dimension)[:QUERIES]
-    allowed = None
-    exact = queries @ vectors.T
-    if args.excluded:
-        words = np.fromfile(args.excluded, dtype=np.uint8)
-        allowed = ~np.unpackbits(words, bitorder="little")[: len(vectors)].astype(bool)
-        exact[:, ~allowed] = -np.inf
-    side = MAKERS[name]()
-    path = args.index
-    if not os.path.exists(path):
-        start = time.monotonic()
-        side.make(vectors, args)
-        line = {"side": name, "rows": len(vectors), "build_s": round(time.monotonic() - start, 2)}
-        print(json.dumps(line), flush=True)
-        side.save(path + ".part")
-        os.rename(path + ".part", path)
-    start = time.monotonic()
-    side.open(path, args)
-    opened = time.monotonic()
-    side.search(queries[:1], 10, 96, 1)
-    first_ms = round((time.monotonic() - opened) * 1e3, 3)
-    line = {"side": name, "bytes_a_row": round(os.path.getsize(path) / len(vectors)), "first_ms": first_ms}
-    print(json.dumps({**line, "open_ms": round((opened - start) * 1e3, 3)}), flush=True)
-    more = {} if allowed is None else {"allowed": allowed}
-    for k in map(int, args.k.split(",")):
-        worst = np.partition(exact, -k, axis=1)[:, -k]
-        for ef in [ef for ef in EFS if ef >= k]:
-            for threads in map(int, args.threads.split(",")):
-                best = math.inf
-                for _ in range(ROUNDS if allowed is None else 1):
-                    begin = time.process_time()
-                    found = side.search(queries, k, ef, threads, **more)
-                    best = min(best, (time.process_time() - begin) / threads)
-                singles = []
-                for query in queries[:SINGLE_QUERIES] if threads == 1 and allowed is None else []:
-                    begin = time.thread_time()
-                    side.search(query[None], k, ef, 1)
-                    singles.append(time.thread_time() - begin)
-                found = np.asarray(found).astype(np.int64)
-                hits = np.take_along_axis(exact, np.clip(found, 0, len(vectors) - 1), axis=1)
-                recall = float(np.mean((hits >= worst[:, None] - 1e-6) & (found >= 0)))
-                point = {"side": name, "ef": ef, "k": k, "threads": threads, "recall": round(recall, 4),
-                         "qps": round(len(queries) / best)}
-                if singles:
-                    point["p99_ms"] = round(sorted(singles)[len(singles) * 99 // 100] * 1e3, 3)
-                print(json.dumps(point), flush=True)
+FILTER_QUERIES = 200
+RANKS = ["random", "near"]  # What the rows are filtered by.
+KINDS = {"random": "random", "correlated": "near", "anti-correlated": "near"}  # Of queries, and of rows.
+# Of IVF_*, ef is nprobe.
+OURS = {"ragtime": "HNSW", "ragtime-ivf-flat": "IVF_FLAT", "ragtime-ivf-sq8": "IVF_SQ8", "ragtime-ivf-pq": "IVF_PQ"}
 
 
 def lines_of(command):
@@ -283,38 +56,55 @@ def lines_of(command):
     return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
-# Of IVF_*, ef is nprobe.
-OURS = {"ragtime": "HNSW", "ragtime-ivf-flat": "IVF_FLAT", "ragtime-ivf-sq8": "IVF_SQ8", "ragtime-ivf-pq": "IVF_PQ"}
+def wanted_of(rows, share):
+    return max(10, round(rows * share / 100))
 
 
-def points_of(side, args, queries=None, excluded="", name=""):
-    """What the side measures, from WORK if it is there. None where it failed."""
+def rows_of(args):
+    rows = os.path.getsize(args.vectors) // (4 * args.dimension)
+    return min(rows, args.rows) if args.rows else rows
+
+
+def points_of(side, args, filtered=None):
+    """What the side measures, from WORK if it is there. `filtered` is a kind and a share. None where it failed."""
+    name = f".{filtered[0]}.{filtered[1]:g}" if filtered else ""
     kept = os.path.join(args.work, f"{side}{name}.json")
+    before = []
     if os.path.exists(kept):
         with open(kept) as lines:
-            return [json.loads(line) for line in lines]
+            before = [json.loads(line) for line in lines]
+        if side not in args.fresh:
+            return before
     index = os.path.join(args.work, f"{side}.{args.m}.{args.ef_construction}.index")
-    queries = queries or args.queries
-    k = "10" if excluded else args.k
-    threads = "1" if excluded else args.threads
+    queries = os.path.join(args.work, f"{filtered[0]}.queries.f32") if filtered else args.queries
+    efs = FILTER_EFS if filtered else SERVER_EFS if side in SERVERS else EFS
     if side in OURS:
         command = [os.path.join(args.build, "bench", "vector_search"), args.vectors, queries, str(args.dimension),
-                   OURS[side], "--m", str(args.m), "--ef-construction", str(args.ef_construction), "--ef",
-                   ",".join(map(str, EFS)), "--k", k, "--threads", threads, "--index", index]
+                   OURS[side]]
         command += ["--rows", str(args.rows)] if args.rows else []
-        command += ["--excluded", excluded] if excluded else []
+        if filtered:
+            command += ["--excluded", os.path.join(args.work, f"filter.{KINDS[filtered[0]]}.{filtered[1]:g}.bits")]
     else:
-        command = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__), args.build, args.venv,
-                   args.vectors, queries, args.work, "--dimension", str(args.dimension), "--rows", str(args.rows),
-                   "--k", k, "--threads", threads, "--m", str(args.m), "--ef-construction",
-                   str(args.ef_construction), "--index", index, "--excluded", excluded, "--peer", side]
+        command = [os.path.join(args.venv, "bin", "python"), args.libraries, side, args.vectors, queries, index,
+                   "--dimension", str(args.dimension), "--rows", str(args.rows), "--build-threads",
+                   str(args.build_threads), "--ranks",
+                   ",".join(os.path.join(args.work, f"rank.{by}.i64") for by in RANKS)]
+        if filtered:
+            by = RANKS.index(KINDS[filtered[0]])
+            command += ["--by", str(by), "--wanted", str(wanted_of(rows_of(args), filtered[1]))]
+    command += ["--m", str(args.m), "--ef-construction", str(args.ef_construction), "--ef", ",".join(map(str, efs)),
+                "--k", "10" if filtered else args.k,
+                "--threads", "1" if filtered or side in SERVERS else args.threads]
+    command += ["--index", index] if side in OURS else []
     lines = lines_of(command)
     if lines is None:
         return None
+    if not any("build_s" in line for line in lines):
+        lines = [line for line in before if "build_s" in line] + lines
     part = kept + ".part"
     with open(part, "w") as out:
         for line in lines:
-            out.write(json.dumps({**line, "machine": machine()}) + "\n")
+            out.write(json.dumps({"machine": machine(), **line}) + "\n")
     os.rename(part, kept)
     return lines
 
@@ -342,19 +132,25 @@ def machine():
     return f"{name}, {os.cpu_count()} cores, commit {commit or 'unknown'}"
 
 
+def costs_of(lines):
+    known = {}
+    for line in lines:
+        known.update({key: line[key] for key in ("build_s", "build_cpu_s", "bytes_a_row", "open_ms", "first_ms")
+                      if key in line})
+    return known
+
+
 def print_costs(sides):
-    print("\n  side             build s   bytes a row    open ms   first query ms")
+    print("\n  side                   build s   processor s   bytes a row    open ms   first query ms")
     for side, lines in sides.items():
-        known = {}
-        for line in lines:
-            known.update({key: line[key] for key in ("build_s", "bytes_a_row", "open_ms", "first_ms") if key in line})
-        cells = (known.get(key, math.nan) for key in ("build_s", "bytes_a_row", "open_ms", "first_ms"))
-        print("  {:15s} {:8.1f}   {:11.0f}   {:8.2f}   {:14.2f}".format(side, *cells))
+        known = costs_of(lines)
+        cells = (known.get(key, math.nan) for key in ("build_s", "build_cpu_s", "bytes_a_row", "open_ms", "first_ms"))
+        print("  {:21s} {:8.1f}   {:11.1f}   {:11.0f}   {:8.2f}   {:14.2f}".format(side, *cells))
 
 
 def print_speeds(sides, k, threads):
     print(f"\ntop {k}, {threads} threads: queries in a second (p99 in ms of one thread), how many times ours is")
-    print("  side          " + "".join(f"{f'recall {level:.2f}':>30s}" for level in LEVELS))
+    print("  side                " + "".join(f"{f'recall {level:.2f}':>30s}" for level in LEVELS))
     table = {}
     for side, lines in sides.items():
         mine = [line for line in lines if line.get("k") == k and line.get("threads") == threads]
@@ -367,47 +163,110 @@ def print_speeds(sides, k, threads):
             cell += f" ({p99:.3f})" if qps and p99 else ""
             cell += f" {ours / qps:5.2f}x" if ours and qps else "       "
             row += f"{cell:>30s}"
-        print(f"  {side:15s}{row}")
+        print(f"  {side:21s}{row}")
+
+
+class Targets:
+    def __init__(self):
+        print("\ntargets")
+        self.open = 0
+
+    def check(self, text, value, met):
+        print(f"  {'met ' if met else 'open'}  {text}: {value}")
+        self.open += 0 if met else 1
+
+    def finish(self):
+        print(f"\n{self.open} targets are open" if self.open else "\nall targets are met")
+
+
+def print_targets(sides, filters):
+    """Of the profile `compact`, which is the default, and of `fast` what the same index reaches."""
+    targets = Targets()
+    speeds = {}
+    for side, lines in sides.items():
+        mine = [line for line in lines if line.get("k") == 10 and line.get("threads") == 1]
+        speeds[side] = {level: at_level(mine, level) for level in LEVELS}
+    costs = {side: costs_of(lines) for side, lines in sides.items()}
+    ours = speeds.get("ragtime", {})
+    if ours.get(0.95):
+        for peer, wanted, rest in (("hnswlib", 3, ""), ("rabitq-hnsw", 1.2, ""),
+                                   ("symphonyqg", 1.1, " (profile fast)")):
+            theirs = speeds.get(peer, {}).get(0.95)
+            if theirs:
+                ratio = ours[0.95] / theirs
+                bytes_ = f"{costs['ragtime']['bytes_a_row']} bytes a row, theirs {costs[peer]['bytes_a_row']}"
+                targets.check(f"recall 0.95: >= {wanted}x {peer}{rest}", f"{ratio:.2f}x, {bytes_}", ratio >= wanted)
+        for level in LEVELS:
+            better = [peer for peer, speed in speeds.items() if peer not in OURS and speed[level] and ours[level] and
+                      speed[level] >= ours[level] and costs[peer]["bytes_a_row"] <= costs["ragtime"]["bytes_a_row"]]
+            targets.check(f"recall {level:.2f}: no peer is as fast with no more bytes", ", ".join(better) or "none",
+                          not better)
+        mine = costs["ragtime"]
+        for key, text, most in (("open_ms", "open", 1), ("first_ms", "first query", 5)):
+            targets.check(f"{text} <= {most} ms", f"{mine[key]:.3f} ms", mine[key] <= most)
+        for key, text in (("build_s", "build time"), ("build_cpu_s", "processor time of the build")):
+            theirs = costs.get("hnswlib", {}).get(key)
+            if theirs and key in mine:
+                targets.check(f"{text} <= hnswlib's", f"{mine[key]:.1f} s, hnswlib's {theirs:.1f} s",
+                              mine[key] <= theirs)
+        if "hnswlib" in costs:
+            share = mine["bytes_a_row"] / costs["hnswlib"]["bytes_a_row"]
+            targets.check("bytes a row <= 1/4 of hnswlib's", f"{share:.2f}", share <= 0.25)
+    for (kind, share), found in filters.items():
+        mine = found.get("ragtime")
+        if mine is None:
+            continue
+        text = f"filter, {kind}, {share:g} %"
+        targets.check(f"{text}: recall >= 0.95", f"{mine[1]:.3f}", mine[1] >= 0.95)
+        theirs = {side: qps for side, (qps, _) in found.items() if side != "ragtime" and qps}
+        if theirs and mine[0]:
+            best = max(theirs, key=theirs.get)
+            targets.check(f"{text}: >= 3x {best}, the best", f"{mine[0] / theirs[best]:.2f}x",
+                          mine[0] >= 3 * theirs[best])
+    targets.finish()
 
 
 def measure_filters(args):
-    """Makes the bitmaps and the sets of queries in the peers' environment, then asks each side."""
-    here = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__)]
-    subprocess.run([*here, *sys.argv[1:], "--make-filters"], check=True)
+    """For each kind of filter and each share: by side, queries a second at recall 0.95, and the best recall."""
     print("\nfiltered, top 10, one thread: queries in a second at recall 0.95 (else the best recall)")
-    print("  side            which rows        " + "".join(f"{share:>14g} %" for share in SELECTED))
-    for kind in ("random", "correlated", "anti-correlated"):
-        for side in [side for side in FILTERED if side in args.sides.split(",")]:
+    print("  side                  which rows        " + "".join(f"{share:>14g} %" for share in SELECTED))
+    table = {}
+    for kind in KINDS:
+        for side in args.filter_sides.split(","):
             row = ""
             for share in SELECTED:
-                name = f".{'near' if 'corr' in kind else 'random'}.{share:g}"
-                queries = os.path.join(args.work, f"{kind}.queries.f32")
-                excluded = os.path.join(args.work, f"filter{name}.bits")
-                lines = points_of(side, args, queries, excluded, f".{kind}.{share:g}")
+                lines = points_of(side, args, (kind, share))
                 points = [line for line in lines or [] if "qps" in line]
                 qps = at_level(points, 0.95)
                 best = max((point["recall"] for point in points), default=math.nan)
+                if points:
+                    table.setdefault((kind, share), {})[side] = (qps, best)
                 row += f"{f'{qps:.0f}' if qps else f'({best:.3f})':>16s}"
-            print(f"  {side:15s} {kind:16s}  {row}", flush=True)
+            print(f"  {side:21s} {kind:16s}  {row}", flush=True)
+    return table
 
 
 def make_filters(args):
     import numpy as np
 
-    vectors = load(args.vectors, args.dimension, args.rows)
-    queries = load(args.queries, args.dimension)
+    vectors = np.fromfile(args.vectors, dtype=np.float32, count=rows_of(args) * args.dimension)
+    vectors = vectors.reshape(-1, args.dimension)
+    queries = np.fromfile(args.queries, dtype=np.float32).reshape(-1, args.dimension)
     pivot = vectors[np.random.default_rng(1).integers(len(vectors))]
     order = np.argsort(-(queries @ pivot))
-    sets = {"random": queries[:200], "correlated": queries[order[:200]], "anti-correlated": queries[order[-200:]]}
+    count = min(FILTER_QUERIES, len(queries))
+    sets = {"random": queries[:count], "correlated": queries[order[:count]], "anti-correlated": queries[order[-count:]]}
     for kind, some in sets.items():
         some.tofile(os.path.join(args.work, f"{kind}.queries.f32"))
     scores = {"random": np.random.default_rng(2).random(len(vectors)), "near": vectors @ pivot}
-    for kind, score in scores.items():
+    for by, score in scores.items():
+        ranks = np.empty(len(vectors), dtype=np.int64)
+        ranks[np.argsort(-score)] = np.arange(len(vectors))
         for share in SELECTED:
-            wanted = max(10, round(len(vectors) * share / 100))
             excluded = np.ones((len(vectors) + 63) // 64 * 64, dtype=np.uint8)
-            excluded[np.argsort(-score)[:wanted]] = 0
-            np.packbits(excluded, bitorder="little").tofile(os.path.join(args.work, f"filter.{kind}.{share:g}.bits"))
+            excluded[: len(vectors)] = ranks >= wanted_of(len(vectors), share)
+            np.packbits(excluded, bitorder="little").tofile(os.path.join(args.work, f"filter.{by}.{share:g}.bits"))
+        ranks.tofile(os.path.join(args.work, f"rank.{by}.i64"))
 
 
 def plot(args):
@@ -417,18 +276,21 @@ def plot(args):
     from matplotlib import pyplot
 
     counts = [int(k) for k in args.k.split(",")]
-    figure, axes = pyplot.subplots(1, len(counts), figsize=(6 * len(counts), 5), squeeze=False)
+    figure, axes = pyplot.subplots(1, len(counts), figsize=(7 * len(counts), 5), squeeze=False)
     for axis, k in zip(axes[0], counts):
-        for side in args.sides.split(","):
-            points = sorted((line["recall"], line["qps"]) for line in points_of(side, args) or []
+        for i, side in enumerate(args.sides.split(",")):
+            lines = points_of(side, args) or []
+            points = sorted((line["recall"], line["qps"]) for line in lines
                             if line.get("k") == k and line.get("threads") == 1)
-            axis.plot([p[0] for p in points], [p[1] for p in points], marker="o", markersize=3, label=side)
+            style = {"color": "black", "linewidth": 2.5, "zorder": 9} if side in OURS else {"color": f"C{i % 10}"}
+            axis.plot([p[0] for p in points], [p[1] for p in points], marker="os^"[i // 10 % 3], markersize=3,
+                      label=f"{side}, {costs_of(lines).get('bytes_a_row', math.nan):.0f} bytes a row", **style)
         axis.set(xlabel=f"recall@{k}", ylabel="queries in a second of one thread", yscale="log", xlim=(0.8, 1.002))
         axis.grid(True, which="both", alpha=0.3)
-    axes[0][0].legend()
-    figure.suptitle(f"{os.path.basename(args.vectors)}, {args.dimension} dimensions")
+    axes[0][-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
+    figure.suptitle(f"{os.path.basename(args.vectors)}: {rows_of(args)} rows of {args.dimension} dimensions")
     figure.tight_layout()
-    figure.savefig(args.plot, dpi=100)
+    figure.savefig(args.plot, dpi=80, bbox_inches="tight")
 
 
 def main():
@@ -447,22 +309,22 @@ def main():
     parser.add_argument("--build-threads", type=int, default=2)
     parser.add_argument("--sides", default=",".join(["ragtime"] + PEERS))
     parser.add_argument("--filters", action="store_true")
+    parser.add_argument("--filter-sides", default=",".join(FILTERED))
+    parser.add_argument("--fresh", default="", help="sides to measure again, or all")
     parser.add_argument("--plot", help="a PNG of the curves")
-    for hidden in ("--peer", "--index", "--excluded"):
-        parser.add_argument(hidden, help=argparse.SUPPRESS)
-    parser.add_argument("--make-filters", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--make-plot", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--in-venv", choices=["filters", "plot"], help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.peer:
-        return run_peer(args.peer, args)
-    if args.make_filters:
-        return make_filters(args)
-    if args.make_plot:
-        return plot(args)
+    args.libraries = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vector_libraries.py")
+    args.fresh = [] if args.in_venv else args.sides.split(",") if args.fresh == "all" else args.fresh.split(",")
+    if args.in_venv:
+        return make_filters(args) if args.in_venv == "filters" else plot(args)
+    here = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__), *sys.argv[1:], "--in-venv"]
     os.makedirs(args.work, exist_ok=True)
     print(f"machine: {machine()}")
-    print(f"{os.path.basename(args.vectors)}, {args.dimension} dimensions, M {args.m}, "
+    print(f"{os.path.basename(args.vectors)}, {rows_of(args)} rows, {args.dimension} dimensions, M {args.m}, "
           f"efConstruction {args.ef_construction}")
+    if not all(os.path.exists(os.path.join(args.work, f"rank.{by}.i64")) for by in RANKS):
+        subprocess.run([*here, "filters"], check=True)
     sides = {side: points_of(side, args) for side in args.sides.split(",")}
     failed = [side for side, lines in sides.items() if lines is None]
     sides = {side: lines for side, lines in sides.items() if lines is not None}
@@ -470,11 +332,9 @@ def main():
     for k in map(int, args.k.split(",")):
         for threads in map(int, args.threads.split(",")):
             print_speeds(sides, k, threads)
-    if args.filters:
-        measure_filters(args)
+    print_targets(sides, measure_filters(args) if args.filters else {})
     if args.plot:
-        here = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__)]
-        subprocess.run([*here, *sys.argv[1:], "--make-plot"], check=True)
+        subprocess.run([*here, "plot"], check=True)
     return 1 if failed else 0
 
 

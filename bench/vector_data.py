@@ -3,6 +3,7 @@
 """Makes the real vectors that bench/vector.py searches, out of Debian's documentation packages.
 
     bench/vector_data.py BUILD MODELS WORK [--rows 200000] [--piece 4000] [--all] [--sentence-transformers MODEL]
+    bench/vector_data.py BUILD MODELS WORK --foreign
 
 Pages of the packages below (apt-get download) become passages of whole sentences with about 64 tokens, each once; the
 model of MODELS/all-minilm-l6-v2 embeds them through bench/embed_texts of the BUILD. Headings of the same pages, which
@@ -11,6 +12,10 @@ set has the same mixture. Everything lies in WORK (outside of the tree): texts.t
 queries.f32. Each call embeds one piece and says how many passages are still to come, so that a busy machine can be
 given a piece at a time; --all goes on to the end. With --sentence-transformers the library of that name embeds instead,
 by the weights of MODEL in full precision and on a GPU where there is one, and needs Python with it (bench/peers.sh).
+
+--foreign makes queries in another language than the nodes and nothing else: foreign.queries.f32, the German and
+Chinese headings of debian-reference-de and -zh-cn by the multilingual model, to be asked of English passages that
+multilingual-e5-small embedded.
 """
 import argparse
 import os
@@ -26,13 +31,14 @@ from recall import Sections, clean  # noqa: E402
 PACKAGES = ("postgresql-doc-15", "python3.11-doc", "debian-reference-en", "sqlite3-doc", "python-django-doc", "git-doc",
             "debian-policy", "apache2-doc", "erlang-doc", "rust-doc")
 WORDS = 45  # About 64 tokens.
+FOREIGN = ("debian-reference-de", "debian-reference-zh-cn")
 SKIPPED = re.compile("/src/|bookindex|genindex|search")  # Program texts and lists of words.
 QUERIES = 1000
 DIMENSION = 384
 
 
-def pages(work):
-    for package in PACKAGES:
+def pages(work, packages=PACKAGES, names="*.html"):
+    for package in packages:
         root = work / "root" / package
         if not root.exists():
             if not list(work.glob(f"{package}_*.deb")):
@@ -41,7 +47,7 @@ def pages(work):
             part = root.with_name(package + ".part")
             subprocess.run(["dpkg-deb", "-x", next(work.glob(f"{package}_*.deb")), part], check=True)
             part.rename(root)
-        for page in sorted(root.rglob("*.html")):
+        for page in sorted(root.rglob(names)):
             if page.is_file() and not page.is_symlink() and not SKIPPED.search(str(page)):
                 yield page
 
@@ -85,6 +91,18 @@ def make_texts(work, rows):
     return len(texts)
 
 
+def make_foreign(work):
+    headings = {}
+    for package, language in zip(FOREIGN, ("de", "zh-cn")):
+        for page in pages(work, [package], f"*.{language}.html"):
+            parser = Sections()
+            parser.feed(page.read_text(encoding="utf-8", errors="replace"))
+            headings.update({clean(heading): None for heading, _ in parser.sections})
+    # What is not ASCII is not English.
+    names = [name for name in headings if len(name) >= 6 and not name.isascii()]
+    (work / "foreign.txt").write_text("".join(line + "\n" for line in names[:QUERIES]), encoding="utf-8")
+
+
 def embed_by_library(model, source, target, most):
     """Adds the vectors of the next `most` lines of `source` to `target`; how many it then holds."""
     from sentence_transformers import SentenceTransformer  # Takes seconds, and only this way needs it.
@@ -107,9 +125,16 @@ def main():
     parser.add_argument("--rows", type=int, default=200000)
     parser.add_argument("--piece", type=int, default=4000)
     parser.add_argument("--all", action="store_true", help="embed every piece")
+    parser.add_argument("--foreign", action="store_true", help="make queries in other languages, and end")
     parser.add_argument("--sentence-transformers", metavar="MODEL", help="embed by this library and its model instead")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    if args.foreign:
+        make_foreign(args.work)
+        (args.work / "foreign.queries.f32").unlink(missing_ok=True)
+        return subprocess.run([args.build / "bench" / "embed_texts", args.models / "multilingual-e5-small",
+                               args.work / "foreign.txt", args.work / "foreign.queries.f32", str(QUERIES),
+                               "query"]).returncode
     texts = args.work / "texts.txt"
     rows = sum(1 for _ in open(texts, encoding="utf-8")) if texts.exists() else make_texts(args.work, args.rows)
 

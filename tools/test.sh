@@ -102,8 +102,9 @@ threaded='^(ThreadPool|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest
 threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
 threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|RemoteStoreTest)\.'
-threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex)\.'
+threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex|SchedulerMemoryTest)\.'
 threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|JiebaTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
+threaded+='|^(KeptRepliesTest)\.'
 
 suite set-up tools/setup.sh --dev || finish
 folders=$(tools/setup.sh --print-env) || finish

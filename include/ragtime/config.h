@@ -163,8 +163,11 @@ struct CacheConfig {
 struct Config {
   std::filesystem::path dataset_path;  // What `ingest` reads when no path is given.
   EmbedConfig embed;
+  std::map<std::string, EmbedConfig>
+      embedders;  // Further models, by key: nodes have a vector of each that embeds them.
   SplitConfig split;
-  StoreConfig store;  // "store_conf" in the file; uri is --kb.
+  StoreConfig store;                              // "store_conf" in the file; uri is --kb.
+  std::map<std::string, StoreConfig> key_stores;  // By key of embedders: store with the index_kwargs of that key.
   StoreServerConfig store_server;
   CatalogConfig catalog;
   // What documents have beside their text. Empty, and not in explicit_keys: what the knowledge base records.

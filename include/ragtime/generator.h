@@ -40,6 +40,10 @@ struct GenerationRequest {
   // n > 0: the only bracketed numbers that may appear are [1] ... [n]. A remote server cannot be held to it; there the
   // caller checks.
   size_t passage_count = 0;
+  // The answer is one JSON value that this JSON schema allows, "" for any object, and no reasoning is asked for. A
+  // model in this process can write nothing else (what of a schema it cannot be held to is kInvalidArgument); a server
+  // is asked for it by response_format. Cut off by max_tokens it is the beginning of one. None: the answer is text.
+  std::optional<std::string> json_schema;
   // Of the last message: texts that stand in many prompts at different places, in ascending order. What a model made of
   // one of them may be used again elsewhere, where that was measured to do little harm.
   std::vector<Span> chunks;
@@ -120,6 +124,9 @@ class Generator {
   virtual size_t CountTokens(std::string_view text) const = 0;
   virtual Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                             const OnToken& on_token) = 0;
+  // Does now what the first Generate would have to wait for: loads the model, and reads or finds `beginning`, the
+  // messages that conversations begin with. Not OK: Generate would fail too. A remote server is asked nothing.
+  virtual Status Prepare(const Context&, const std::vector<ChatMessage>& /*beginning*/) { return Status(); }
   virtual GeneratorStatistics statistics() const { return {}; }
   // Answers both ways and compares; the chunks are computed apart first. kUnimplemented where nothing is kept of
   // prompts, kFailedPrecondition where this request has nothing to join.

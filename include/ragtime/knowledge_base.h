@@ -101,9 +101,10 @@ struct SearchHit {
 };
 
 struct SearchResult {
-  std::vector<SearchHit> hits;  // Best first.
-  bool cached = false;          // Found before, in this state of the knowledge base, and kept.
-  Timings timings_ms;           // open, cache, embed, each route by name, fuse, rerank, fetch, window, total
+  std::vector<SearchHit> hits;                    // Best first.
+  std::map<std::string, std::string> embed_keys;  // By the name of each route that asks an embedder with a key.
+  bool cached = false;                            // Found before, in this state of the knowledge base, and kept.
+  Timings timings_ms;  // open, cache, embed, each route by name, fuse, rerank, fetch, window, total
   std::vector<Warning> warnings;
 };
 
@@ -181,7 +182,11 @@ struct AskRequest {
   std::string filter;                // What a passage must match; "": everything.
   std::optional<size_t> max_tokens;  // Of the answer, at most llm.max_tokens.
   float temperature = 0.0f;          // 0: the likeliest answer.
-  std::string client;                // Who asks: where many wait for the model, clients are served in turn.
+  // The answer is JSON that this JSON schema allows, "" for any object; None: text with citations in it. A model writes
+  // it; see GenerationRequest. Where the documents do not answer, `found` is false, nothing is streamed, and the text
+  // says so in words.
+  std::optional<std::string> json_schema;
+  std::string client;  // Who asks: where many wait for the model, clients are served in turn.
   // The conversation that the question belongs to; "": none. Its last turns are given to the model, and a question that
   // does not stand alone is searched for with the words of the one before. Kept in the cache for cache.session_ttl_s
   // after its last turn. Of two questions at the same time, the turn of one may be lost.
@@ -219,17 +224,26 @@ struct Answer {
   std::vector<Warning> warnings;
 };
 
+// One of Config::embedders, as the knowledge base records it.
+struct EmbedderRecord {
+  std::string model;
+  std::string fingerprint;
+  size_t dimension = 0;
+  friend bool operator==(const EmbedderRecord&, const EmbedderRecord&) = default;
+};
+
 struct KnowledgeBaseStatistics {
   StoreStatistics store;
   std::string uuid;
   uint64_t generation = 0;
   std::string model;  // The recorded embedder; "" before the first ingestion.
   size_t dimension = 0;
-  std::string root;                    // What file paths are relative to.
-  std::optional<VectorTuning> tuning;  // None before the first Tune with this model.
-  std::string cache;                   // "memory", "redis 127.0.0.1:6379"; "": none.
-  CacheStatistics cache_counts;        // Since this object was opened.
-  Status cache_condition;              // Not OK: why the cache is bypassed at present.
+  std::map<std::string, EmbedderRecord> embedders;  // Those beside `model`, by key.
+  std::string root;                                 // What file paths are relative to.
+  std::optional<VectorTuning> tuning;               // None before the first Tune with this model.
+  std::string cache;                                // "memory", "redis 127.0.0.1:6379"; "": none.
+  CacheStatistics cache_counts;                     // Since this object was opened.
+  Status cache_condition;                           // Not OK: why the cache is bypassed at present.
 };
 
 struct CompactReport {
@@ -364,6 +378,9 @@ class KnowledgeBase {
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
   // What the language model has done so far; zeros before its first answer.
   virtual GeneratorStatistics GenerationStatistics() { return {}; }
+  // Loads what questions need, so that the first one need not wait: the models, the index, what the language model has
+  // kept of its last prompt. Not OK: something is missing, and questions are answered as far as they can be without it.
+  virtual Status Prepare(const Context& = {}) { return Status(); }
 
   // Measures what answers lose when passages are joined as they were computed elsewhere, instead of being computed in
   // their place, and keeps whether that is within the bounds: later knowledge bases with this folder and model join

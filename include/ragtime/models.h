@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The models folder: what is in it, how models come into it, smaller ones made of language models, and how they
-// compare.
+// The models folder: what is in it, how models come into it, smaller ones made of language models, how they
+// compare, and what suits them on this machine.
 //
 // New models go to models_path of the configuration, else into the first models folder that exists. They appear whole
 // or not at all. Errors: kNotFound, kAlreadyExists, kInvalidArgument and kDataLoss name the model and the remedy.
@@ -45,11 +45,19 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
 struct QuantizeReport {
   ModelRecord from;
   ModelRecord to;
-  bool requantized = false;  // The source had lost precision before.
+  bool requantized = false;      // The source had lost precision before.
+  size_t importance_tokens = 0;  // Of the text that showed what matters; 0: all of the model was taken to matter alike.
 };
-// `name` "": that of the model with "-" and the type behind, in lower case.
+// A text like those that the model will read. What it multiplies most with there is kept more exact.
+struct ImportanceText {
+  std::string text;  // "": none.
+  size_t tokens_max = 16384;
+  Context context;
+};
+// `name` "": that of the model with "-" and the type behind, in lower case. kInvalidArgument where the type cannot heed
+// an importance text (F16, BF16, Q8_0), or the text has less than 512 tokens.
 Result<QuantizeReport> QuantizeModel(const Config& config, const std::string& model, const std::string& type,
-                                     const std::string& name = {});
+                                     const std::string& name = {}, const ImportanceText& importance = {});
 
 struct ModelComparison {
   ModelRecord model;
@@ -66,6 +74,33 @@ struct ModelComparison {
 Result<std::vector<ModelComparison>> CompareModels(const Config& config, const std::vector<std::string>& models,
                                                    const std::string& text, size_t tokens_max,
                                                    const Context& context = {});
+
+// What was measured of a language model on this machine, and what is chosen: answers read and write by it from now on
+// where `threads` of the configuration is 0.
+struct ModelTuning {
+  struct Speed {
+    size_t threads = 0;
+    double read_tokens_per_s = 0;
+    double write_tokens_per_s = 0;
+  };
+  struct Batch {
+    size_t tokens = 0;
+    double read_tokens_per_s = 0;
+  };
+  ModelRecord model;
+  size_t cores = 0;
+  std::vector<Speed> speeds;
+  std::vector<Batch> batches;
+  // Written with keys and values of each type. Reported and not chosen: the type changes what answers are.
+  double f16_tokens_per_s = 0;
+  double q8_0_tokens_per_s = 0;
+  size_t threads = 0;  // To write with.
+  size_t read_threads = 0;
+  size_t batch_tokens = 0;
+  std::filesystem::path record;  // In the user's cache folder; safe to delete.
+};
+// Takes half a minute for a small model, and as much memory as the model twice. Nothing else should run meanwhile.
+Result<ModelTuning> TuneModel(const Config& config, const std::string& model, const Context& context = {});
 
 }  // namespace ragtime
 

@@ -5,6 +5,7 @@
 #define RAGTIME_NODE_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,9 @@ struct Node {
 // A node on its way into a store.
 struct NewNode {
   Node node;                  // ids are 0.
-  std::vector<float> vector;  // One per store; its length is the store's dimension.
+  std::vector<float> vector;  // Its length is the store's dimension.
+  // Vectors of further embedders, by the key of each; a node may lack any of them.
+  std::map<std::string, std::vector<float>> named = {};
 };
 
 }  // namespace ragtime

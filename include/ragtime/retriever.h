@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ragtime {
 
@@ -23,6 +24,8 @@ struct NodeGroupConfig {
   // Whether its nodes have vectors of their own. Others have the mean of those of the first group that they overlap,
   // and no vector route looks at them. True for the first group and wherever a vector route names it.
   bool embed = false;
+  // Further embedders that its nodes have vectors of, by their keys in Config::embedders, in the order of the keys.
+  std::vector<std::string> embed_keys = {};
   friend bool operator==(const NodeGroupConfig&, const NodeGroupConfig&) = default;
 };
 
@@ -35,6 +38,7 @@ struct RetrieverConfig {
   std::optional<double> similarity_cut_off;  // Nodes below it are no hits. l2 is negated.
   double weight = 1;
   std::string target;  // The group whose nodes are returned for those found: the one they lie in, or those in them.
+  std::string embed_key = {};  // Whose vectors are compared: a key of Config::embedders; "": those of Config::embed.
   friend bool operator==(const RetrieverConfig&, const RetrieverConfig&) = default;
 };
 

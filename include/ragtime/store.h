@@ -33,6 +33,7 @@ namespace ragtime {
 struct StoreTraits {
   bool durable = false;             // What Commit acknowledged survives a crash of the process and of the machine.
   size_t commit_nodes_max = 65536;  // A larger commit is refused with kInvalidArgument.
+  bool named_vectors = false;       // Keeps NewNode::named; else a commit with any is kUnimplemented.
 };
 
 struct Hit {
@@ -47,6 +48,9 @@ struct VectorQuery {
   std::string group;  // "": all groups.
   Filter filter;      // On the fields of NodeFields.
   VectorSearchParameters parameters;
+  // Which vectors of NewNode::named; "": NewNode::vector. Nodes without that vector are not found; kInvalidArgument
+  // where the store has no such key.
+  std::string key = {};
 };
 
 struct KeywordQuery {
@@ -77,6 +81,9 @@ struct WriteBatch {
   // Declares the fields that documents have from now on, those of this batch included. Documents of before keep the
   // values whose name and type are still declared, and have null in new fields.
   std::optional<std::vector<FieldSpec>> fields;
+  // Declares keys of NewNode::named with their dimensions, for this batch and those after it. A key that is not
+  // declared is refused, and so is another dimension for one that is.
+  std::map<std::string, size_t> dimensions = {};
 };
 
 struct CommitResult {
@@ -84,7 +91,7 @@ struct CommitResult {
   std::vector<DocumentId> document_ids;  // Of batch.documents, in their order.
 };
 
-// Another vector for every node, from another model.
+// Another vector for every node, from another model. Vectors of other keys stay.
 struct VectorReplacement {
   size_t dimension = 0;
   std::function<Result<std::vector<float>>(const Node& node)> vector;  // Asked document by document.

@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
+#include <string>
 
+#include "base/files.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
@@ -54,17 +57,18 @@ bool PrintEvent(Channel channel, std::string_view text) {
   return true;
 }
 
-void PrintSources(const Answer& answer) {
-  if (!answer.citations.empty()) std::printf("\nSources\n");
+// A program that reads an answer in JSON wants nothing beside it on stdout.
+void PrintSources(const Answer& answer, FILE* out) {
+  if (!answer.citations.empty()) std::fprintf(out, "\nSources\n");
   for (const Citation& citation : answer.citations) {
-    std::printf("[%d] %s", citation.marker, citation.file.c_str());
-    if (citation.page) std::printf(", page %u", *citation.page);
+    std::fprintf(out, "[%d] %s", citation.marker, citation.file.c_str());
+    if (citation.page) std::fprintf(out, ", page %u", *citation.page);
     if (citation.bytes) {
-      std::printf(", bytes %llu-%llu", static_cast<unsigned long long>(citation.bytes->start),
-                  static_cast<unsigned long long>(citation.bytes->end));
+      std::fprintf(out, ", bytes %llu-%llu", static_cast<unsigned long long>(citation.bytes->start),
+                   static_cast<unsigned long long>(citation.bytes->end));
     }
-    std::printf("%s\n    \"%s\"\n", citation.inferred ? " (inferred)" : "",
-                Excerpt(citation.quote, kQuoteCharacters).c_str());
+    std::fprintf(out, "%s\n    \"%s\"\n", citation.inferred ? " (inferred)" : "",
+                 Excerpt(citation.quote, kQuoteCharacters).c_str());
   }
   if (answer.standalone_question) std::fprintf(stderr, "\nsearched for: %s\n", answer.standalone_question->c_str());
   if (answer.similar_question) std::fprintf(stderr, "\nanswered before, as: %s\n", answer.similar_question->c_str());
@@ -88,12 +92,29 @@ int RunAsk(const Options& options, const Context& context) {
     return Fail(options, InvalidArgumentError("a conversation in memory ends with this process",
                                               "set cache: {type: redis, uri: redis://127.0.0.1:6379}, or memcached"));
   }
+  std::optional<std::string> schema;
+  if (options.format == "json") schema = "";
+  if (!options.schema.empty()) {
+    if (!schema) {
+      return Fail(options, InvalidArgumentError("--schema is of an answer in JSON", "add --format json"));
+    }
+    constexpr uint64_t kSchemaBytesMax = 1 << 20;
+    auto read = ReadFile(options.schema, kSchemaBytesMax);
+    if (!read.ok()) return Fail(options, read.status());
+    schema = *std::move(read);
+    if (schema->find_first_not_of(" \t\r\n") == std::string::npos) {
+      return Fail(options, InvalidArgumentError("the file " + options.schema + " is empty", "put a JSON schema there"));
+    }
+  }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
 
   TextStream stream;
-  AskRequest request{
-      .question = options.question, .filter = options.filter, .session = options.session, .context = context};
+  AskRequest request{.question = options.question,
+                     .filter = options.filter,
+                     .json_schema = schema,
+                     .session = options.session,
+                     .context = context};
   if (options.json_events) {
     request.on_token = PrintEvent;
   } else if (!options.json && options.stream) {
@@ -112,9 +133,13 @@ int RunAsk(const Options& options, const Context& context) {
   } else if (options.json) {
     std::printf("%s\n", AnswerJson(*answer).Dump().c_str());
   } else {
-    if (!stream.shown()) std::printf("%s", answer->text.c_str());
-    std::printf("\n");
-    PrintSources(*answer);
+    if (schema && !answer->found) {
+      std::fprintf(stderr, "%s\n", answer->text.c_str());
+    } else {
+      if (!stream.shown()) std::printf("%s", answer->text.c_str());
+      std::printf("\n");
+    }
+    PrintSources(*answer, schema ? stderr : stdout);
   }
   PrintWarnings(answer->warnings);
   return 0;

@@ -84,6 +84,9 @@ int RunStats(const Options& options) {
   std::printf("generation  %llu\n", count(statistics->generation));
   std::printf("root        %s\n", statistics->root.c_str());
   std::printf("model       %s (%zu dimensions)\n", statistics->model.c_str(), statistics->dimension);
+  for (const auto& [key, record] : statistics->embedders) {
+    std::printf("embedder    %s: %s (%zu dimensions)\n", key.c_str(), record.model.c_str(), record.dimension);
+  }
   std::printf("files       %llu in %llu folders\n", count(store.files), count(store.folders));
   std::printf("nodes       %llu (%llu deleted, not reclaimed; %llu in the tail)\n", count(store.nodes),
               count(store.deleted_nodes), count(store.tail_nodes));

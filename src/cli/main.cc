@@ -106,6 +106,10 @@ void AddModelsOptions(CLI::App& show, CLI::App& add, CLI::App& quantize, CLI::Ap
   quantize.add_option("model", options.name, "A name or a .gguf file, best one of F16 or BF16")->required();
   quantize.add_option("type", options.type, "F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M or Q4_0")->required();
   quantize.add_option("--as", options.as, "The new model's name; else the old one's with the type behind");
+  quantize.add_option("--importance", options.importance,
+                      "A knowledge base or a text: what matters to reading it is kept more exact");
+  quantize.add_option("--tokens", options.importance_tokens, "With --importance: how much of it is read")
+      ->check(CLI::Range(512, 10000000));
   compare.add_option("original", options.name, "A name or a .gguf file")->required();
   compare.add_option("models", options.others, "What is compared with it");
   compare.add_option("--text", options.text, "A text to foretell; else the passages of --kb")->check(CLI::ExistingFile);
@@ -151,6 +155,10 @@ int Main(int argc, char** argv) {
         ->check(CLI::Range(-1, 1000));
   };
   add_gpu_layers(ask);
+  ask->add_option("--format", options.format, "json: the answer is one JSON object, without markers")
+      ->check(CLI::IsMember({"text", "json"}));
+  ask->add_option("--schema", options.schema, "With --format json: a file with the JSON schema of the answer")
+      ->check(CLI::ExistingFile);
   ask->add_option("--session", options.session, "The conversation that the question goes on with");
   bool no_stream = false;
   bool stream = false;
@@ -266,11 +274,15 @@ int Main(int argc, char** argv) {
   CLI::App* models_quantize = models->add_subcommand("quantize", "Make a smaller model of a language model");
   CLI::App* models_compare =
       models->add_subcommand("compare", "Speed, memory and exactness of language models, on your documents");
-  for (CLI::App* command : {models_list, models_show, models_add, models_quantize, models_compare}) {
+  CLI::App* models_tune = models->add_subcommand(
+      "tune", "Measure with how many threads and in which batches a model is fastest here, and keep that");
+  models_tune->add_option("model", options.models.name, "A name or a .gguf file; else that of the configuration");
+  for (CLI::App* command : {models_list, models_show, models_add, models_quantize, models_compare, models_tune}) {
     AddSharedOptions(*command, options);
   }
   AddModelsOptions(*models_show, *models_add, *models_quantize, *models_compare, options.models);
   add_gpu_layers(models_compare);
+  add_gpu_layers(models_tune);
 
   CLI::App* init = app.add_subcommand("init", "Write a commented ragtime.yaml");
   init->add_option("path", options.init_path, "Where to write it")->capture_default_str();
@@ -316,6 +328,7 @@ int Main(int argc, char** argv) {
   if (bench_serve->parsed()) return RunBenchServe(options, watch.context());
   if (models_add->parsed()) return RunModelsAdd(options, watch.context());
   if (models_quantize->parsed()) return RunModelsQuantize(options, watch.context());
+  if (models_tune->parsed()) return RunModelsTune(options, watch.context());
   if (models_compare->parsed()) return RunModelsCompare(options, watch.context());
   if (reembed->parsed()) return RunReembed(options, watch.context());
   return RunAsk(options, watch.context());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `ragtime models list`, `show`, `add`, `quantize` and `compare`.
+// `ragtime models list`, `show`, `add`, `quantize`, `compare` and `tune`.
 #include "ragtime/models.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/files.h"
 #include "cli/options.h"
@@ -41,14 +42,14 @@ void PrintModel(const ModelRecord& model) {
 }
 
 // The user's own words: a file, or the passages of a knowledge base.
-Result<std::string> TextOf(const Options& options) {
-  if (!options.models.text.empty()) return ReadFile(options.models.text, uint64_t{1} << 30);
+Result<std::string> TextOf(const Options& options, const std::string& file, size_t tokens) {
+  if (!file.empty()) return ReadFile(file, uint64_t{1} << 30);
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) {
     return InvalidArgumentError("there is no text to compare on", "give --text FILE, or --kb DIR with your documents");
   }
   RAGTIME_ASSIGN_OR_RETURN(const auto knowledge_base, KnowledgeBase::Open(*config, /*must_exist=*/true));
-  const size_t bytes_wanted = 16 * options.models.tokens;  // More than any language needs.
+  const size_t bytes_wanted = 16 * tokens;  // More than any language needs.
   std::string text;
   constexpr size_t kRows = 500;
   for (size_t offset = 0; text.size() < bytes_wanted; offset += kRows) {
@@ -92,15 +93,56 @@ void PrintComparisons(const std::vector<ModelComparison>& comparisons) {
       static_cast<unsigned long long>(comparisons.front().text_tokens));
 }
 
+Json TuningJson(const ModelTuning& tuning) {
+  Json speeds(Json::Array{});
+  for (const ModelTuning::Speed& row : tuning.speeds) {
+    speeds.Append(std::move(Json(Json::Object{})
+                                .Set("threads", uint64_t{row.threads})
+                                .Set("read_tokens_per_s", row.read_tokens_per_s)
+                                .Set("write_tokens_per_s", row.write_tokens_per_s)));
+  }
+  Json batches(Json::Array{});
+  for (const ModelTuning::Batch& row : tuning.batches) {
+    batches.Append(std::move(
+        Json(Json::Object{}).Set("tokens", uint64_t{row.tokens}).Set("read_tokens_per_s", row.read_tokens_per_s)));
+  }
+  Json json(Json::Object{});
+  json.Set("model", ModelJson(tuning.model)).Set("cores", uint64_t{tuning.cores}).Set("speeds", std::move(speeds));
+  json.Set("batches", std::move(batches)).Set("f16_tokens_per_s", tuning.f16_tokens_per_s);
+  json.Set("q8_0_tokens_per_s", tuning.q8_0_tokens_per_s).Set("threads", uint64_t{tuning.threads});
+  json.Set("read_threads", uint64_t{tuning.read_threads}).Set("batch_tokens", uint64_t{tuning.batch_tokens});
+  return std::move(json.Set("record", tuning.record.string()));
+}
+
+void PrintTuning(const ModelTuning& tuning) {
+  std::printf("| threads | reads tokens/s | writes tokens/s |\n|---------|----------------|-----------------|\n");
+  for (const ModelTuning::Speed& row : tuning.speeds) {
+    std::printf("| %7zu | %14.0f | %15.1f |\n", row.threads, row.read_tokens_per_s, row.write_tokens_per_s);
+  }
+  std::printf("\n| batch | reads tokens/s |\n|-------|----------------|\n");
+  for (const ModelTuning::Batch& row : tuning.batches) {
+    std::printf("| %5zu | %14.0f |\n", row.tokens, row.read_tokens_per_s);
+  }
+  std::printf("\nkeys and values as f16: %.1f tokens/s written, as q8_0: %.1f (llm.kv_type chooses)\n",
+              tuning.f16_tokens_per_s, tuning.q8_0_tokens_per_s);
+  std::printf("%s writes with %zu threads and reads with %zu, in batches of %zu, from now on; kept in %s\n",
+              tuning.model.name.c_str(), tuning.threads, tuning.read_threads, tuning.batch_tokens,
+              tuning.record.c_str());
+}
+
 std::vector<PlotPanel> PanelsOf(const std::vector<ModelComparison>& comparisons) {
   PlotPanel exactness{.title = "Exactness by size", .x_label = "file, MiB", .y_label = "KL, nats"};
+  PlotPanel perplexity{.title = "Perplexity by size", .x_label = "file, MiB", .y_label = "perplexity"};
+  PlotPanel memory{.title = "Memory by size", .x_label = "file, MiB", .y_label = "MiB"};
   PlotPanel speed{.title = "Writing speed by size", .x_label = "file, MiB", .y_label = "tokens/s"};
   for (const ModelComparison& row : comparisons) {
     const double size = static_cast<double>(row.model.size_bytes >> 20);
     exactness.lines.push_back({row.model.name, {{size, row.kl_mean}}});
+    perplexity.lines.push_back({row.model.name, {{size, row.perplexity}}});
     speed.lines.push_back({row.model.name, {{size, row.decode_tokens_per_s}}});
+    memory.lines.push_back({row.model.name, {{size, static_cast<double>(row.memory_bytes >> 20)}}});
   }
-  return {exactness, speed};
+  return {exactness, perplexity, speed, memory};
 }
 
 }  // namespace
@@ -148,10 +190,22 @@ int RunModelsAdd(const Options& options, const Context&) {
   return 0;
 }
 
-int RunModelsQuantize(const Options& options, const Context&) {
+int RunModelsQuantize(const Options& options, const Context& context) {
   const auto config = ResolveConfig(options);
   if (!config.ok()) return Fail(options, config.status());
-  const auto report = QuantizeModel(*config, options.models.name, options.models.type, options.models.as);
+  ImportanceText importance{.tokens_max = options.models.importance_tokens, .context = context};
+  if (const std::string& named = options.models.importance; !named.empty()) {
+    const bool is_text = std::filesystem::is_regular_file(named) && !named.ends_with(".ragmap");
+    Options asked = options;
+    if (!is_text) asked.kb = named;
+    auto text = TextOf(asked, is_text ? named : "", importance.tokens_max);
+    if (!text.ok()) return Fail(options, text.status());
+    if (text->empty()) {
+      return Fail(options, InvalidArgumentError(named + " holds no text", "ingest documents first, or name a text"));
+    }
+    importance.text = *std::move(text);
+  }
+  const auto report = QuantizeModel(*config, options.models.name, options.models.type, options.models.as, importance);
   if (!report.ok()) return Fail(options, report.status());
   if (report->requantized) {
     std::fprintf(stderr, "warning: %s is %s already; a model made from F16 or BF16 is more exact\n",
@@ -160,9 +214,13 @@ int RunModelsQuantize(const Options& options, const Context&) {
   if (options.json) {
     Json json(Json::Object{});
     json.Set("from", ModelJson(report->from)).Set("to", ModelJson(report->to));
-    PrintJson(std::move(json.Set("requantized", report->requantized)));
+    json.Set("requantized", report->requantized);
+    PrintJson(std::move(json.Set("importance_tokens", uint64_t{report->importance_tokens})));
   } else {
     PrintModel(report->to);
+    if (report->importance_tokens > 0) {
+      std::printf("  weighed by reading %zu tokens of your texts\n", report->importance_tokens);
+    }
     std::printf("  made of %s, %s\n  see: ragtime models compare %s %s\n", report->from.name.c_str(),
                 SizeInWords(report->from.size_bytes).c_str(), report->from.name.c_str(), report->to.name.c_str());
   }
@@ -175,7 +233,7 @@ int RunModelsCompare(const Options& options, const Context& context) {
   if (!options.models.plot.empty()) {
     if (const Status status = CheckPlotName(options.models.plot); !status.ok()) return Fail(options, status);
   }
-  const auto text = TextOf(options);
+  const auto text = TextOf(options, options.models.text, options.models.tokens);
   if (!text.ok()) return Fail(options, text.status());
   std::vector<std::string> models = {options.models.name};
   models.insert(models.end(), options.models.others.begin(), options.models.others.end());
@@ -191,6 +249,28 @@ int RunModelsCompare(const Options& options, const Context& context) {
     PrintJson(std::move(Json(Json::Object{}).Set("models", std::move(list))));
   } else {
     PrintComparisons(*comparisons);
+  }
+  return 0;
+}
+
+int RunModelsTune(const Options& options, const Context& context) {
+  const auto config = ResolveConfig(options);
+  if (!config.ok()) return Fail(options, config.status());
+  if (options.models.name.empty() && config->llm.api != "local") {
+    return Fail(options, InvalidArgumentError("llm.api is " + config->llm.api + ": there is no model of this process",
+                                              "name a model, or set llm: {api: local}"));
+  }
+  const auto tuning =
+      TuneModel(*config, options.models.name.empty() ? config->llm.model : options.models.name, context);
+  if (!tuning.ok()) return Fail(options, tuning.status());
+  if (options.json) {
+    PrintJson(TuningJson(*tuning));
+  } else {
+    PrintTuning(*tuning);
+  }
+  if (config->threads != 0) {
+    std::fprintf(stderr, "warning: threads is %zu in the configuration and comes first; set threads: 0\n",
+                 config->threads);
   }
   return 0;
 }

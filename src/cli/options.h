@@ -41,6 +41,8 @@ struct ModelsOptions {
   std::string text;  // A file.
   std::string plot;
   size_t tokens = 4096;
+  std::string importance;  // A file, or a knowledge base.
+  size_t importance_tokens = 16384;
   bool link = false;
 };
 
@@ -60,6 +62,8 @@ struct Options {
   std::optional<uint32_t> ef;
   std::string questions_file;  // search, tune
   std::string session;
+  std::string format = "text";  // ask: of the answer.
+  std::string schema;           // ask: a file, with format json.
   bool stream = true;
   bool json_events = false;  // --json --stream: one JSON line for each event.
   // why-not
@@ -129,6 +133,7 @@ int RunModelsShow(const Options& options);
 int RunModelsAdd(const Options& options, const Context& context);
 int RunModelsQuantize(const Options& options, const Context& context);
 int RunModelsCompare(const Options& options, const Context& context);
+int RunModelsTune(const Options& options, const Context& context);
 int RunInit(const Options& options);
 int RunDoctor(const Options& options);
 

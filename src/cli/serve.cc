@@ -35,6 +35,13 @@ int RunServe(const Options& options, const Context& context) {
   const std::string model = config->llm.api == "none" ? "extract" : config->llm.model;
   auto server = Server::Start(config->server, model, **knowledge_base);
   if (!server.ok()) return Fail(options, server.status());
+  std::fprintf(stderr, "ragtime: loading the models\n");
+  if (const Status status = (*server)->Prepare(context); !status.ok() && !context.Check().ok()) {
+    return Fail(options, status);
+  } else if (!status.ok()) {
+    // Answers go without what is missing, and say so.
+    std::fprintf(stderr, "ragtime: %s; %s\n", status.message().c_str(), status.remedy().c_str());
+  }
   PrintStart(options, *config, (*server)->port());
 
   std::mutex mutex;

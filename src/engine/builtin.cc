@@ -13,6 +13,7 @@
 #include "cache/server_address.h"
 #include "cache/two_level_cache.h"
 #include "catalog/sql/sql_catalog.h"
+#include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
 #include "engine/store_address.h"
@@ -109,16 +110,37 @@ Status CheckIndexType(const Config& config) {
       "memory), IVF_FLAT, IVF_SQ8, IVF_PQ or PQ; or store_conf.type: milvus");
 }
 
-Result<IndexSet> MakeIndexes(const Config& config) {
-  HnswParameters parameters = config.store.hnsw;
-  parameters.threads = config.threads;
+// What is built of vectors as `store` wants it, over the types that it makes, which are added to `types`.
+IndexSet::OfKey VectorIndexes(const StoreConfig& store, size_t threads,
+                              std::vector<std::shared_ptr<const VectorIndexType>>& types) {
+  HnswParameters parameters = store.hnsw;
+  parameters.threads = threads;
   const auto flat = std::make_shared<FlatIndexType>();
   const auto hnsw = std::make_shared<HnswIndexType>(parameters);
-  const auto diskann = std::make_shared<DiskannIndexType>(parameters, config.store.diskann);
-  IndexSet indexes{.vector = flat,
-                   .keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
-                   .fields = std::make_shared<ColumnsType>(),
-                   .readable_vectors = {flat, hnsw, diskann}};
+  const auto diskann = std::make_shared<DiskannIndexType>(parameters, store.diskann);
+  types.insert(types.end(), {flat, hnsw, diskann});
+  IndexSet::OfKey indexes{.vector = flat};
+  if (store.index_type == "HNSW") indexes.vector = hnsw;
+  if (store.index_type == "DISKANN") indexes.vector = diskann;
+  if (store.index_type == "AUTO") {
+    indexes.large_vector = hnsw;
+    indexes.large_rows = kHnswRowsMin;
+  }
+  IvfParameters ivf_parameters = store.ivf;
+  ivf_parameters.threads = threads;
+  for (const IvfKind kind : kIvfKinds) {
+    const auto ivf = std::make_shared<IvfIndexType>(kind, ivf_parameters);
+    types.push_back(ivf);
+    if (store.index_type != ivf->name()) continue;
+    indexes.large_vector = ivf;
+    indexes.large_rows = ivf->rows_min();
+  }
+  return indexes;
+}
+
+Result<IndexSet> MakeIndexes(const Config& config) {
+  IndexSet indexes{.keyword = std::make_shared<Bm25IndexType>(config.store.bm25),
+                   .fields = std::make_shared<ColumnsType>()};
   if (config.words.chinese == "jieba") {
     RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path folder, FindJieba());
     RAGTIME_ASSIGN_OR_RETURN(indexes.chinese, JiebaDictionary::Open(folder, config.words.user_dictionary));
@@ -126,20 +148,13 @@ Result<IndexSet> MakeIndexes(const Config& config) {
     return InvalidArgumentError("words.user_dictionary is set, and words.chinese is bigrams, which has no dictionary",
                                 "set words.chinese: jieba, or take words.user_dictionary out");
   }
-  if (config.store.index_type == "HNSW") indexes.vector = hnsw;
-  if (config.store.index_type == "DISKANN") indexes.vector = diskann;
-  if (config.store.index_type == "AUTO") {
-    indexes.large_vector = hnsw;
-    indexes.large_rows = kHnswRowsMin;
-  }
-  IvfParameters ivf_parameters = config.store.ivf;
-  ivf_parameters.threads = config.threads;
-  for (const IvfKind kind : kIvfKinds) {
-    const auto ivf = std::make_shared<IvfIndexType>(kind, ivf_parameters);
-    indexes.readable_vectors.push_back(ivf);
-    if (config.store.index_type != ivf->name()) continue;
-    indexes.large_vector = ivf;
-    indexes.large_rows = ivf->rows_min();
+  IndexSet::OfKey own = VectorIndexes(config.store, config.threads, indexes.readable_vectors);
+  indexes.vector = std::move(own.vector);
+  indexes.large_vector = std::move(own.large_vector);
+  indexes.large_rows = own.large_rows;
+  for (const auto& [key, store] : config.key_stores) {
+    std::vector<std::shared_ptr<const VectorIndexType>> types;  // Those of config.store read the others.
+    indexes.of_key[key] = VectorIndexes(store, config.threads, types);
   }
   return indexes;
 }
@@ -359,6 +374,9 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.llm.model));
   const bool has_folder = config.store.type == "ragtime" && !config.store.uri.empty();
+  // What `ragtime models tune` measured on this machine, where the user says nothing else.
+  const KeptTuning tuning =
+      config.threads == 0 ? FindTuning(path).value_or(KeptTuning()) : KeptTuning{.threads = config.threads};
   RAGTIME_ASSIGN_OR_RETURN(
       auto generator, LlamaGenerator::Open({.model_path = path,
                                             .context_tokens = config.llm.context_tokens,
@@ -374,7 +392,9 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                                           .kv_type = config.llm.kv_type},
                                             .prompt_lookup = config.llm.prompt_lookup,
                                             .chunk_reuse = config.llm.chunk_reuse,
-                                            .threads = config.threads}));
+                                            .threads = tuning.threads,
+                                            .read_threads = tuning.read_threads,
+                                            .batch_tokens = tuning.batch_tokens}));
   return std::unique_ptr<Generator>(std::move(generator));
 }
 
@@ -448,6 +468,13 @@ Status ProbeCache(const Config& config) {
 
 Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
   RAGTIME_ASSIGN_OR_RETURN(const IndexSet indexes, MakeIndexes(config));
+  for (const auto& [key, store] : config.key_stores) {
+    if (IsOnServer(config)) break;  // Refused below, with all embedders.
+    Config one = config;
+    one.store.index_type = store.index_type;
+    one.store.ivf = store.ivf;
+    RAGTIME_RETURN_IF_ERROR(CheckIndexType(one));
+  }
   if (config.store.type == "map") {
     RAGTIME_RETURN_IF_ERROR(CheckIndexType(config));
     if (!config.catalog.uri.empty()) {
@@ -461,6 +488,12 @@ Result<std::unique_ptr<Store>> MakeStore(const Config& config, bool create) {
     return InvalidArgumentError("no folder is named for the knowledge base", "set store_conf.kwargs.uri");
   }
   if (IsOnServer(config)) {
+    if (!config.embedders.empty()) {
+      return UnimplementedError(StrCat("a store of type ", config.store.type,
+                                       " keeps one vector for each node, and the configuration has the embedder ",
+                                       config.embedders.begin()->first, " beside embed"),
+                                "use store_conf.type ragtime or map, or take embedders out");
+    }
     RAGTIME_ASSIGN_OR_RETURN(auto server, OpenServer(Context(), config, /*make=*/true));
     return MakeRemoteStore(Context(), config, std::move(server), create);
   }

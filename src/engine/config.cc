@@ -10,6 +10,7 @@
 #include "base/str_cat.h"
 #include "engine/config_keys.h"
 #include "engine/doc_fields.h"
+#include "engine/embedders.h"
 #include "engine/retrievers.h"
 #include "wire/yaml.h"
 
@@ -19,6 +20,7 @@ namespace {
 constexpr uint64_t kConfigSizeBytesMax = 1 << 20;
 constexpr char kIndexKwargs[] = "store_conf.kwargs.index_kwargs";
 constexpr char kEmbedKey[] = "embed_key";
+constexpr char kLazyLlmDefault[] = "__default__";
 
 Status UnknownKey(const std::string& name, int line) {
   const std::string where = StrCat(" in line ", line);
@@ -95,6 +97,7 @@ Status SetTree(Config& config, const std::string& prefix, const Yaml& node, cons
       RAGTIME_RETURN_IF_ERROR(SetDocFields(config, value));
       continue;
     }
+    if (name == "embedders" && !value.is_null()) continue;  // Read first: others refer to it.
     if ((name == "node_groups" || name == "retrievers") && !value.is_null()) {
       RAGTIME_RETURN_IF_ERROR(SetRoutes(config, name, value));
       continue;
@@ -122,7 +125,8 @@ Status SetTree(Config& config, const std::string& prefix, const Yaml& node, cons
 // What embed_key may say: the name of the embedding, and what LazyLLM calls one without a name.
 std::vector<std::string> EmbedKeys(const Config& config) {
   std::vector<std::string> keys = {config.embed.key};
-  if (config.embed.key == EmbedConfig().key) keys.emplace_back("__default__");
+  if (config.embed.key == EmbedConfig().key) keys.emplace_back(kLazyLlmDefault);
+  for (const auto& [key, embedder] : config.embedders) keys.push_back(key);
   return keys;
 }
 
@@ -142,10 +146,12 @@ Result<std::map<std::string, Yaml>> IndexKwargsByEmbedKey(const Config& config, 
       std::string names;
       for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
       return InvalidArgumentError(
-          StrCat(where, " has the embed_key ", key.substr(0, 60), ", and the only embedding is called ", names),
+          StrCat(where, " has the embed_key ", key.substr(0, 60),
+                 config.embedders.empty() ? ", and the only embedding is called " : ", and the embeddings are called ",
+                 names),
           StrCat("leave that item out, or name the embedding with embed: {key: ", key.substr(0, 60), "}"));
     }
-    if (key == known.back()) key = known.front();
+    if (key == kLazyLlmDefault) key = known.front();
     std::erase_if(item.members, [](const Yaml::Member& member) { return member.key == kEmbedKey; });
     if (!of_key.emplace(key, std::move(item)).second) {
       return InvalidArgumentError(StrCat(where, " is the second item for the embed_key ", key), "leave one of them");
@@ -156,8 +162,21 @@ Result<std::map<std::string, Yaml>> IndexKwargsByEmbedKey(const Config& config, 
 
 Status SetIndexKwargs(Config& config, const Yaml& kwargs, const std::filesystem::path& base) {
   RAGTIME_ASSIGN_OR_RETURN(const auto of_key, IndexKwargsByEmbedKey(config, kwargs));
-  // There is one embedding, whose index the keys below index_kwargs are of.
-  for (const auto& [key, item] : of_key) RAGTIME_RETURN_IF_ERROR(SetTree(config, kIndexKwargs, item, base));
+  // Those of `embed` are the keys below index_kwargs.
+  if (const auto own = of_key.find(config.embed.key); own != of_key.end()) {
+    RAGTIME_RETURN_IF_ERROR(SetTree(config, kIndexKwargs, own->second, base));
+  }
+  for (const auto& [key, item] : of_key) {
+    if (key == config.embed.key) continue;
+    Config one;
+    RAGTIME_RETURN_IF_ERROR(SetTree(one, kIndexKwargs, item, base));
+    if (one.store.metric && *one.store.metric != config.store.metric.value_or(Metric::kCosine)) {
+      return InvalidArgumentError(
+          StrCat(kIndexKwargs, " has another metric_type for the embed_key ", key, " than for ", config.embed.key),
+          "write the same metric_type for both: a knowledge base keeps all of its vectors for one");
+    }
+    config.key_stores[key] = one.store;
+  }
   return Status();
 }
 
@@ -180,6 +199,10 @@ Result<Config> ParseConfig(std::string_view yaml, const std::filesystem::path& b
   const Yaml* const embed = root->Find("embed");
   if (const Yaml* const key = embed == nullptr ? nullptr : embed->Find("key"); key != nullptr && key->is_scalar()) {
     RAGTIME_RETURN_IF_ERROR(SetKey(config, "embed.key", key->text, base_folder, key->line));
+  }
+  if (const Yaml* const embedders = root->Find("embedders"); embedders != nullptr && !embedders->is_null()) {
+    RAGTIME_ASSIGN_OR_RETURN(config.embedders, ParseEmbedders(*embedders, base_folder));
+    config.explicit_keys.emplace_back("embedders");
   }
   RAGTIME_RETURN_IF_ERROR(SetTree(config, "", *root, base_folder));
   return config;
@@ -222,6 +245,9 @@ embed:
   # base_url: http://127.0.0.1:8000/v1    # or a list: the next one answers where one does not
   # model: BAAI/bge-m3
   # query_prefix: "query: "       # of models that were trained with it, as passage_prefix
+
+# embedders:                      # further models; a retriever's embed_key asks one, and has its group embedded by it
+#   english: {model: all-minilm-l6-v2}
 
 split:
   size: 256                       # tokens of the largest node

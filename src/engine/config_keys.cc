@@ -9,6 +9,7 @@
 #include "base/edit_distance.h"
 #include "base/str_cat.h"
 #include "engine/doc_fields.h"
+#include "engine/embedders.h"
 #include "engine/retrievers.h"
 #include "wire/yaml.h"
 
@@ -164,6 +165,12 @@ Status SetSynonyms(Config& config, const std::string& value, const std::filesyst
 Status SetDocFieldsText(Config& config, const std::string& value, const std::filesystem::path&) {
   RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(value));
   RAGTIME_ASSIGN_OR_RETURN(config.doc_fields, ParseDocFields(yaml));
+  return Status();
+}
+
+Status SetEmbeddersText(Config& config, const std::string& value, const std::filesystem::path& base) {
+  RAGTIME_ASSIGN_OR_RETURN(const Yaml yaml, ParseYaml(value));
+  RAGTIME_ASSIGN_OR_RETURN(config.embedders, ParseEmbedders(yaml, base));
   return Status();
 }
 
@@ -364,9 +371,16 @@ std::vector<ConfigKey> MakeKeys() {
        Choice<string>("embed.precision", {{"auto", "auto"}, {"bf16", "bf16"}, {"f32", "f32"}, {"int8", "int8"}},
                       [](Config& c) -> string& { return c.embed.precision; })});
   keys.push_back({"embed.key", "RAGTIME_EMBED_KEY", "a name", "default",
-                  "What embed_key in a list of store_conf.kwargs.index_kwargs calls this embedding, as in LazyLLM's "
+                  "What embed_key in a list of store_conf.kwargs.index_kwargs, or embed of a node group, calls this "
+                  "embedding, as in LazyLLM's "
                   "Document(embed={NAME: ...}).",
                   Text([](Config& c) -> string& { return c.embed.key; })});
+  keys.push_back({"embedders", "RAGTIME_EMBEDDERS",
+                  "a map: {english: {model: all-minilm-l6-v2}}; each takes what embed takes", "none",
+                  "Further embedders, by key. Nodes have a vector of each that embeds their group (embed: [default, "
+                  "english] in node_groups, or a retriever's embed_key); the next ingestion adds what is missing. Of "
+                  "store_conf.type ragtime and map.",
+                  SetEmbeddersText});
   AddEmbedServerKeys(keys);
   keys.push_back({"split.size", "RAGTIME_SPLIT_SIZE", "tokens, 16 to 500", "256",
                   "The largest node, counted by the embedding model. Recorded at the first ingestion.",
@@ -567,7 +581,7 @@ std::vector<ConfigKey> MakeKeys() {
       {"node_groups", "RAGTIME_NODE_GROUPS",
        "a map: {paragraph: {splitter: paragraph}, sentence: {parent: paragraph, size: 64, overlap: 0}}; "
        "splitters sentence | paragraph | document | summary | keywords | questions; writer rules | llm; embed "
-       "true | false",
+       "true | false, or a list of embedders: [default, english]",
        "what the knowledge base records, else one group of sentences",
        "How nodes are made of a document or of their parent's nodes. Answers are made from the first. Another "
        "declaration has all files read again at the next ingestion; known texts are not embedded again.",
@@ -575,12 +589,13 @@ std::vector<ConfigKey> MakeKeys() {
   keys.push_back(
       {"retrievers", "RAGTIME_RETRIEVERS",
        "a list: [{name: meaning, group: sentence, similarity: cosine, top_k: 50, similarity_cut_off: 0.8, "
-       "weight: 1, target: paragraph}]; similarities cosine | ip | l2 | bm25 | keywords | llm | all, or a "
+       "weight: 1, target: paragraph, embed_key: english}]; similarities cosine | ip | l2 | bm25 | keywords | llm | "
+       "all, or a "
        "registered one",
        "none",
        "The routes that a question takes, side by side. None: cosine as `vector` and bm25 as `keyword`, over the "
        "first group. target: the group whose nodes are returned for those "
-       "found, which lie in them or hold them.",
+       "found, which lie in them or hold them. embed_key: whose vectors are compared; none: those of embed.",
        SetRetrieversText});
   keys.push_back(
       {"fusion.type", "RAGTIME_FUSION_TYPE", "rrf | weighted | priority", "rrf",

@@ -9,8 +9,10 @@
 
 #include "base/files.h"
 #include "engine/config_keys.h"
+#include "engine/embedders.h"
 #include "engine/retrievers.h"
 #include "ragtime/config.h"
+#include "wire/yaml.h"
 
 namespace ragtime {
 namespace {
@@ -41,6 +43,55 @@ TEST(Config, EveryKeyTakesItsOwnDefault) {
     Config config;
     EXPECT_TRUE(key.set(config, std::string(key.fallback), "").ok()) << key.name;
   }
+}
+
+TEST(Config, SeveralEmbeddersAreDeclaredAndNamed) {
+  auto config = ParseConfig(
+      "embedders: {english: {model: all-minilm-l6-v2}, far: {model: BAAI/bge-m3, api: openai, base_url: [http://a/v1, "
+      "http://b/v1]}, short: m}\n"
+      "node_groups: {paragraph: {splitter: paragraph, embed: [english, default]}, sentence: {embed: short}, "
+      "summary: {splitter: summary, embed: [__default__]}}\n"
+      "retrievers: [{name: e, group: paragraph, embed_key: english}, {name: f, group: sentence, embed_key: far}, "
+      "{name: d, embed_key: default}]\n"
+      "store_conf: {kwargs: {index_kwargs: [{embed_key: default, index_type: HNSW}, {embed_key: english, index_type: "
+      "IVF_PQ, params: {m: 8}}]}}",
+      "");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->embed.model, EmbedConfig().model);
+  EXPECT_EQ(config->embedders.at("english").model, "all-minilm-l6-v2");
+  EXPECT_EQ(config->embedders.at("far").api, "openai");
+  EXPECT_EQ(config->embedders.at("far").base_url, "http://a/v1,http://b/v1");
+  EXPECT_EQ(config->embedders.at("short").model, "m");
+  EXPECT_EQ(config->store.index_type, "HNSW");
+  EXPECT_EQ(config->key_stores.at("english").index_type, "IVF_PQ");
+  EXPECT_EQ(config->key_stores.at("english").ivf.m, 8u);
+  const Status resolved = ResolveEmbedKeys(*config);
+  ASSERT_TRUE(resolved.ok()) << resolved.ToString();
+  MarkEmbeddedGroups(*config);
+  EXPECT_EQ(config->node_groups[0].embed_keys, std::vector<std::string>{"english"});
+  EXPECT_EQ(config->node_groups[1].embed_keys, (std::vector<std::string>{"far", "short"}));
+  EXPECT_FALSE(config->node_groups[1].embed);
+  EXPECT_TRUE(config->node_groups[2].embed);
+  EXPECT_TRUE(config->node_groups[2].embed_keys.empty());
+  EXPECT_EQ(config->retrievers[2].embed_key, "");
+  const auto text = NodeGroupsText(config->node_groups);
+  EXPECT_EQ(*ParseNodeGroups(*ParseYaml(text)), config->node_groups) << text;
+
+  const auto error = [](const std::string& yaml) {
+    auto parsed = ParseConfig(yaml, "");
+    const Status status = parsed.ok() ? ResolveEmbedKeys(*parsed) : parsed.status();
+    return status.ok() ? "no error" : status.ToString();
+  };
+  EXPECT_THAT(error("embedders: [a]"), HasSubstr("not a map"));
+  EXPECT_THAT(error("embedders: {a: {api: openai}}"), HasSubstr("names no model"));
+  EXPECT_THAT(error("embedders: {a: {model: m, modell: n}}"), HasSubstr("modell"));
+  EXPECT_THAT(error("embedders: {a: {model: m, batch: x}}"), HasSubstr("the embedder a"));
+  EXPECT_THAT(error("embedders: {default: {model: m}}"), HasSubstr("has the name of the one"));
+  EXPECT_THAT(error("retrievers: [{name: r, embed_key: b}]\nembedders: {a: m}"), HasSubstr("there are default, a"));
+  EXPECT_THAT(error("node_groups: {g: {embed: [b]}}"), HasSubstr("the node group g names the embedder b"));
+  EXPECT_THAT(error("retrievers: [{similarity: bm25, embed_key: a}]"), HasSubstr("compares no vectors"));
+  EXPECT_THAT(error("embedders: {a: m}\nstore_conf: {kwargs: {index_kwargs: [{embed_key: a, metric_type: IP}]}}"),
+              HasSubstr("another metric_type for the embed_key a"));
 }
 
 TEST(Config, CarriesLazyLlmsStoreConfOver) {

@@ -21,7 +21,8 @@ Json GroupsOf(const std::vector<NodeGroupConfig>& groups) {
   Json array(Json::Array{});
   for (const NodeGroupConfig& group : groups) {
     array.Append(Json(Json::Array{group.name, group.parent, group.splitter, group.writer, uint64_t{group.size_tokens},
-                                  group.overlap_tokens ? Json(uint64_t{*group.overlap_tokens}) : Json(), group.embed}));
+                                  group.overlap_tokens ? Json(uint64_t{*group.overlap_tokens}) : Json(), group.embed,
+                                  Words(group.embed_keys)}));
   }
   return array;
 }
@@ -31,7 +32,7 @@ Json RoutesOf(const std::vector<RetrieverConfig>& retrievers) {
   for (const RetrieverConfig& retriever : retrievers) {
     array.Append(Json(Json::Array{retriever.name, retriever.group, retriever.similarity, uint64_t{retriever.top_k},
                                   retriever.similarity_cut_off ? Json(*retriever.similarity_cut_off) : Json(),
-                                  retriever.weight, retriever.target}));
+                                  retriever.weight, retriever.target, retriever.embed_key}));
   }
   return array;
 }
@@ -57,6 +58,19 @@ std::string ConfigurationText(const Config& config) {
   json.Set("version", kVersion);
   json.Set("embed", Json(Json::Array{config.embed.model, config.embed.backend, config.embed.precision, config.embed.api,
                                      double{config.embed.found_threshold}}));
+  Json embedders(Json::Object{});
+  for (const auto& [key, embed] : config.embedders) {
+    embedders.Set(key, Json(Json::Array{embed.model, embed.backend, embed.precision, embed.api}));
+  }
+  json.Set("embedders", std::move(embedders));
+  Json of_keys(Json::Object{});
+  for (const auto& [key, store] : config.key_stores) {
+    of_keys.Set(key, Json(Json::Array{store.index_type, uint64_t{store.hnsw.m}, uint64_t{store.hnsw.ef_construction},
+                                      uint64_t{store.hnsw.ef}, uint64_t{store.ivf.nlist}, uint64_t{store.ivf.nprobe},
+                                      uint64_t{store.ivf.m}, uint64_t{store.ivf.nbits}, uint64_t{store.ivf.refine_k},
+                                      uint64_t{store.diskann.search_list}, uint64_t{store.diskann.beamwidth}}));
+  }
+  json.Set("key_indexes", std::move(of_keys));
   json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
   json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
   json.Set("words", Json(Json::Array{config.words.chinese, VersionOfFile(config.words.user_dictionary)}));

@@ -39,6 +39,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"search.window_before", "1"},
     {"search.window_after", "1"},
     {"node_groups", "{paragraph: {splitter: paragraph}}"},
+    {"embedders", "{english: {model: other-model}}"},
     {"retrievers", "[{name: meaning, similarity: cosine}]"},
     {"fusion.type", "weighted"},
     {"fusion.k", "10"},

@@ -32,7 +32,11 @@ bool SameFile(const FileRecord& a, const FileRecord& b) {
          a.error == b.error;
 }
 
-size_t SizeBytes(const NewNode& node) { return node.node.text.size() + node.vector.size() * sizeof(float); }
+size_t SizeBytes(const NewNode& node) {
+  size_t floats = node.vector.size();
+  for (const auto& [key, vector] : node.named) floats += vector.size();
+  return node.node.text.size() + floats * sizeof(float);
+}
 
 class Copying {
  public:
@@ -81,6 +85,7 @@ class Copying {
           "name a target that is empty, or one that an earlier copy of the same knowledge base has made");
     }
     RAGTIME_RETURN_IF_ERROR(CompareSettings());
+    RAGTIME_RETURN_IF_ERROR(CompareKeys());
     RAGTIME_ASSIGN_OR_RETURN(std::vector<FileRecord> files, source_->Files());
     for (FileRecord& file : files) {
       if (!file.is_dir) files_.push_back(std::move(file));
@@ -118,6 +123,15 @@ class Copying {
     return Status();
   }
 
+  Status CompareKeys() {
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> named, from_.Setting(kNamedDimensionsSetting));
+    RAGTIME_ASSIGN_OR_RETURN(dimensions_, DecodeDimensions(named.value_or("")));
+    if (dimensions_.empty() || to_.traits().named_vectors) return Status();
+    return UnimplementedError(StrCat("the source has vectors of the embedder ", dimensions_.begin()->first,
+                                     " beside its own, and a store on a server keeps one vector for each node"),
+                              "copy to a store of type ragtime or map");
+  }
+
   // What the target has and the source has not. As long as the copy was never whole, it can only have come from the
   // source, and was deleted there since.
   Status FindSuperfluous(bool whole) {
@@ -141,6 +155,7 @@ class Copying {
     first.settings = settings_;
     first.erased = superfluous_;
     if (declare_) first.fields = source_->fields();
+    first.dimensions = dimensions_;
     RAGTIME_RETURN_IF_ERROR(Commit(std::move(first)));
     report_.files_removed = superfluous_.size();
     for (const FileRecord& file : files_) {
@@ -263,6 +278,7 @@ class Copying {
   std::shared_ptr<const Snapshot> source_;
   std::string uuid_;                             // Of the source.
   std::map<std::string, std::string> settings_;  // To record in the target.
+  NamedDimensions dimensions_;                   // Of the source's keys.
   std::vector<FileRecord> files_;                // Of the source, by path.
   std::map<std::string, FileRecord> there_;      // Of the target, by path.
   std::vector<DocumentId> superfluous_;          // In the target.

@@ -60,6 +60,10 @@ std::string DocumentDigest(const FileRecord& file, std::span<const NewNode> node
     bytes.Add(uint64_t{node.page.has_value()});
     bytes.Add(uint64_t{node.page.value_or(0)});
     bytes.Add(std::span<const float>(item.vector));
+    for (const auto& [key, vector] : item.named) {
+      bytes.Add(std::string_view(key));
+      bytes.Add(std::span<const float>(vector));
+    }
   }
   return bytes.Hex();
 }

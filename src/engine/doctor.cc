@@ -12,13 +12,16 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
+#include "engine/embedders.h"
 #include "engine/gguf_work.h"
+#include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/number_formats.h"
 #include "ragtime/knowledge_base.h"
@@ -150,6 +153,17 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
     findings.push_back(
         {"model", config.embed.model, Health::kMissing, embedder.status().message(), embedder.status().remedy()});
   }
+  for (const auto& [key, embed] : config.embedders) {
+    const Config one = ConfigOfEmbedder(probed, key);
+    const auto keyed = MakeEmbedder(one);
+    if (keyed.ok()) {
+      findings.push_back({"model", embed.model, Health::kGood,
+                          StrCat("embedder ", key, ", ", (*keyed)->info().dimension, " dimensions"), ""});
+    } else {
+      findings.push_back({"model", embed.model, Health::kMissing,
+                          StrCat("embedder ", key, ": ", keyed.status().message()), keyed.status().remedy()});
+    }
+  }
   if (config.embed.api == "local") {
     const Status batch = ProbeBatchEncoder(config);
     findings.push_back({"model", "batch embedding", batch.ok() ? Health::kGood : Health::kLimited,
@@ -159,6 +173,14 @@ void ExamineModels(const Config& config, std::vector<Finding>& findings) {
   const auto path = FindModel(config, config.llm.model);
   if (path.ok()) {
     findings.push_back({"model", config.llm.model, Health::kGood, StrCat("language model at ", path->string()), ""});
+    const std::optional<KeptTuning> tuning = FindTuning(*path);
+    findings.push_back(
+        {"model", "threads of the language model", Health::kGood,
+         config.threads != 0 ? StrCat(config.threads, ", as the configuration says")
+         : tuning ? StrCat("writes with ", tuning->threads, ", reads with ", tuning->read_threads, " in batches of ",
+                           tuning->batch_tokens, "; measured on this machine")
+                  : StrCat("one per core; ragtime models tune ", config.llm.model, " measures what is fastest"),
+         ""});
   } else {
     findings.push_back({"model", config.llm.model, Health::kLimited, path.status().message(),
                         StrCat(path.status().remedy(), "; until then answers are extracted")});
@@ -187,6 +209,9 @@ void ExamineServers(const std::string& base_urls, std::string_view key, std::vec
 void ExamineServer(const Config& config, std::vector<Finding>& findings) {
   if (config.llm.api == "openai") ExamineServers(config.llm.base_url, "llm.base_url", findings);
   if (config.embed.api == "openai") ExamineServers(config.embed.base_url, "embed.base_url", findings);
+  for (const auto& [key, embed] : config.embedders) {
+    if (embed.api == "openai") ExamineServers(embed.base_url, StrCat("embedders.", key, ".base_url"), findings);
+  }
   if (config.rerank.type == "remote") ExamineServers(config.rerank.base_url, "rerank.base_url", findings);
 }
 

@@ -17,8 +17,11 @@ namespace ragtime {
 // Whether this build of llama.cpp can compute on GPUs.
 bool BuiltForGpus();
 
+// `importance_tokens` gets how many tokens of the text were read.
 Status QuantizeFile(const Config& config, const std::filesystem::path& source, const std::filesystem::path& target,
-                    const std::string& type);
+                    const std::string& type, const ImportanceText& text, size_t& importance_tokens);
+// Fills in all but `tuning.model` and `tuning.record`.
+Status TuneFile(const Config& config, const Context& context, const std::filesystem::path& gguf, ModelTuning& tuning);
 // Fills in all but `comparison.model`.
 Status CompareFile(const Config& config, const Context& context, const std::filesystem::path& origin,
                    const std::filesystem::path& model, const std::string& text, size_t tokens_max,

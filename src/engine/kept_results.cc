@@ -108,6 +108,7 @@ std::string AskIdentity(const AskRequest& request, Route route, AnswerMode mode,
   out.Text(request.question).Text(request.filter);
   out.Number(static_cast<uint64_t>(route)).Number(static_cast<uint64_t>(mode));
   out.Number(request.max_tokens.value_or(0));
+  if (request.json_schema) out.Text("json").Text(*request.json_schema);
   for (const Turn& turn : conversation.turns) out.Text(turn.question).Text(turn.standalone).Text(turn.answer);
   return out.Take();
 }

@@ -14,8 +14,10 @@
 #include "cache/caching_embedder.h"
 #include "engine/builtin.h"
 #include "engine/configuration_text.h"
+#include "engine/embedders.h"
 #include "engine/keeping.h"
 #include "engine/kept_results.h"
+#include "engine/models.h"
 #include "engine/recorded.h"
 #include "engine/retrievers.h"
 #include "engine/routes.h"
@@ -24,10 +26,12 @@
 #include "ingest/node_groups.h"
 #include "ingest/pipeline.h"
 #include "ingest/read/readers.h"
+#include "ingest/split/kept_replies.h"
 #include "ingest/split/sentence_splitter.h"
 #include "query/answer.h"
 #include "query/answer/replay.h"
 #include "query/conversation.h"
+#include "query/pack.h"
 #include "query/rewrite/synonyms.h"
 #include "query/rewrite/verbatim.h"
 #include "query/search.h"
@@ -81,6 +85,11 @@ void WarnOfEmbedder(const Embedder* embedder, std::vector<Warning>& warnings) {
   warnings.push_back({"embedder", std::nullopt, StrCat(status.message(), "; ", status.remedy())});
 }
 
+void WarnOfEmbedders(const Embedder* embedder, const KeyedEmbedders& keyed, std::vector<Warning>& warnings) {
+  WarnOfEmbedder(embedder, warnings);
+  for (const auto& [key, other] : keyed) WarnOfEmbedder(other.embedder.get(), warnings);
+}
+
 Status CheckPaths(const std::vector<fs::path>& paths) {
   if (paths.empty()) return InvalidArgumentError("no path to ingest is given", "name folders or files");
   for (const fs::path& path : paths) {
@@ -112,6 +121,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
     RAGTIME_RETURN_IF_ERROR(CheckPaths(paths));
     if (GetStore() != nullptr) RAGTIME_RETURN_IF_ERROR(GetFollowedSnapshot().status());
     RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Embedder> embedder, GetEmbedder());
+    {
+      std::lock_guard lock(mutex_);
+      RAGTIME_RETURN_IF_ERROR(ResolveEmbedKeys(config_));
+    }
     const bool existed = GetStore() != nullptr;
     Result<IngestReport> report = IngestInto(paths, *embedder, options);
     if (!report.ok() && !existed) RemoveIfEmpty();
@@ -141,6 +154,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
     }
     if (result.cached) result.timings_ms["cache"] = looking.ElapsedMs();
     WarnOfCache(result.warnings);
+    result.embed_keys = RouteKeys(route);
     result.timings_ms["open"] = open_ms_;
     result.timings_ms["total"] = open_ms_ + stopwatch.ElapsedMs();
     return result;
@@ -184,6 +198,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
     if (recorded_) {
       statistics.model = recorded_->model;
       statistics.root = recorded_->root;
+      statistics.embedders = recorded_->embedders;
     }
     return statistics;
   }
@@ -206,6 +221,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
     std::lock_guard lock(mutex_);
     return generator_ != nullptr ? generator_->statistics() : GeneratorStatistics{};
   }
+
+  Status Prepare(const Context& context) override;
 
   Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override {
     std::lock_guard one_at_a_time(ingest_mutex_);
@@ -262,6 +279,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
       RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded_, config_));
       RAGTIME_ASSIGN_OR_RETURN(tuning_, ReadTuning(*store, recorded_->fingerprint));
     }
+    RAGTIME_RETURN_IF_ERROR(ResolveEmbedKeys(config_));
     if (config_.words.chinese != words) {
       // The store cuts questions as its texts were cut.
       store.reset();
@@ -298,9 +316,11 @@ class LocalKnowledgeBase : public KnowledgeBase {
         std::lock_guard lock(mutex_);
         if (snapshot->generation() == followed_generation_) return snapshot;
         RAGTIME_ASSIGN_OR_RETURN(std::optional<Recorded> recorded, ReadRecorded(*store_));
-        if (recorded && recorded_ && recorded->fingerprint != recorded_->fingerprint) {
+        if (recorded && recorded_ &&
+            (recorded->fingerprint != recorded_->fingerprint || recorded->embedders != recorded_->embedders)) {
           RAGTIME_RETURN_IF_ERROR(ApplyRecorded(*recorded, config_));
           embedder_.reset();
+          keyed_.clear();
           configuration_.clear();
         }
         if (recorded) {
@@ -348,6 +368,32 @@ class LocalKnowledgeBase : public KnowledgeBase {
     return embedder_;
   }
 
+  // Likewise, of one of config_.embedders.
+  Result<std::shared_ptr<Embedder>> GetKeyedEmbedder(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<Embedder>& kept = keyed_[key];
+    if (kept) return kept;
+    Result<std::unique_ptr<Embedder>> made = MakeEmbedder(ConfigOfEmbedder(config_, key));
+    if (!made.ok()) return made.status().Annotate(StrCat("the embedder ", key));
+    if (recorded_) RAGTIME_RETURN_IF_ERROR(CheckKeyedEmbedder(*recorded_, key, (*made)->info()));
+    kept = *std::move(made);
+    if (caches_.results) {
+      kept = std::make_shared<CachingEmbedder>(std::move(kept), caches_.results, config_.cache.ttl_s);
+    }
+    return kept;
+  }
+
+  // The keys of the embedders that routes ask beside the usual one, by route.
+  std::map<std::string, std::string> RouteKeys(Route route) const {
+    std::map<std::string, std::string> keys;
+    if (route == Route::kKeyword) return keys;
+    std::lock_guard lock(mutex_);
+    for (const RetrieverConfig& retriever : config_.retrievers) {
+      if (!retriever.embed_key.empty()) keys[retriever.name] = retriever.embed_key;
+    }
+    return keys;
+  }
+
   // What was kept of this state; none without a cache, or without a uuid to tell knowledge bases apart.
   std::optional<KeptResults> KeptOf(const Snapshot& snapshot) {
     std::lock_guard lock(mutex_);
@@ -356,8 +402,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
     if (!similarities_.empty()) return std::nullopt;
     // The vectors' own model, not only the name of one: a knowledge base may be restored under the same uuid.
     if (configuration_.empty()) {
-      configuration_ = HashHex(
-          StrCat(ConfigurationText(config_), recorded_ ? recorded_->fingerprint : "", " ", TunedParameters().ef));
+      configuration_ =
+          HashHex(StrCat(ConfigurationText(config_), recorded_ ? recorded_->fingerprint : "",
+                         recorded_ ? EmbedderRecordsText(recorded_->embedders) : "", " ", TunedParameters().ef));
     }
     return KeptResults(CacheNamespace(caches_.results, uuid_, StrCat(snapshot.generation(), ":", configuration_),
                                       config_.cache.ttl_s));
@@ -408,22 +455,31 @@ class LocalKnowledgeBase : public KnowledgeBase {
   struct ChosenEmbedder {
     std::shared_ptr<Embedder> embedder;
     Status status;  // Why there is none, if one is wanted.
+    KeyedEmbedders keyed;
   };
 
   // A model that is not there costs the hybrid route one of its two halves, which a warning says. A model that does not
   // fit the knowledge base is a mistake in the configuration, and an error.
   Result<ChosenEmbedder> ChooseEmbedder(Route route, const RoutePlan& plan) {
     ChosenEmbedder chosen;
-    if (route == Route::kKeyword || !plan.needs_vectors) return chosen;
-    Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
-    if (embedder.ok()) {
-      chosen.embedder = *std::move(embedder);
-      return chosen;
+    if (route == Route::kKeyword) return chosen;
+    const auto choose = [route](Result<std::shared_ptr<Embedder>> embedder, std::shared_ptr<Embedder>& to,
+                                Status& why_not) -> Status {
+      if (embedder.ok()) {
+        to = *std::move(embedder);
+        return Status();
+      }
+      const StatusCode code = embedder.status().code();
+      const bool missing = code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
+      if (route != Route::kHybrid || !missing) return embedder.status();
+      why_not = embedder.status();
+      return Status();
+    };
+    if (plan.needs_vectors) RAGTIME_RETURN_IF_ERROR(choose(GetEmbedder(), chosen.embedder, chosen.status));
+    for (const std::string& key : plan.keys) {
+      KeyedEmbedder& keyed = chosen.keyed[key];
+      RAGTIME_RETURN_IF_ERROR(choose(GetKeyedEmbedder(key), keyed.embedder, keyed.status));
     }
-    const StatusCode code = embedder.status().code();
-    const bool missing = code == StatusCode::kNotFound || code == StatusCode::kUnavailable;
-    if (route != Route::kHybrid || !missing) return embedder.status();
-    chosen.status = embedder.status();
     return chosen;
   }
 
@@ -449,9 +505,10 @@ class LocalKnowledgeBase : public KnowledgeBase {
 
   Result<RoutePlan> Plan() const {
     std::lock_guard lock(mutex_);
-    const std::vector<NodeGroupConfig> none;
-    return PlanRoutes(config_, recorded_ ? recorded_->node_groups : none,
-                      StrCat("sentence-", config_.split.size_tokens), metric_, similarities_);
+    const Recorded none;
+    const Recorded& recorded = recorded_ ? *recorded_ : none;
+    return PlanRoutes(config_, recorded.node_groups, recorded.embedders, StrCat("sentence-", config_.split.size_tokens),
+                      metric_, similarities_);
   }
 
   // For routes by the language model; null, with their own error, where there is none.
@@ -480,12 +537,13 @@ class LocalKnowledgeBase : public KnowledgeBase {
                       .embedder_status = embedder.status,
                       .chooser = Chooser(plan),
                       .parameters = Parameters(),
-                      .context = context};
+                      .context = context,
+                      .keyed = embedder.keyed};
     options.fusion = config_.fusion;
     options.window = config_.search.window;
     options.reranker = reranker.get();
     Result<Searched> searched = SearchNodes(options, snapshot, embedder.embedder, pool_);
-    if (searched.ok()) WarnOfEmbedder(embedder.embedder.get(), searched->result.warnings);
+    if (searched.ok()) WarnOfEmbedders(embedder.embedder.get(), embedder.keyed, searched->result.warnings);
     return searched;
   }
 
@@ -495,6 +553,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
                             AnsweredQuestion& question);
 
   Result<IngestReport> IngestInto(const std::vector<fs::path>& paths, Embedder& embedder, const IngestOptions& options);
+  Status AddKeyedEmbedders(const std::vector<NodeGroupConfig>& groups, std::vector<std::shared_ptr<Embedder>>& keyed,
+                           IngestRequest& request);
   // Makes the store and records how it is made, at the first ingestion.
   Status CreateStore(const std::vector<fs::path>& paths, const EmbedderInfo& info);
 
@@ -524,15 +584,16 @@ class LocalKnowledgeBase : public KnowledgeBase {
   std::string uuid_;           // Guarded by mutex_. "" before the first ingestion.
   std::string configuration_;  // Guarded by mutex_. Hash of what can change a result; "" until it is asked for.
   double open_ms_ = 0;
-  Metric metric_ = Metric::kCosine;            // Constant once the store is open.
-  std::optional<Recorded> recorded_;           // Guarded by mutex_.
-  std::optional<VectorTuning> tuning_;         // Guarded by mutex_.
-  uint64_t followed_generation_ = UINT64_MAX;  // That recorded_ was compared with. Guarded by mutex_.
-  Similarities similarities_;                  // Guarded by mutex_.
-  std::shared_ptr<Store> store_;               // Guarded by mutex_. Null before the first ingestion.
-  std::shared_ptr<Embedder> embedder_;         // Guarded by mutex_.
-  std::shared_ptr<Generator> generator_;       // Guarded by mutex_.
-  std::shared_ptr<Reranker> reranker_;         // Guarded by mutex_.
+  Metric metric_ = Metric::kCosine;                         // Constant once the store is open.
+  std::optional<Recorded> recorded_;                        // Guarded by mutex_.
+  std::optional<VectorTuning> tuning_;                      // Guarded by mutex_.
+  uint64_t followed_generation_ = UINT64_MAX;               // That recorded_ was compared with. Guarded by mutex_.
+  Similarities similarities_;                               // Guarded by mutex_.
+  std::shared_ptr<Store> store_;                            // Guarded by mutex_. Null before the first ingestion.
+  std::shared_ptr<Embedder> embedder_;                      // Guarded by mutex_.
+  std::map<std::string, std::shared_ptr<Embedder>> keyed_;  // Of config_.embedders. Guarded by mutex_.
+  std::shared_ptr<Generator> generator_;                    // Guarded by mutex_.
+  std::shared_ptr<Reranker> reranker_;                      // Guarded by mutex_.
   ThreadPool pool_;  // Last, so that its destructor ends late routes before what they use goes.
 };
 
@@ -602,6 +663,8 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     groups = config_.node_groups;
     if (groups != recorded_->node_groups) request.settings = NodeGroupSettings(groups);
   }
+  std::vector<std::shared_ptr<Embedder>> keyed;
+  RAGTIME_RETURN_IF_ERROR(AddKeyedEmbedders(groups, keyed, request));
   NodeGroups made(splitter);
   if (!groups.empty()) {
     NodeGroupsOptions making{.count_tokens = count_tokens,
@@ -610,7 +673,11 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
     if (std::any_of(groups.begin(), groups.end(), [](const auto& group) { return group.writer == "llm"; })) {
       Result<std::shared_ptr<Generator>> writer = GetGenerator();
       making.writer_status = writer.status();
-      if (writer.ok()) making.writer = *std::move(writer);
+      if (writer.ok()) {
+        const bool has_folder = config_.store.type == "ragtime" && !config_.store.uri.empty();
+        making.writer = std::make_shared<KeptReplies>(
+            *std::move(writer), (has_folder ? std::filesystem::path(config_.store.uri) : CacheFolder()) / "written");
+      }
     }
     made = NodeGroups(groups, std::move(making));
   }
@@ -618,12 +685,41 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   if (report.ok()) {
     WarnOfMirror(*store, report->warnings);
     WarnOfEmbedder(&embedder, report->warnings);
+    for (const auto& other : keyed) WarnOfEmbedder(other.get(), report->warnings);
   }
   // Also where it failed later on: the settings say what the first commit put there.
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> now, ReadRecorded(*store));
   std::lock_guard lock(mutex_);
-  if (now) recorded_->node_groups = now->node_groups;
+  if (now) {
+    recorded_->node_groups = now->node_groups;
+    recorded_->embedders = now->embedders;
+    configuration_.clear();
+  }
   return report;
+}
+
+// Those that `groups` name, and what the knowledge base will record of them. `keyed` keeps them.
+Status LocalKnowledgeBase::AddKeyedEmbedders(const std::vector<NodeGroupConfig>& groups,
+                                             std::vector<std::shared_ptr<Embedder>>& keyed, IngestRequest& request) {
+  std::map<std::string, EmbedderRecord> records;
+  {
+    std::lock_guard lock(mutex_);
+    records = recorded_->embedders;
+  }
+  const std::map<std::string, EmbedderRecord> before = records;
+  for (const std::string& key : EmbedKeysOf(groups)) {
+    RAGTIME_ASSIGN_OR_RETURN(keyed.emplace_back(), GetKeyedEmbedder(key));
+    const EmbedderInfo& info = keyed.back()->info();
+    request.embedders[key] = keyed.back().get();
+    std::lock_guard lock(mutex_);
+    records.try_emplace(key, EmbedderRecord{.model = config_.embedders.at(key).model,
+                                            .fingerprint = info.fingerprint,
+                                            .dimension = info.dimension});
+  }
+  if (records == before) return Status();
+  request.settings.merge(EmbedderSettings(records));
+  for (const auto& [key, record] : records) request.dimensions[key] = record.dimension;
+  return Status();
 }
 
 std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vector<SearchRequest>& requests) {
@@ -641,6 +737,11 @@ std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vect
   if (!questions.empty() && caches_.results && GetFollowedSnapshot().ok()) {
     const Result<std::shared_ptr<Embedder>> embedder = GetEmbedder();
     if (embedder.ok()) std::ignore = (*embedder)->Embed(requests.front().context, questions, TextKind::kQuery);
+    const Result<RoutePlan> plan = Plan();
+    for (const std::string& key : plan.ok() ? plan->keys : std::set<std::string>()) {
+      const Result<std::shared_ptr<Embedder>> keyed = GetKeyedEmbedder(key);
+      if (keyed.ok()) std::ignore = (*keyed)->Embed(requests.front().context, questions, TextKind::kQuery);
+    }
   }
   std::vector<std::optional<Result<SearchResult>>> found(requests.size());
   pool_.ParallelFor(requests.size(), [&](size_t i) { found[i].emplace(Search(requests[i])); });
@@ -648,6 +749,31 @@ std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vect
   results.reserve(found.size());
   for (auto& result : found) results.push_back(*std::move(result));
   return results;
+}
+
+Status LocalKnowledgeBase::Prepare(const Context& context) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, GetFollowedSnapshot());
+  Status status;
+  const auto note = [&status](const Status& other) {
+    if (status.ok()) status = other;
+  };
+  // What is found is of no interest; the embedder and the index are then in memory. A reranker or a model that chooses
+  // may be a server that counts what it is asked.
+  RAGTIME_ASSIGN_OR_RETURN(const RoutePlan plan, Plan());
+  const Result<std::shared_ptr<Reranker>> reranker = GetReranker();
+  note(reranker.status());
+  if (reranker.ok() && *reranker == nullptr && !plan.needs_model) {
+    note(Recall(snapshot, "What is said here?", config_.search.top_k, config_.search.route, "", context).status());
+  }
+  if (config_.answer.mode != AnswerMode::kExtract) {
+    const Result<std::shared_ptr<Generator>> generator = GetGenerator();
+    note(generator.status());
+    // In mode auto a model that cannot cite is not asked.
+    const bool is_asked = generator.ok() && *generator != nullptr &&
+                          (config_.answer.mode == AnswerMode::kGenerate || (*generator)->info().cites);
+    if (is_asked) note((*generator)->Prepare(context, PromptBeginning("en")));
+  }
+  return status;
 }
 
 Result<TuneReport> LocalKnowledgeBase::Tune(const TuneOptions& options) {
@@ -736,7 +862,8 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
                     .embedder_status = embedder.status,
                     .chooser = Chooser(plan),
                     .parameters = Parameters(),
-                    .context = request.context};
+                    .context = request.context,
+                    .keyed = embedder.keyed};
   options.fusion = config_.fusion;
   options.reranker = reranker.get();
   Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
@@ -764,7 +891,7 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
   Result<Answer> made = UnavailableError("no answer");
   if (before) {
     KeepTurn(request, conversation, *before);
-    ReplayAnswer(request.on_token, *before);
+    if (before->found || !request.json_schema) ReplayAnswer(request.on_token, *before);
     made = *std::move(before);
   } else {
     AskRequest asked = request;
@@ -775,9 +902,10 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
         return !reader_left;
       };
     }
-    AnsweredQuestion question{.scope = StrCat(snapshot->generation(), " ", static_cast<int>(route), " ",
-                                              static_cast<int>(mode), " ", request.filter),
-                              .identity = identity};
+    AnsweredQuestion question{
+        .scope = StrCat(snapshot->generation(), " ", static_cast<int>(route), " ", static_cast<int>(mode), " ",
+                        request.filter, request.json_schema ? " json " : "", request.json_schema.value_or("")),
+        .identity = identity};
     made = MakeAnswer(asked, snapshot, conversation, kept, question);
     if (made.ok() && !reader_left) {
       if (kept && !made->cached && WorthKeeping(made->warnings)) {
@@ -825,6 +953,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.window = config_.search.window;
   context.embedder = std::move(embedder.embedder);
   context.embedder_status = embedder.status;
+  context.keyed = std::move(embedder.keyed);
   context.mode = request.mode.value_or(config_.answer.mode);
   std::shared_ptr<Generator> generator;
   if (context.mode != AnswerMode::kExtract) {
@@ -842,7 +971,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
   context.reranker = reranker.get();
   RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
-  WarnOfEmbedder(context.embedder.get(), answer.warnings);
+  WarnOfEmbedders(context.embedder.get(), context.keyed, answer.warnings);
   if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
   return answer;
 }

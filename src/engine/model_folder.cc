@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "base/str_cat.h"
 #include "engine/gguf_work.h"
+#include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "model/gguf_file.h"
 #include "ragtime/models.h"
@@ -245,7 +246,7 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
 }
 
 Result<QuantizeReport> QuantizeModel(const Config& config, const std::string& model, const std::string& type,
-                                     const std::string& name) {
+                                     const std::string& name, const ImportanceText& importance) {
   RAGTIME_ASSIGN_OR_RETURN(const fs::path path, FindModel(config, model));
   QuantizeReport report;
   RAGTIME_ASSIGN_OR_RETURN(report.from, RecordOf(path));
@@ -259,9 +260,11 @@ Result<QuantizeReport> QuantizeModel(const Config& config, const std::string& mo
   const std::string new_name = name.empty() ? StrCat(report.from.name, "-", suffix) : name;
   RAGTIME_ASSIGN_OR_RETURN(const fs::path source, GgufOf(report.from));
   RAGTIME_ASSIGN_OR_RETURN(NewModel made, NewModel::Make(config, new_name));
-  RAGTIME_RETURN_IF_ERROR(QuantizeFile(config, source, made.folder() / "model.gguf", type));
+  RAGTIME_RETURN_IF_ERROR(
+      QuantizeFile(config, source, made.folder() / "model.gguf", type, importance, report.importance_tokens));
   RAGTIME_ASSIGN_OR_RETURN(const std::string sha256, Sha256OfFile(made.folder() / "model.gguf"));
   Json description = DescriptionOf(report.from, new_name, sha256);
+  if (report.importance_tokens > 0) description.Set("importance_tokens", uint64_t{report.importance_tokens});
   std::error_code error;
   if (fs::is_directory(path, error)) {
     RAGTIME_ASSIGN_OR_RETURN(const Json old, Describe(path));
@@ -288,6 +291,21 @@ Result<std::vector<ModelComparison>> CompareModels(const Config& config, const s
     comparisons.push_back(std::move(comparison));
   }
   return comparisons;
+}
+
+Result<ModelTuning> TuneModel(const Config& config, const std::string& model, const Context& context) {
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path path, FindModel(config, model));
+  ModelTuning tuning;
+  RAGTIME_ASSIGN_OR_RETURN(tuning.model, RecordOf(path));
+  if (tuning.model.kind != "generator" || IsEncoder(tuning.model.architecture)) {
+    return InvalidArgumentError(StrCat(model, " is no language model"), "tune one of kind generator");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(tuning.model));
+  RAGTIME_RETURN_IF_ERROR(TuneFile(config, context, gguf, tuning));
+  RAGTIME_ASSIGN_OR_RETURN(tuning.record, KeepTuning(path, {.threads = tuning.threads,
+                                                            .read_threads = tuning.read_threads,
+                                                            .batch_tokens = tuning.batch_tokens}));
+  return tuning;
 }
 
 }  // namespace ragtime

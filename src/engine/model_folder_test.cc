@@ -100,6 +100,20 @@ TEST_F(ModelFolderTest, QuantizesAndTellsTheBetterFromTheWorse) {
   ASSERT_TRUE(q4.ok()) << q4.status().ToString();
   EXPECT_LT(q4->to.size_bytes, q6->to.size_bytes);
 
+  // Importance makes it another one of about the same size (llama.cpp then takes larger types for a few matrices); that
+  // it is a better one is for a benchmark to say.
+  const auto readme = ReadFile(fs::path(RAGTIME_SOURCE_DIR) / "README.md");
+  ASSERT_TRUE(readme.ok());
+  const auto weighed = QuantizeModel(config_, "small", "Q4_0", "weighed", {.text = *readme, .tokens_max = 1100});
+  ASSERT_TRUE(weighed.ok()) << weighed.status().ToString();
+  EXPECT_EQ(weighed->importance_tokens, 1024u);
+  EXPECT_LT(weighed->to.size_bytes, q4->to.size_bytes + q4->to.size_bytes / 100);
+  EXPECT_NE(weighed->to.sha256, q4->to.sha256);
+  EXPECT_EQ(QuantizeModel(config_, "small", "Q4_0", "brief", {.text = "too short"}).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(QuantizeModel(config_, "small", "BF16", "alike", {.text = *readme}).status().code(),
+            StatusCode::kInvalidArgument);
+
   std::string text;
   for (const char* name : {"README.md", "CONTRIBUTING.md"}) {
     text += *ReadFile(fs::path(RAGTIME_SOURCE_DIR) / name);

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/str_cat.h"
+#include "engine/embedders.h"
 #include "engine/retrievers.h"
 #include "model/remote_fingerprint.h"
 #include "wire/yaml.h"
@@ -20,6 +21,7 @@ constexpr char kSplitOverlap[] = "split.overlap";
 
 constexpr char kNodeGroups[] = "node_groups";
 constexpr char kChineseWords[] = "words.chinese";
+constexpr char kEmbedders[] = "embedders";
 
 constexpr char kMigrate[] = "ingest into another folder with --kb, or take the key out of the configuration";
 
@@ -59,9 +61,14 @@ std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroup
   return {{kNodeGroups, NodeGroupsText(groups)}};
 }
 
+std::map<std::string, std::string> EmbedderSettings(const std::map<std::string, EmbedderRecord>& embedders) {
+  return {{kEmbedders, EmbedderRecordsText(embedders)}};
+}
+
 std::map<std::string, std::string> Recorded::ToSettings() const {
   std::map<std::string, std::string> settings;
   if (!node_groups.empty()) settings = NodeGroupSettings(node_groups);
+  if (!embedders.empty()) settings.merge(EmbedderSettings(embedders));
   settings.insert({{kChineseWords, chinese_words},
                    {kRoot, root},
                    {kModel, model},
@@ -89,6 +96,12 @@ Result<std::optional<Recorded>> ReadRecorded(const Store& store) {
     if (!parsed.ok()) return parsed.status().Annotate("what the knowledge base records of its node groups");
     recorded.node_groups = *std::move(parsed);
   }
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> embedders, store.Setting(kEmbedders));
+  if (embedders) {
+    auto records = ParseEmbedderRecords(*embedders);
+    if (!records.ok()) return records.status().Annotate("what the knowledge base records of its embedders");
+    recorded.embedders = *std::move(records);
+  }
   return std::optional<Recorded>(std::move(recorded));
 }
 
@@ -108,6 +121,20 @@ Status ApplyRecorded(const Recorded& recorded, Config& config) {
   }
   if (!IsExplicit(config, "node_groups")) config.node_groups = recorded.node_groups;
   config.embed.fingerprint = recorded.fingerprint;
+  for (const auto& [key, record] : recorded.embedders) {
+    const auto [configured, added] = config.embedders.try_emplace(key);
+    EmbedConfig& embed = configured->second;
+    if (added) {
+      embed.model = record.model;
+      if (record.fingerprint.starts_with(kRemoteFingerprint)) embed.api = "openai";
+    } else if (std::filesystem::path(embed.model).filename() != std::filesystem::path(record.model).filename()) {
+      return FailedPreconditionError(
+          StrCat("the knowledge base was embedded by ", record.model, " under the key ", key,
+                 ", and the configuration says embedders.", key, ".model ", embed.model),
+          "give the new model another key, which the next ragtime ingest embeds, or ingest into another folder");
+    }
+    embed.fingerprint = record.fingerprint;
+  }
   if (!IsExplicit(config, kChineseWords)) config.words.chinese = recorded.chinese_words;
   config.split = {recorded.split_size_tokens, recorded.split_overlap_tokens};
   return Status();
@@ -119,6 +146,17 @@ Status CheckWords(const Recorded& recorded, const Config& config) {
                                         ", and the configuration says ", config.words.chinese),
                                  "run ragtime compact with this configuration, which cuts its texts anew, or take the "
                                  "key out of the configuration");
+}
+
+Status CheckKeyedEmbedder(const Recorded& recorded, const std::string& key, const EmbedderInfo& info) {
+  const auto record = recorded.embedders.find(key);
+  if (record == recorded.embedders.end() || FingerprintsAgree(info.fingerprint, record->second.fingerprint)) {
+    return Status();
+  }
+  return FailedPreconditionError(
+      StrCat("the vectors of the embedder ", key, " are of ", record->second.model, " with fingerprint ",
+             record->second.fingerprint, ", and the model ", info.model, " here has ", info.fingerprint),
+      "use the model that made them, or give this one another key under embedders");
 }
 
 Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info) {

@@ -13,6 +13,7 @@
 
 #include "ragtime/config.h"
 #include "ragtime/embedder.h"
+#include "ragtime/knowledge_base.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 
@@ -26,12 +27,17 @@ struct Recorded {
   size_t split_overlap_tokens = 0;
   std::vector<NodeGroupConfig> node_groups;  // Empty: one group of sentences.
   std::string chinese_words = "bigrams";     // WordsConfig::chinese
+  // Those of Config::embedders that an ingestion has embedded nodes with.
+  std::map<std::string, EmbedderRecord> embedders = {};
 
   std::map<std::string, std::string> ToSettings() const;
 };
 
 // The key of what a search keeps of a graph, which `ragtime tune` chooses where nothing sets it.
 inline constexpr char kEfKey[] = "store_conf.kwargs.index_kwargs.params.ef";
+
+// What ToSettings has of `embedders`.
+std::map<std::string, std::string> EmbedderSettings(const std::map<std::string, EmbedderRecord>& embedders);
 
 // What ToSettings has of `groups`.
 std::map<std::string, std::string> NodeGroupSettings(const std::vector<NodeGroupConfig>& groups);
@@ -50,6 +56,8 @@ Status CheckWords(const Recorded& recorded, const Config& config);
 
 // kFailedPrecondition where the model has other weights than those that made the knowledge base's vectors.
 Status CheckEmbedder(const Recorded& recorded, const EmbedderInfo& info);
+// Likewise of the embedder with that key; OK where the knowledge base does not have it yet.
+Status CheckKeyedEmbedder(const Recorded& recorded, const std::string& key, const EmbedderInfo& info);
 
 }  // namespace ragtime
 

@@ -142,7 +142,10 @@ Result<uint64_t> EmbedBeside(const Snapshot& store, Store& beside, Embedder& emb
     write.file.parent_id.reset();
     write.file.fields.clear();
     RAGTIME_ASSIGN_OR_RETURN(write.nodes, store.NodesOf(file->id));
-    for (NewNode& node : write.nodes) node.node.id = node.node.document_id = 0;
+    for (NewNode& node : write.nodes) {
+      node.node.id = node.node.document_id = 0;
+      node.named.clear();  // They stay where they are.
+    }
     const Status status = EmbedNodes(options.context, embedder, write.nodes);
     if (!status.ok()) {
       // What has its vectors is kept, unless somebody wants to stop now.

@@ -82,8 +82,20 @@ Status SetGroupPart(const Yaml::Member& part, NodeGroupConfig& group) {
     if (!overlap) return wrong("a number of tokens from 0 to 250");
     group.overlap_tokens = *overlap;
   } else if (part.key == "embed") {
-    if (value.text != "true" && value.text != "false") return wrong("true or false");
+    // Of a list, or one name: which embedders. That of `embed` is told from the others by ResolveEmbedKeys.
     group.embed = value.text == "true";
+    group.embed_keys.clear();
+    if (value.text == "true" || value.text == "false") return Status();
+    for (const Yaml& item : value.is_list() ? value.items : std::vector<Yaml>{value}) {
+      if (!item.is_scalar() || !IsName(item.text)) return wrong("true, false, or a list of embedders");
+      if (item.text == EmbedConfig().key) {
+        group.embed = true;
+      } else {
+        group.embed_keys.push_back(item.text);
+      }
+    }
+    std::sort(group.embed_keys.begin(), group.embed_keys.end());
+    group.embed_keys.erase(std::unique(group.embed_keys.begin(), group.embed_keys.end()), group.embed_keys.end());
   } else {
     return Wrong("node group", group.name, part.line,
                  StrCat("has the key ", part.key.substr(0, 100), ", which is unknown"),
@@ -153,10 +165,16 @@ Status SetRetrieverPart(const Yaml::Member& part, RetrieverConfig& retriever) {
   } else if (part.key == "target") {
     if (!value.is_scalar()) return wrong("the name of a node group");
     retriever.target = value.text;
+  } else if (part.key == "embed_key") {
+    if (!value.is_scalar() || !IsName(value.text)) return wrong("the name of one embedder");
+    retriever.embed_key = value.text;
+  } else if (part.key == "embed_keys") {
+    return Wrong("retriever", retriever.name, part.line, "has the key embed_keys, which is not taken",
+                 "write embed_key, in one retriever for each embedder");
   } else {
     return Wrong("retriever", retriever.name, part.line,
                  StrCat("has the key ", part.key.substr(0, 100), ", which is unknown"),
-                 "write name, group, similarity, top_k, similarity_cut_off, weight or target");
+                 "write name, group, similarity, top_k, similarity_cut_off, weight, target or embed_key");
   }
   return Status();
 }
@@ -191,7 +209,14 @@ std::string NodeGroupsText(std::span<const NodeGroupConfig> groups) {
     entry.Set("splitter", group.splitter).Set("writer", group.writer);
     if (group.size_tokens > 0) entry.Set("size", uint64_t{group.size_tokens});
     if (group.overlap_tokens) entry.Set("overlap", uint64_t{*group.overlap_tokens});
-    entry.Set("embed", group.embed ? "true" : "false");
+    if (group.embed_keys.empty()) {
+      entry.Set("embed", group.embed ? "true" : "false");
+    } else {
+      Json keys(Json::Array{});
+      if (group.embed) keys.Append(EmbedConfig().key);
+      for (const std::string& key : group.embed_keys) keys.Append(key);
+      entry.Set("embed", std::move(keys));
+    }
     map.Set(group.name, std::move(entry));
   }
   return map.Dump();
@@ -216,6 +241,13 @@ Result<std::vector<RetrieverConfig>> ParseRetrievers(const Yaml& list) {
     if (name != nullptr) retriever.name = name->text;
     for (const Yaml::Member& part : item.members) RAGTIME_RETURN_IF_ERROR(SetRetrieverPart(part, retriever));
     if (name == nullptr) retriever.name = retriever.similarity;
+    if (!retriever.embed_key.empty() && IsBuiltinSimilarity(retriever.similarity) &&
+        !IsVectorSimilarity(retriever.similarity)) {
+      return Wrong("retriever", retriever.name, item.line,
+                   StrCat("has the embed_key ", retriever.embed_key, ", and similarity ", retriever.similarity,
+                          " compares no vectors"),
+                   "take embed_key out, or write similarity: cosine");
+    }
     if (!IsName(retriever.name)) {
       return Wrong("retriever", retriever.name, item.line, "has no usable name", "write name: and a word");
     }
@@ -235,12 +267,5 @@ Result<std::vector<RetrieverConfig>> ParseRetrievers(const Yaml& list) {
 bool IsBuiltinSimilarity(std::string_view name) { return Holds(kSimilarities, name); }
 
 bool IsVectorSimilarity(std::string_view name) { return name == "cosine" || name == "ip" || name == "l2"; }
-
-void MarkEmbeddedGroups(Config& config) {
-  for (const RetrieverConfig& retriever : config.retrievers) {
-    if (!IsVectorSimilarity(retriever.similarity)) continue;
-    for (NodeGroupConfig& group : config.node_groups) group.embed |= group.name == retriever.group;
-  }
-}
 
 }  // namespace ragtime

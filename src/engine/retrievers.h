@@ -33,9 +33,6 @@ bool IsBuiltinSimilarity(std::string_view name);
 // cosine, ip and l2.
 bool IsVectorSimilarity(std::string_view name);
 
-// Has each group embedded that a vector route of `config` looks at.
-void MarkEmbeddedGroups(Config& config);
-
 }  // namespace ragtime
 
 #endif  // RAGTIME_ENGINE_RETRIEVERS_H_

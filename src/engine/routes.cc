@@ -12,9 +12,9 @@ namespace {
 
 class Planner {
  public:
-  Planner(std::span<const NodeGroupConfig> groups, const std::string& only_group, Metric metric,
-          const Similarities& similarities)
-      : groups_(groups), only_group_(only_group), metric_(metric), similarities_(similarities) {}
+  Planner(std::span<const NodeGroupConfig> groups, const std::map<std::string, EmbedderRecord>& embedders,
+          const std::string& only_group, Metric metric, const Similarities& similarities)
+      : groups_(groups), embedders_(embedders), only_group_(only_group), metric_(metric), similarities_(similarities) {}
 
   Result<RouteSpec> Plan(const RetrieverConfig& retriever) const {
     RouteSpec spec{.name = retriever.name,
@@ -24,12 +24,18 @@ class Planner {
                    .weight = retriever.weight,
                    .target = retriever.target,
                    .stored = metric_,
-                   .shown = metric_};
+                   .shown = metric_,
+                   .key = retriever.embed_key};
     if (spec.group.empty() && !groups_.empty()) spec.group = groups_.front().name;
     RAGTIME_RETURN_IF_ERROR(CheckGroup(spec.name, "group", spec.group));
     RAGTIME_RETURN_IF_ERROR(CheckGroup(spec.name, "target", spec.target));
     if (spec.target == spec.group) spec.target.clear();
     RAGTIME_RETURN_IF_ERROR(SetKind(retriever.similarity, spec));
+    if (!spec.key.empty() && !spec.NeedsVector()) {
+      return InvalidArgumentError(StrCat("the retriever ", spec.name, " has the embed_key ", spec.key,
+                                         ", and its similarity ", retriever.similarity, " compares no vectors"),
+                                  "take embed_key out, or register the similarity with uses_vectors");
+    }
     if (spec.NeedsVector()) RAGTIME_RETURN_IF_ERROR(CheckVectors(spec));
     return spec;
   }
@@ -51,6 +57,16 @@ class Planner {
 
   Status CheckVectors(const RouteSpec& spec) const {
     const NodeGroupConfig* const group = Find(spec.group);
+    if (!spec.key.empty()) {
+      const bool embedded =
+          group != nullptr && embedders_.contains(spec.key) &&
+          std::find(group->embed_keys.begin(), group->embed_keys.end(), spec.key) != group->embed_keys.end();
+      if (embedded) return Status();
+      return FailedPreconditionError(
+          StrCat("the retriever ", spec.name, " compares vectors of the embedder ", spec.key, ", and the nodes of ",
+                 spec.group.empty() ? only_group_ : spec.group, " were not embedded by it when they were made"),
+          "run ragtime ingest with this configuration, which embeds them, or take embed_key out");
+    }
     if (group == nullptr || group->embed) return Status();
     return FailedPreconditionError(StrCat("the retriever ", spec.name, " compares vectors, and the nodes of ",
                                           spec.group, " were not embedded when they were made"),
@@ -95,6 +111,7 @@ class Planner {
   }
 
   std::span<const NodeGroupConfig> groups_;
+  const std::map<std::string, EmbedderRecord>& embedders_;
   const std::string& only_group_;
   const Metric metric_;
   const Similarities& similarities_;
@@ -103,15 +120,17 @@ class Planner {
 }  // namespace
 
 Result<RoutePlan> PlanRoutes(const Config& config, std::span<const NodeGroupConfig> groups,
-                             const std::string& only_group, Metric metric, const Similarities& similarities) {
+                             const std::map<std::string, EmbedderRecord>& embedders, const std::string& only_group,
+                             Metric metric, const Similarities& similarities) {
   RoutePlan plan;
   if (!groups.empty()) plan.group = groups.front().name;
   if (config.retrievers.empty()) return plan;
   plan.needs_vectors = false;
-  const Planner planner(groups, only_group, metric, similarities);
+  const Planner planner(groups, embedders, only_group, metric, similarities);
   for (const RetrieverConfig& retriever : config.retrievers) {
     RAGTIME_ASSIGN_OR_RETURN(RouteSpec spec, planner.Plan(retriever));
-    plan.needs_vectors |= spec.NeedsVector();
+    if (spec.NeedsVector() && !spec.key.empty()) plan.keys.insert(spec.key);
+    plan.needs_vectors |= spec.NeedsVector() && spec.key.empty();
     plan.needs_model |= spec.kind == RouteKind::kModel;
     plan.routes.push_back(std::move(spec));
   }

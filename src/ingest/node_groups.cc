@@ -209,6 +209,11 @@ bool NodeGroups::IsEmbedded(std::string_view group) const {
          std::any_of(groups_.begin(), groups_.end(), [group](const auto& g) { return g.embed && g.name == group; });
 }
 
+std::span<const std::string> NodeGroups::EmbedKeys(std::string_view group) const {
+  const auto found = std::find_if(groups_.begin(), groups_.end(), [group](const auto& g) { return g.name == group; });
+  return found == groups_.end() ? std::span<const std::string>() : std::span(found->embed_keys);
+}
+
 std::vector<std::string> NodeGroups::embedded() const {
   std::vector<std::string> names;
   for (const NodeGroupConfig& group : groups_) {
@@ -223,7 +228,9 @@ std::string NodeGroups::made_by() const {
   for (const NodeGroupConfig& group : groups_) {
     text += StrCat(group.name, "\t", group.parent, "\t", group.splitter, "\t", group.writer, "\t", group.size_tokens,
                    "\t", group.overlap_tokens.value_or(options_.overlap_tokens), "\t", options_.size_tokens, "\t",
-                   group.embed ? "embed" : "", "\n");
+                   group.embed ? "embed" : "");
+    for (const std::string& key : group.embed_keys) text += StrCat("\t", key);
+    text += "\n";
   }
   return "." + HashHex(text).substr(0, 16);
 }

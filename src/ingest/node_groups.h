@@ -8,6 +8,7 @@
 #define RAGTIME_INGEST_NODE_GROUPS_H_
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ class NodeGroups {
   // Whether nodes of the group have vectors of their own.
   bool IsEmbedded(std::string_view group) const;
   std::vector<std::string> embedded() const;
+  // The further embedders of the group.
+  std::span<const std::string> EmbedKeys(std::string_view group) const;
   // Says how the groups are made; another text means other nodes or other vectors. "" for a single splitter: documents
   // of before there were groups have that, too.
   std::string made_by() const;

@@ -11,8 +11,10 @@
 #include <random>
 
 #include "ingest/split/extracts.h"
+#include "ingest/split/kept_replies.h"
 #include "ingest/split/model_writer.h"
 #include "ingest/split/paragraphs.h"
+#include "testing/store_testing.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -159,6 +161,27 @@ TEST(NodeGroups, RulesWriteWhereTheModelFailsAndTheDocumentIsReadAgain) {
   const auto made = Make(groups, writer).Make({}, Guide());
   EXPECT_TRUE(made->complete);
   EXPECT_FALSE(Of(*made, "summary").at(0)->text.empty());
+}
+
+TEST(NodeGroups, WhatTheModelWroteIsNotWrittenAgain) {
+  const TemporaryFolder folder;
+  auto model = std::make_shared<ScriptedGenerator>();
+  model->reply = "What do they do?";
+  std::vector<NodeGroupConfig> groups = {
+      {.name = "paragraph", .splitter = "paragraph", .embed = true},
+      {.name = "questions", .parent = "paragraph", .splitter = "questions", .writer = "llm"}};
+  const auto questions = [&](const Document& document) {
+    const auto made = Make(groups, std::make_shared<KeptReplies>(model, folder.path())).Make({}, document);
+    return Of(*made, "questions").size();
+  };
+  EXPECT_EQ(questions(Guide()), 2u);
+  groups.push_back({.name = "sentence", .parent = "paragraph"});
+  EXPECT_EQ(questions(Guide()), 2u);
+  EXPECT_EQ(model->calls, 2);
+  Document changed = Guide();
+  changed.text.replace(changed.text.find("noon"), 4, "dusk");
+  EXPECT_EQ(questions(changed), 2u);
+  EXPECT_EQ(model->calls, 3);  // One of its paragraphs is new.
 }
 
 TEST(ModelWriter, KeepsWithinTheContextAndCutsLists) {

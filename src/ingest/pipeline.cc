@@ -125,6 +125,7 @@ class Ingestion {
     RAGTIME_RETURN_IF_ERROR(RecordGroups(batch));
     if (changes.row_updates.empty() && changes.erased.empty() && !declare_ && batch.settings.empty()) return Status();
     if (declare_) batch.fields = fields_.declared();
+    if (!batch.settings.empty()) batch.dimensions = request_.dimensions;
     batch.documents = std::move(changes.row_updates);
     batch.erased = std::move(changes.erased);
     report_.files_deleted = batch.erased.size();
@@ -165,21 +166,30 @@ class Ingestion {
     const IngestLimits& limits = request_.limits;
     ReadAhead reads(options_.context, files, groups_, fields_,
                     {limits.file_bytes_max, limits.text_bytes_max, limits.in_flight_bytes_max}, pool_);
-    window_nodes_ = limits.window_nodes_min;
+    queues_[""].embedder = &embedder_;
+    for (const auto& [key, embedder] : request_.embedders) queues_[key].embedder = embedder;
+    for (auto& [key, queue] : queues_) {
+      queue.key = key;
+      queue.window_nodes = limits.window_nodes_min;
+    }
     Status status;
     for (size_t i = 0; i < files.size() && status.ok(); ++i) {
       ReadFileResult read = reads.Take();
       status = options_.context.Check();
       if (status.ok()) status = AddFile(files[i], std::move(read));
-      while (status.ok() && to_embed_.size() >= window_nodes_) {
-        status = EmbedWindow();
-        if (status.ok()) status = CommitFinished(/*all=*/false);
+      for (auto& [key, queue] : queues_) {
+        while (status.ok() && queue.items.size() >= queue.window_nodes) {
+          status = EmbedWindow(queue);
+          if (status.ok()) status = CommitFinished(/*all=*/false);
+        }
       }
       if (status.ok()) status = CommitFinished(/*all=*/false);
     }
-    while (status.ok() && !to_embed_.empty()) {
-      status = EmbedWindow();
-      if (status.ok()) status = CommitFinished(/*all=*/false);
+    for (auto& [key, queue] : queues_) {
+      while (status.ok() && !queue.items.empty()) {
+        status = EmbedWindow(queue);
+        if (status.ok()) status = CommitFinished(/*all=*/false);
+      }
     }
     // What has its vectors is worth keeping when the embedder fails; who cancels wants to stop now.
     if (!status.ok() && !options_.context.Check().ok()) return status;
@@ -220,9 +230,15 @@ class Ingestion {
     for (Node& node : read.nodes) pending.write.nodes.push_back({std::move(node), {}});
     RAGTIME_RETURN_IF_ERROR(ReuseVectors(file, pending));
     for (size_t i = 0; i < pending.write.nodes.size(); ++i) {
-      if (!pending.write.nodes[i].vector.empty() || !groups_.IsEmbedded(pending.write.nodes[i].node.group)) continue;
-      ++pending.missing;
-      to_embed_.push_back({&pending, i});
+      const NewNode& node = pending.write.nodes[i];
+      const auto wait_for = [&](const std::string& key) {
+        ++pending.missing;
+        queues_.at(key).items.push_back({&pending, i});
+      };
+      if (node.vector.empty() && groups_.IsEmbedded(node.node.group)) wait_for("");
+      for (const std::string& key : groups_.EmbedKeys(node.node.group)) {
+        if (!node.named.contains(key)) wait_for(key);
+      }
     }
     return Status();
   }
@@ -269,12 +285,18 @@ class Ingestion {
     RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<const Snapshot> snapshot, store_.OpenSnapshot());
     RAGTIME_ASSIGN_OR_RETURN(std::vector<NewNode> old_nodes, snapshot->NodesOf(file.known->id));
     std::unordered_map<std::string_view, const std::vector<float>*> vectors;
+    std::map<std::string_view, std::unordered_map<std::string_view, const std::vector<float>*>> keyed;
     for (const NewNode& old_node : old_nodes) {
       RAGTIME_ASSIGN_OR_RETURN(const bool its_own, HadVectors(*file.known, old_node.node.group));
       if (its_own && old_node.vector.size() == embedder_.info().dimension)
         vectors.emplace(old_node.node.text, &old_node.vector);
+      for (const auto& [key, vector] : old_node.named) keyed[key].emplace(old_node.node.text, &vector);
     }
     for (NewNode& node : pending.write.nodes) {
+      for (const std::string& key : groups_.EmbedKeys(node.node.group)) {
+        const auto known = keyed[key].find(node.node.text);
+        if (known != keyed[key].end()) node.named[key] = *known->second;
+      }
       const auto found = vectors.find(node.node.text);
       if (found == vectors.end() || !groups_.IsEmbedded(node.node.group)) continue;
       node.vector = *found->second;
@@ -283,18 +305,31 @@ class Ingestion {
     return Status();
   }
 
-  Status EmbedWindow() {
+  struct ToEmbed {
+    PendingFile* file = nullptr;
+    size_t index = 0;
+  };
+  // What waits for one embedder.
+  struct Queue {
+    std::string key;
+    Embedder* embedder = nullptr;
+    std::deque<ToEmbed> items;
+    size_t window_nodes = 1;
+  };
+
+  Status EmbedWindow(Queue& queue) {
     RAGTIME_RETURN_IF_ERROR(options_.context.Check());
     Stopwatch stopwatch;
-    const size_t count = std::min(window_nodes_, to_embed_.size());
+    Embedder& embedder = *queue.embedder;
+    const size_t count = std::min(queue.window_nodes, queue.items.size());
     std::vector<std::string> texts;
     texts.reserve(count);
-    for (size_t i = 0; i < count; ++i) texts.push_back(NodeOf(to_embed_[i]).node.text);
-    const size_t dimension = embedder_.info().dimension;
+    for (size_t i = 0; i < count; ++i) texts.push_back(NodeOf(queue.items[i]).node.text);
+    const size_t dimension = embedder.info().dimension;
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                             embedder_.Embed(options_.context, texts, TextKind::kPassage));
+                             embedder.Embed(options_.context, texts, TextKind::kPassage));
     if (dimension == 0 || vectors.size() != count * dimension) {
-      return InternalError(StrCat("the embedder ", embedder_.info().model, " of dimension ", dimension, " gave ",
+      return InternalError(StrCat("the embedder ", embedder.info().model, " of dimension ", dimension, " gave ",
                                   vectors.size(), " numbers for this many nodes: ", count),
                            "choose another model");
     }
@@ -302,28 +337,26 @@ class Ingestion {
       const float* const row = vectors.data() + i * dimension;
       if (!std::all_of(row, row + dimension, [](float value) { return std::isfinite(value); })) {
         return InternalError(
-            StrCat("the embedder ", embedder_.info().model, " gave a vector that is not finite for node ",
-                   NodeOf(to_embed_[i]).node.position, " of ", to_embed_[i].file->write.file.file_path),
+            StrCat("the embedder ", embedder.info().model, " gave a vector that is not finite for node ",
+                   NodeOf(queue.items[i]).node.position, " of ", queue.items[i].file->write.file.file_path),
             "choose another model, or another precision of it");
       }
-      NodeOf(to_embed_[i]).vector.assign(row, row + dimension);
-      --to_embed_[i].file->missing;
+      NewNode& node = NodeOf(queue.items[i]);
+      (queue.key.empty() ? node.vector : node.named[queue.key]).assign(row, row + dimension);
+      --queue.items[i].file->missing;
     }
-    to_embed_.erase(to_embed_.begin(), to_embed_.begin() + static_cast<std::ptrdiff_t>(count));
+    queue.items.erase(queue.items.begin(), queue.items.begin() + static_cast<std::ptrdiff_t>(count));
     const double elapsed_ms = stopwatch.ElapsedMs();
     report_.timings_ms["embed"] += elapsed_ms;
     const double per_interval =
         static_cast<double>(count * static_cast<size_t>(std::max<int64_t>(request_.limits.commit_interval_ms, 1))) /
         std::max(elapsed_ms, 1e-3);
-    window_nodes_ = static_cast<size_t>(std::clamp(per_interval, static_cast<double>(request_.limits.window_nodes_min),
-                                                   static_cast<double>(request_.limits.window_nodes_max)));
+    queue.window_nodes =
+        static_cast<size_t>(std::clamp(per_interval, static_cast<double>(request_.limits.window_nodes_min),
+                                       static_cast<double>(request_.limits.window_nodes_max)));
     return Status();
   }
 
-  struct ToEmbed {
-    PendingFile* file = nullptr;
-    size_t index = 0;
-  };
   static NewNode& NodeOf(const ToEmbed& item) { return item.file->write.nodes[item.index]; }
 
   // Commits the files at the front that have all their vectors: if a commit is due, or all of them.
@@ -417,8 +450,7 @@ class Ingestion {
   IngestReport report_;
   IngestProgress progress_;
   std::deque<PendingFile> pending_;  // In order of path; erased at the front only, so that pointers into it stay valid.
-  std::deque<ToEmbed> to_embed_;
-  size_t window_nodes_ = 1;
+  std::map<std::string, Queue> queues_;  // By key; "": of embedder_.
   Stopwatch since_commit_;
   bool commit_failed_ = false;
 };

@@ -52,6 +52,8 @@ struct IngestRequest {
   std::optional<std::vector<FieldSpec>> fields;
   // Asked once nobody else can write: whether the embedder still is that of the store.
   std::function<Status()> check;
+  std::map<std::string, Embedder*> embedders;   // By the keys that the groups name.
+  std::map<std::string, size_t> dimensions;     // Declared together with `settings`.
   std::map<std::string, std::string> settings;  // Put into the store's by the first commit, where it has others.
   IngestLimits limits;
 };

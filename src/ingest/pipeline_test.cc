@@ -130,6 +130,7 @@ class MapStore : public Store {
     if (commits_left == 0) return ResourceExhaustedError("the disk is full", "free some space");
     --commits_left;
     if (batch.fields) state.fields = *batch.fields;
+    declared.insert(batch.dimensions.begin(), batch.dimensions.end());
     CommitResult result;
     size_t count = 0;
     std::string last_path;
@@ -156,6 +157,7 @@ class MapStore : public Store {
   }
 
   State state;
+  std::map<std::string, size_t> declared;  // Keys of named vectors.
   StoreTraits traits_;
   bool locked = false;
   size_t commits_left = SIZE_MAX;
@@ -327,6 +329,46 @@ TEST_F(PipelineTest, EmbedsOnlyTheChangedNodesOfAChangedFile) {
   EXPECT_EQ(embedder_.embedded - embedded, nodes - nodes / 2);
   EXPECT_NE(Row("a.md").id, id);
   EXPECT_FALSE(store_.state.nodes.contains(id));
+}
+
+TEST_F(PipelineTest, ANewEmbedderEmbedsTheNodesThatAreThere) {
+  Write("a.md", "# A\n\n" + Sentences("first", 10) + "\n\n# B\n\n" + Sentences("second", 10));
+  MustIngest();
+  const size_t nodes = store_.state.nodes.at(Row("a.md").id).size();
+  const size_t embedded = embedder_.embedded;
+  HashEmbedder english;
+  request_.embedders = {{"english", &english}};
+  request_.settings = {{"embedders", "{}"}};
+  request_.dimensions = {{"english", kDimension}};
+  const auto ingest = [&](std::vector<std::string> keys) {
+    const NodeGroupConfig group{.name = "sentence-12", .embed = true, .embed_keys = std::move(keys)};
+    const NodeGroups groups({group},
+                            {.count_tokens = [this](std::string_view text) { return embedder_.CountTokens(text); },
+                             .size_tokens = 12,
+                             .overlap_tokens = 3});
+    const auto report = IngestPaths(request_, store_, embedder_, groups, readers_, pool_, options_);
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+  };
+  ingest({"english"});
+  EXPECT_EQ(store_.declared, request_.dimensions);
+  EXPECT_EQ(embedder_.embedded, embedded) << "known texts are not embedded again";
+  EXPECT_EQ(english.embedded, nodes);
+  for (const NewNode& node : store_.state.nodes.at(Row("a.md").id)) {
+    EXPECT_EQ(node.vector, HashVector(node.node.text));
+    EXPECT_EQ(node.named.at("english"), HashVector(node.node.text));
+  }
+  Write("a.md", "# A\n\n" + Sentences("first", 10) + "\n\n# B\n\n" + Sentences("third", 10), 500);
+  ingest({"english"});
+  EXPECT_EQ(english.embedded, nodes + nodes / 2);
+  ingest({});
+  EXPECT_EQ(english.embedded, nodes + nodes / 2);
+  for (const NewNode& node : store_.state.nodes.at(Row("a.md").id)) EXPECT_TRUE(node.named.empty());
+  english.fail_after_texts = 0;
+  const NodeGroupConfig group{.name = "sentence-12", .embed = true, .embed_keys = {"english"}};
+  const NodeGroups groups({group}, {.count_tokens = [](std::string_view) { return size_t{1}; }});
+  EXPECT_EQ(IngestPaths(request_, store_, embedder_, groups, readers_, pool_, options_).status().code(),
+            StatusCode::kUnavailable);
+  for (const NewNode& node : store_.state.nodes.at(Row("a.md").id)) EXPECT_TRUE(node.named.empty());
 }
 
 TEST_F(PipelineTest, KeepsTheIdsOfMovedFilesAndErasesDeletedOnes) {

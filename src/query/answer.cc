@@ -17,6 +17,7 @@
 #include "query/relevance.h"
 #include "query/search.h"
 #include "text/language.h"
+#include "wire/json.h"
 
 namespace ragtime {
 namespace {
@@ -40,6 +41,31 @@ struct Asking {
 
 constexpr std::string_view kExtracted = "the answer is made of sentences of the documents";
 
+// The texts in a JSON answer, to find what they rest on; a number in brackets there is none of ours.
+void CollectTexts(const Json& json, std::string& texts) {
+  if (json.is_string()) texts += NeutraliseMarkers(json.AsString()) + "\n";
+  for (const Json& item : json.AsArray()) CollectTexts(item, texts);
+  for (const auto& [name, value] : json.AsObject()) CollectTexts(value, texts);
+}
+
+// What citations are looked for in.
+std::string CitedText(const Asking& asking, const std::string& text) {
+  if (!asking.request.json_schema) return text;
+  const Result<Json> json = Json::Parse(text);
+  std::string texts;
+  if (json.ok()) CollectTexts(*json, texts);
+  return texts;
+}
+
+// A server may pass over the format that it is asked for.
+Status CheckJsonAnswer(const Asking& asking, const std::string& text) {
+  const Result<Json> json = Json::Parse(text);
+  if (json.ok() && (json->is_object() || !asking.request.json_schema->empty())) return Status();
+  return FailedPreconditionError(
+      StrCat(asking.context.generator->info().model, " was asked for JSON and wrote something else"),
+      "use a server and model that support response_format, or the model in this process (llm: {api: local})");
+}
+
 void SendAnswer(Asking& asking, std::string_view text) {
   if (!asking.request.on_token || asking.reader_left || text.empty()) return;
   asking.reader_left = !asking.request.on_token(Channel::kAnswer, text);
@@ -60,7 +86,8 @@ Status Find(Asking& asking) {
                     .embedder_status = context.embedder_status,
                     .chooser = context.chooser,
                     .parameters = context.parameters,
-                    .context = asking.request.context};
+                    .context = asking.request.context,
+                    .keyed = context.keyed};
   options.fusion = context.fusion;
   options.window = context.window;
   options.reranker = context.reranker;
@@ -88,7 +115,7 @@ void SayNotFound(Asking& asking) {
   if (statistics.ok() && statistics->nodes == 0) {
     asking.Warn("empty", "the knowledge base holds no documents; run ragtime ingest PATH first");
   }
-  SendAnswer(asking, answer.text);
+  if (!asking.request.json_schema) SendAnswer(asking, answer.text);
 }
 
 void Extracted(Asking& asking) {
@@ -158,10 +185,11 @@ void KeepGenerated(Asking& asking, const CheckedStream& stream, std::vector<Cita
   asking.answer.text = stream.text();
   asking.answer.citations = std::move(citations);
   if (asking.answer.citations.empty() && !stream.stopped()) {
-    asking.Warn(
-        "uncited",
-        "the answer rests on none of the passages, so check it yourself; set answer: {mode: extract} to get sentences "
-        "of the documents instead");
+    constexpr std::string_view kRests = "the answer rests on none of the passages, so check it yourself";
+    asking.Warn("uncited",
+                asking.request.json_schema
+                    ? std::string(kRests)
+                    : StrCat(kRests, "; set answer: {mode: extract} to get sentences of the documents instead"));
   }
 }
 
@@ -177,7 +205,8 @@ Result<bool> Generated(Asking& asking) {
                   .history = asking.context.history,
                   .passages_max = asking.context.passages,
                   .context_tokens = asking.context.context_tokens,
-                  .answer_tokens = asking.context.max_tokens + asking.context.thinking_tokens.value_or(0)},
+                  .answer_tokens = asking.context.max_tokens + asking.context.thinking_tokens.value_or(0),
+                  .json_schema = asking.request.json_schema},
                  *asking.context.generator);
   asking.answer.timings_ms["pack"] = packing.ElapsedMs();
   auto degrade = [&](const Status& status) {
@@ -191,12 +220,14 @@ Result<bool> Generated(Asking& asking) {
     return degrade(packed.status());
   }
 
-  CheckedStream stream(packed->passages.size(), asking.request.on_token, /*hold_until_cited=*/is_auto);
+  CheckedStream stream(packed->passages.size(), asking.request.on_token, /*hold_until_cited=*/is_auto,
+                       /*verbatim=*/asking.request.json_schema.has_value());
   const GenerationRequest generation{.messages = std::move(packed->messages),
                                      .max_tokens = asking.context.max_tokens,
                                      .temperature = asking.request.temperature,
                                      .thinking_tokens = asking.context.thinking_tokens,
-                                     .passage_count = packed->passages.size(),
+                                     .passage_count = asking.request.json_schema ? 0 : packed->passages.size(),
+                                     .json_schema = asking.request.json_schema,
                                      .chunks = std::move(packed->chunks),
                                      .client = asking.request.client};
   Result<GenerationResult> result = asking.context.generator->Generate(
@@ -211,7 +242,8 @@ Result<bool> Generated(Asking& asking) {
   asking.reader_left = stream.stopped();
   if (result.ok()) TakeUsage(*result, asking.answer);
 
-  std::vector<Citation> citations = CiteAnswer(stream.text(), packed->passages, asking.context.source_span_of);
+  std::vector<Citation> citations =
+      CiteAnswer(CitedText(asking, stream.text()), packed->passages, asking.context.source_span_of);
   if (!result.ok()) {
     const Status& status = result.status();
     if (!is_auto || status.code() == StatusCode::kCancelled) return status.Annotate("generating the answer");
@@ -227,6 +259,9 @@ Result<bool> Generated(Asking& asking) {
                 StrCat("the language model's text rested on none of the passages and was dropped, so ", kExtracted,
                        "; set answer: {mode: generate} to see it, or llm: {model: ...} to a larger model"));
     return false;
+  }
+  if (asking.request.json_schema && !result->truncated && !stream.stopped()) {
+    RAGTIME_RETURN_IF_ERROR(CheckJsonAnswer(asking, stream.text()));
   }
   KeepGenerated(asking, stream, std::move(citations));
   if (result->truncated) {
@@ -263,6 +298,13 @@ Status MakeAnswer(Asking& asking) {
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request) {
   const Stopwatch total;
   Asking asking{.context = context, .request = request, .mode = request.mode.value_or(context.mode)};
+  if (request.json_schema) {
+    if (asking.mode == AnswerMode::kExtract) {
+      return InvalidArgumentError("an answer in JSON is written by a language model, and the mode is extract",
+                                  "set the mode to generate, or leave the format out");
+    }
+    asking.mode = AnswerMode::kGenerate;
+  }
   if (asking.mode == AnswerMode::kGenerate && context.generator == nullptr) {
     const std::string remedy = "set llm: {model: ...} to a model that is there, or answer: {mode: extract}";
     if (!context.generator_status.ok()) return context.generator_status.WithRemedy(remedy);
@@ -271,7 +313,7 @@ Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& re
   RAGTIME_RETURN_IF_ERROR(Find(asking));
   std::optional<Answer> before = context.made_before ? context.made_before(asking.searched) : std::nullopt;
   if (before) {
-    ReplayAnswer(request.on_token, *before);
+    if (before->found || !request.json_schema) ReplayAnswer(request.on_token, *before);
     before->timings_ms.merge(asking.answer.timings_ms);
     asking.answer = *std::move(before);
   } else {

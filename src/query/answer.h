@@ -18,6 +18,7 @@
 
 #include "base/thread_pool.h"
 #include "query/passage.h"
+#include "query/recall.h"
 #include "query/route.h"
 #include "query/search.h"
 #include "ragtime/config.h"
@@ -36,6 +37,7 @@ struct AnswerContext {
   std::shared_ptr<const Snapshot> snapshot;
   std::shared_ptr<Embedder> embedder;  // May be null with Route::kKeyword.
   Status embedder_status;              // Why it is null otherwise.
+  KeyedEmbedders keyed = {};           // Of routes that ask another one.
   Generator* generator = nullptr;      // Null: none is at hand, because of `generator_status`.
   Status generator_status;             // OK and no generator: none is configured.
   ThreadPool* pool = nullptr;
@@ -71,6 +73,9 @@ struct AnswerContext {
 //   declare the question's language ("language") or is known to cite nothing ("cannot_cite"), where it failed
 //   ("generator_failed"), and where it put no marker under its first sentences ("uncited"). The stream is held back
 //   until something in it is cited; text that was passed on is kept.
+// With AskRequest::json_schema the mode is generate, markers are neither asked for nor looked for (citations are
+// inferred from the texts in the JSON), and where nothing is found nothing is streamed: Answer::text says so in words.
+// kFailedPrecondition where the model wrote no JSON.
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
 
 }  // namespace ragtime

@@ -104,6 +104,65 @@ TEST_F(AnswerTest, IsGeneratedWithCitationsThatCanBeOpened) {
   }
 }
 
+TEST_F(AnswerTest, JsonIsPassedOnAsItIsAndItsTextsAreCited) {
+  constexpr char kJson[] =
+      R"( {"steps": ["The archive is restored with the pg_restore command."], "pages": [1, 2], "n": [7]})";
+  UseGenerator(kJson);
+  AskRequest request{.question = "How do I restore the archive?", .json_schema = ""};
+  std::string streamed;
+  request.on_token = [&](Channel, std::string_view text) {
+    streamed += text;
+    return true;
+  };
+  auto answer = AnswerQuestion(context_, request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->text, kJson);
+  EXPECT_EQ(streamed, kJson);
+  EXPECT_EQ(answer->mode, AnswerMode::kGenerate);
+  ASSERT_EQ(answer->citations.size(), 1u);
+  EXPECT_EQ(answer->citations[0].file, "backup.md");
+  EXPECT_TRUE(answer->citations[0].inferred);
+  EXPECT_EQ(generator_->last_request.passage_count, 0u);
+  EXPECT_EQ(generator_->last_request.json_schema, "");
+  const std::string& system = generator_->last_request.messages[0].content;
+  EXPECT_NE(system.find("one JSON object"), std::string::npos);
+  EXPECT_EQ(system.find("[1]"), std::string::npos);
+
+  request.json_schema = R"({"type":"object"})";
+  ASSERT_TRUE(AnswerQuestion(context_, request).ok());
+  EXPECT_NE(generator_->last_request.messages[0].content.find(*request.json_schema), std::string::npos);
+  // Cut off, it is the beginning of JSON.
+  UseGenerator(R"({"steps": ["The arch)");
+  generator_->truncated = true;
+  answer = AnswerQuestion(context_, request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(Codes(*answer), (CodeList{"uncited", "truncated"}));
+}
+
+TEST_F(AnswerTest, WhatIsNoJsonIsAnErrorAndNothingFoundIsNoJson) {
+  AskRequest request{.question = "How do I restore the archive?", .json_schema = ""};
+  for (const char* text : {"Sure! Here it is: {}", "[1]", "```json\n{}\n```", ""}) {
+    UseGenerator(text);
+    const auto answer = AnswerQuestion(context_, request);
+    EXPECT_EQ(answer.status().code(), StatusCode::kFailedPrecondition) << text;
+    EXPECT_NE(answer.status().remedy().find("response_format"), std::string::npos);
+  }
+  UseGenerator("{}");
+  request.mode = AnswerMode::kExtract;
+  EXPECT_EQ(AnswerQuestion(context_, request).status().code(), StatusCode::kInvalidArgument);
+  request.mode = std::nullopt;
+  request.question = "Which quasar emits gravitational polarisation?";
+  request.on_token = [](Channel, std::string_view text) {
+    ADD_FAILURE() << text;
+    return true;
+  };
+  const auto answer = AnswerQuestion(context_, request);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_FALSE(answer->found);
+  EXPECT_FALSE(answer->text.empty());
+  EXPECT_EQ(generator_->calls, 0);
+}
+
 TEST_F(AnswerTest, IsTheSameHoweverTheTokensAreCut) {
   for (const AnswerMode mode : {AnswerMode::kAuto, AnswerMode::kGenerate}) {
     for (const bool streams : {true, false}) {

@@ -10,6 +10,7 @@
 #define RAGTIME_QUERY_PACK_H_
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,8 +30,9 @@ struct PackRequest {
   // most; the oldest are left out first. Their markers name other passages, and become "(3)".
   std::span<const ChatMessage> history;
   size_t passages_max = 5;
-  size_t context_tokens = 4096;  // The prompt and the answer together; the model's own limit holds too.
-  size_t answer_tokens = 256;    // Kept free for the answer.
+  size_t context_tokens = 4096;            // The prompt and the answer together; the model's own limit holds too.
+  size_t answer_tokens = 256;              // Kept free for the answer.
+  std::optional<std::string> json_schema;  // As GenerationRequest has it: the instructions then ask for JSON.
 };
 
 struct Packed {
@@ -39,6 +41,9 @@ struct Packed {
   std::vector<Span> chunks;           // Passages in the last message, each without its number; see GenerationRequest.
   size_t prompt_tokens = 0;           // Counted, with an allowance for the chat template.
 };
+
+// The messages that every prompt in this language begins with.
+std::vector<ChatMessage> PromptBeginning(std::string_view language);
 
 // A passage that does not fit is shortened to whole sentences around the one that shares most with the question, and
 // is then the last. kResourceExhausted where not even one passage fits.

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -79,7 +80,8 @@ struct RecallState {
   RewrittenQuery query;
   size_t depth = 0;
   Filter filter;
-  QueryVector vector;
+  KeyedEmbedders keyed;
+  std::map<std::string, QueryVector> vectors;  // By RouteSpec::key of the routes that need one.
   std::vector<RouteSpec> routes;
   std::vector<std::atomic<bool>> claimed;  // Whoever sets it runs the route.
   std::mutex mutex;
@@ -87,7 +89,11 @@ struct RecallState {
   std::vector<std::optional<RouteOutcome>> outcomes;  // Guarded by mutex.
 
   explicit RecallState(std::vector<RouteSpec> specs)
-      : routes(std::move(specs)), claimed(routes.size()), outcomes(routes.size()) {}
+      : routes(std::move(specs)), claimed(routes.size()), outcomes(routes.size()) {
+    for (const RouteSpec& spec : routes) {
+      if (spec.NeedsVector()) vectors.try_emplace(spec.key);
+    }
+  }
 };
 
 RouteOutcome AskRoute(RecallState& state, const RouteSpec& spec) {
@@ -95,9 +101,14 @@ RouteOutcome AskRoute(RecallState& state, const RouteSpec& spec) {
   std::span<const float> vector;
   if (spec.NeedsVector()) {
     std::optional<double> embed_ms;
-    Result<std::span<const float>> made =
-        state.vector.Get(state.embedder.get(), state.embedder_status, state.context, state.query.text, embed_ms);
-    if (embed_ms) outcome.timings_ms["embed"] = *embed_ms;
+    const auto keyed = state.keyed.find(spec.key);
+    const bool has_own = keyed != state.keyed.end();
+    Embedder* const embedder = has_own            ? keyed->second.embedder.get()
+                               : spec.key.empty() ? state.embedder.get()
+                                                  : nullptr;
+    Result<std::span<const float>> made = state.vectors.at(spec.key).Get(
+        embedder, has_own ? keyed->second.status : state.embedder_status, state.context, state.query.text, embed_ms);
+    if (embed_ms) outcome.timings_ms[spec.key.empty() ? "embed" : StrCat("embed:", spec.key)] = *embed_ms;
     outcome.status = made.status();
     if (!made.ok()) return outcome;
     vector = *made;
@@ -242,6 +253,7 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
   state->snapshot = std::move(snapshot);
   if (request.route != Route::kKeyword) state->embedder = std::move(embedder);
   state->embedder_status = request.embedder_status;
+  if (request.route != Route::kKeyword) state->keyed = request.keyed;
   state->chooser = request.chooser;
   state->parameters = request.parameters;
   state->context = request.context;
@@ -271,7 +283,9 @@ Result<Recalled> Recall(const RecallRequest& request, std::shared_ptr<const Snap
     }
     recalled.routes.push_back(std::move(outcomes[i]->hits));
     recalled.timings_ms.merge(outcomes[i]->timings_ms);
-    if (specs[i].NeedsVector()) recalled.query_vector = state->vector.Copy();
+    if (!specs[i].NeedsVector()) continue;
+    const std::string& key = specs[i].key;
+    (key.empty() ? recalled.query_vector : recalled.keyed_vectors[key]) = state->vectors.at(key).Copy();
   }
   if (recalled.routes.empty()) {
     return first_failure.WithRemedy("run ragtime doctor, which says what is missing");

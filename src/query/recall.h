@@ -12,6 +12,7 @@
 #define RAGTIME_QUERY_RECALL_H_
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,13 @@ inline constexpr size_t kRecallDepthMin = 50;
 // A longer question is refused: it is a text, and the keyword route would look up every word of it.
 inline constexpr size_t kQuestionBytesMax = 32 * 1024;
 
+// An embedder beside the usual one; none because of `status`.
+struct KeyedEmbedder {
+  std::shared_ptr<Embedder> embedder;
+  Status status;
+};
+using KeyedEmbedders = std::map<std::string, KeyedEmbedder>;
+
 struct RecallRequest {
   std::string question;
   size_t top_k = 10;
@@ -52,14 +60,16 @@ struct RecallRequest {
   std::shared_ptr<Generator> chooser;  // For routes by RouteKind::kModel; may be null.
   VectorSearchParameters parameters;   // Of routes by RouteKind::kVector.
   Context context;
+  KeyedEmbedders keyed = {};  // By RouteSpec::key.
 };
 
 struct Recalled {
   RewrittenQuery query;
-  std::vector<RouteSpec> specs;     // Of the routes that were asked, in their order.
-  std::vector<RouteHits> routes;    // Those that answered, in the same order.
-  std::vector<float> query_vector;  // Empty where no vector route answered.
-  Timings timings_ms;               // embed, and by name the routes that answered.
+  std::vector<RouteSpec> specs;                             // Of the routes that were asked, in their order.
+  std::vector<RouteHits> routes;                            // Those that answered, in the same order.
+  std::vector<float> query_vector;                          // Empty where no vector route answered.
+  std::map<std::string, std::vector<float>> keyed_vectors;  // Of the question, by RouteSpec::key, likewise.
+  Timings timings_ms;                                       // embed, embed:KEY, and by name the routes that answered.
   // "route_failed", "route_late", "rewrite_failed", "phrase_not_found"
   std::vector<Warning> warnings;
 };

@@ -46,6 +46,32 @@ TEST_F(RecallTest, AsksBothRoutesAndTimesThem) {
   }
 }
 
+TEST_F(RecallTest, AsksEachEmbedderOnceForItsRoutes) {
+  const auto english = std::make_shared<HashEmbedder>();
+  const auto missing = UnavailableError("the model zh is missing", "install it");
+  const RecallRequest request{.question = "backup",
+                              .routes = {{.name = "usual"},
+                                         {.name = "english", .key = "english"},
+                                         {.name = "again", .key = "english"},
+                                         {.name = "zh", .key = "zh"}},
+                              .context = {},
+                              .keyed = {{"english", {english, Status()}}, {"zh", {nullptr, missing}}}};
+  for (int i = 1; i <= 2; ++i) {
+    const auto recalled = Recall(request, snapshot_, embedder_, pool_);
+    ASSERT_TRUE(recalled.ok()) << recalled.status().ToString();
+    EXPECT_EQ(embedder_->calls, i);
+    EXPECT_EQ(english->calls, i) << "of two routes";
+    EXPECT_EQ(recalled->routes.size(), 3u);
+    ASSERT_EQ(recalled->warnings.size(), 1u);
+    EXPECT_EQ(recalled->warnings[0].route, "zh");
+    EXPECT_NE(recalled->warnings[0].message.find("install it"), std::string::npos);
+    EXPECT_EQ(recalled->query_vector.size(), 256u);
+    EXPECT_EQ(recalled->keyed_vectors.at("english").size(), 256u);
+    for (const char* stage : {"embed", "embed:english"}) EXPECT_TRUE(recalled->timings_ms.contains(stage)) << stage;
+  }
+  EXPECT_EQ(snapshot_->asked_keys, (std::multiset<std::string>{"", "", "english", "english", "english", "english"}));
+}
+
 TEST_F(RecallTest, HandsTheParametersToTheVectorIndex) {
   for (const uint32_t ef : {0u, 77u}) {
     const auto recalled =

@@ -29,7 +29,8 @@ Result<std::vector<Hit>> SearchByVector(const RouteSpec& spec, const RouteQuery&
                                                                        .limit = query.depth,
                                                                        .group = spec.group,
                                                                        .filter = query.filter,
-                                                                       .parameters = query.parameters}));
+                                                                       .parameters = query.parameters,
+                                                                       .key = spec.key}));
   if (spec.shown != spec.stored) {
     for (Hit& hit : hits) hit.score = static_cast<float>(ConvertScore(hit.score, spec.stored, spec.shown));
   }
@@ -107,7 +108,12 @@ class FunctionSearch {
       RAGTIME_RETURN_IF_ERROR(query_.context.Check());
       RAGTIME_ASSIGN_OR_RETURN(const std::vector<NewNode> nodes, query_.snapshot.NodesOf(document));
       for (const NewNode& node : nodes) {
-        if (wanted.contains(node.node.id)) RAGTIME_RETURN_IF_ERROR(Score(node.node, node.vector));
+        if (!wanted.contains(node.node.id)) continue;
+        if (spec_.key.empty()) {
+          RAGTIME_RETURN_IF_ERROR(Score(node.node, node.vector));
+        } else if (const auto found = node.named.find(spec_.key); found != node.named.end()) {
+          RAGTIME_RETURN_IF_ERROR(Score(node.node, found->second));
+        }
       }
     }
     return Status();

@@ -47,7 +47,8 @@ struct RouteSpec {
   // length 1, so that one follows from the other.
   Metric stored = Metric::kCosine;
   Metric shown = Metric::kCosine;
-  Similarity function;  // Of kFunction.
+  Similarity function;   // Of kFunction.
+  std::string key = {};  // Whose vectors are compared, as VectorQuery::key says.
 
   bool NeedsVector() const {
     return kind == RouteKind::kVector || (kind == RouteKind::kFunction && function.uses_vectors);
@@ -60,7 +61,7 @@ struct RouteQuery {
   const Context& context;
   const RewrittenQuery& query;
   const Filter& filter;
-  std::span<const float> vector;           // Of the question, where the route needs it.
+  std::span<const float> vector;           // Of the question, by the embedder of the route, where it needs one.
   Generator* generator = nullptr;          // Of kModel.
   VectorSearchParameters parameters = {};  // Of kVector.
   size_t depth = 50;

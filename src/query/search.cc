@@ -199,6 +199,7 @@ Result<Searched> SearchNodes(const SearchOptions& options, std::shared_ptr<const
   result.timings_ms["total"] = total.ElapsedMs();
   searched.query = std::move(recalled.query);
   searched.query_vector = std::move(recalled.query_vector);
+  searched.keyed_vectors = std::move(recalled.keyed_vectors);
   searched.specs = std::move(recalled.specs);
   searched.routes = std::move(recalled.routes);
   return searched;

@@ -6,7 +6,9 @@
 #ifndef RAGTIME_QUERY_SEARCH_H_
 #define RAGTIME_QUERY_SEARCH_H_
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "query/hits.h"
@@ -28,11 +30,12 @@ struct Searched {
   // timings_ms: embed, the routes by name, fuse, diversify, fetch, rerank, window, total; an absent one did not run.
   SearchResult result;
   RewrittenQuery query;
-  std::vector<float> query_vector;  // Empty where no vector route answered.
-  std::vector<RouteSpec> specs;     // Of the routes that were asked.
-  std::vector<RouteHits> routes;    // What they found.
-  std::vector<FusedHit> fused;      // All of it, before top_k and the reranker.
-  std::vector<NodeId> reranked;     // What the reranker left, before top_k; empty without one.
+  std::vector<float> query_vector;                          // Empty where no vector route answered.
+  std::map<std::string, std::vector<float>> keyed_vectors;  // As Recalled has them.
+  std::vector<RouteSpec> specs;                             // Of the routes that were asked.
+  std::vector<RouteHits> routes;                            // What they found.
+  std::vector<FusedHit> fused;                              // All of it, before top_k and the reranker.
+  std::vector<NodeId> reranked;                             // What the reranker left, before top_k; empty without one.
 };
 
 Result<Searched> SearchNodes(const SearchOptions& options, std::shared_ptr<const Snapshot> snapshot,

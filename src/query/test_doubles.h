@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -153,6 +154,10 @@ class FakeSnapshot : public Snapshot {
 
   Result<std::vector<Hit>> SearchVector(const Context&, const VectorQuery& query) const override {
     asked_ef = query.parameters.ef;
+    {
+      const std::lock_guard lock(keywords_mutex_);
+      asked_keys.insert(query.key);
+    }
     if (vector_delay.count() > 0) std::this_thread::sleep_for(vector_delay);
     if (!vector_status.ok()) return vector_status;
     std::vector<Hit> hits;
@@ -202,6 +207,7 @@ class FakeSnapshot : public Snapshot {
   std::vector<Node> nodes;
   Status vector_status, keyword_status, nodes_status;
   std::chrono::milliseconds vector_delay{0}, keyword_delay{0};
+  mutable std::multiset<std::string> asked_keys;       // Of vector searches. Read it when they have ended.
   mutable std::atomic<uint32_t> asked_ef{UINT32_MAX};  // By the last vector search.
   std::atomic<bool>* destroyed = nullptr;
   mutable std::atomic<int> file_reads{0};

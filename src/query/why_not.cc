@@ -122,6 +122,11 @@ class Explanation {
     route.state = "no_match";
     // A model would have to read everything again, and says nothing of what it did not choose.
     if (spec.kind == RouteKind::kModel) return Status();
+    std::span<const float> vector = searched.query_vector;
+    if (!spec.key.empty()) {
+      const auto keyed = searched.keyed_vectors.find(spec.key);
+      vector = keyed == searched.keyed_vectors.end() ? std::span<const float>() : std::span(keyed->second);
+    }
     size_t before = 0;
     for (size_t depth = route.depth;; depth = std::min(depth * kDeeper, kRankMax)) {
       RAGTIME_RETURN_IF_ERROR(options_.recall.context.Check());
@@ -129,7 +134,7 @@ class Explanation {
                                                                         .context = options_.recall.context,
                                                                         .query = searched.query,
                                                                         .filter = options_.recall.filter,
-                                                                        .vector = searched.query_vector,
+                                                                        .vector = vector,
                                                                         .parameters = options_.recall.parameters,
                                                                         .depth = depth}));
       if (const std::optional<size_t> rank = RankIn(hits.hits, ids_)) {

@@ -65,7 +65,12 @@ Json ChatReply::Frame(std::string_view object) const {
 
 Json ChatReply::Completion(const Answer& answer) const {
   Json message(Json::Object{});
-  message.Set("role", "assistant").Set("content", answer.text);
+  message.Set("role", "assistant");
+  if (is_json && !answer.found) {
+    message.Set("content", nullptr).Set("refusal", answer.text);
+  } else {
+    message.Set("content", answer.text);
+  }
   if (!answer.reasoning.empty()) message.Set("reasoning_content", answer.reasoning);
   Json choice(Json::Object{});
   choice.Set("index", 0).Set("message", std::move(message)).Set("logprobs", nullptr);
@@ -99,7 +104,9 @@ std::string ChatReply::PieceEvent(Channel channel, std::string_view text) const 
 }
 
 std::string ChatReply::LastEvent(const Answer& answer) const {
-  return DeltaEvent(Json(Json::Object{}), FinishReasonOf(answer), &answer);
+  Json delta(Json::Object{});
+  if (is_json && !answer.found) delta.Set("refusal", answer.text);
+  return DeltaEvent(std::move(delta), FinishReasonOf(answer), &answer);
 }
 
 std::string ChatReply::UsageEvent(const Answer& answer) const {

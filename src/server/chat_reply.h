@@ -20,6 +20,7 @@ struct ChatReply {
   std::string id;  // "chatcmpl-..."
   std::string model;
   int64_t created_s = 0;
+  bool is_json = false;  // The answer is JSON; that nothing was found is told as a refusal then.
 
   Json Completion(const Answer& answer) const;
   // Events of a stream, ready to be sent.

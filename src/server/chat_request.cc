@@ -158,8 +158,24 @@ Status RefuseWhatIsNotDone(const Json& json) {
   if (json["logprobs"].AsBool()) return NotDone("logprobs", "leave it out");
   const Json& stop = json["stop"];
   if (!stop.is_null() && !(stop.is_array() && stop.AsArray().empty())) return NotDone("stop", "leave it out");
-  const std::string format = json["response_format"]["type"].AsString("text");
-  if (format != "text") return NotDone(StrCat("response_format ", format), "leave it out");
+  return Status();
+}
+
+Status TakeFormat(const Json& json, AskRequest& request) {
+  const Json& format = json["response_format"];
+  if (format.is_null()) return Status();
+  const std::string type = format["type"].AsString();
+  if (type == "text") return Status();
+  if (type == "json_object") {
+    request.json_schema = "";
+    return Status();
+  }
+  if (type != "json_schema") return Wrong("response_format.type", format["type"], "text, json_object or json_schema");
+  const Json& schema = format["json_schema"]["schema"];
+  if (!schema.is_object() || schema.AsObject().empty()) {
+    return Wrong("response_format.json_schema.schema", schema, "a JSON schema");
+  }
+  request.json_schema = schema.Dump();
   return Status();
 }
 
@@ -172,6 +188,7 @@ Result<ChatRequest> ParseChatRequest(std::string_view body, std::string_view ses
   RAGTIME_RETURN_IF_ERROR(TakeSession(json, session, request));
   RAGTIME_RETURN_IF_ERROR(TakeMessages(json, request));
   RAGTIME_RETURN_IF_ERROR(RefuseWhatIsNotDone(json));
+  RAGTIME_RETURN_IF_ERROR(TakeFormat(json, request.ask));
   RAGTIME_RETURN_IF_ERROR(TakeText(json, "model", "model", request.model));
   RAGTIME_RETURN_IF_ERROR(TakeFlag(json, "stream", request.stream));
   RAGTIME_RETURN_IF_ERROR(TakeFlag(json["stream_options"], "include_usage", request.include_usage));

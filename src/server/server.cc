@@ -55,6 +55,12 @@ class KnowledgeServer final : public Server {
   }
 
   uint16_t port() const override { return http_->port(); }
+  Status Prepare(const Context& context) override {
+    preparing_ = true;
+    const Status status = knowledge_base_.Prepare(context);
+    preparing_ = false;
+    return status;
+  }
   bool Drain() override { return http_->Drain(config_.drain_ms); }
 
  private:
@@ -63,6 +69,7 @@ class KnowledgeServer final : public Server {
   ServerReply Readiness() {
     const HttpServer* http = listening_;
     if (http == nullptr || http->draining()) return ErrorReply(503, UnavailableError("the server is going down"));
+    if (preparing_) return ErrorReply(503, UnavailableError("the models are being loaded", "try again in a moment"));
     const Status status = knowledge_base_.Statistics().status();
     if (!status.ok()) return ErrorReply(503, status);
     return {.content_type = "text/plain", .body = "ready\n"};
@@ -96,7 +103,8 @@ class KnowledgeServer final : public Server {
     Result<ChatRequest> parsed = ParseChatRequest(http_request.body, http_request.session);
     if (!parsed.ok()) return reply.Send(ErrorReply(0, parsed.status()));
     ChatRequest& request = *parsed;
-    const ChatReply chat{NewId(), request.model.empty() ? model_ : request.model, NowSeconds()};
+    const ChatReply chat{NewId(), request.model.empty() ? model_ : request.model, NowSeconds(),
+                         request.ask.json_schema.has_value()};
     double first_s = -1;
     bool begun = false;
     request.ask.context = http_request.context;
@@ -136,6 +144,7 @@ class KnowledgeServer final : public Server {
   const uint32_t id_prefix_ = std::random_device()();  // Two runs of a server give no id twice.
   std::atomic<uint64_t> answers_ = 0;
   ServerMetrics metrics_;
+  std::atomic<bool> preparing_ = false;
   std::atomic<const HttpServer*> listening_ = nullptr;
   std::unique_ptr<HttpServer> http_;
 };

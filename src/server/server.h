@@ -26,6 +26,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   virtual uint16_t port() const = 0;
+  // Loads what questions need; until it is done /readyz says no. Questions that come before are answered all the same,
+  // only later. Not OK: KnowledgeBase::Prepare's.
+  virtual Status Prepare(const Context& context) = 0;
   // Takes no more requests, and waits for those under way as ServerConfig says. True if all could finish.
   virtual bool Drain() = 0;
 

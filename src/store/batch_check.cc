@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <tuple>
@@ -79,6 +80,71 @@ Status CheckNode(const std::string& path, const Node& node) {
   return Status();
 }
 
+std::string KeyedVector(std::string_view key) { return key.empty() ? "vector" : StrCat("vector \"", key, "\""); }
+
+Status CheckScale(std::span<float> vector, Metric metric, const auto& refuse) {
+  switch (ScaleToMetric(vector, metric)) {
+    case VectorFault::kNone:
+      return Status();
+    case VectorFault::kNotFinite:
+      return refuse("holds NaN or infinity", "check the embedding model");
+    case VectorFault::kZero:
+      return refuse("is all zeros", "check the embedding model");
+    case VectorFault::kTooLong:
+      return refuse("is longer than 1e15", "check the embedding model, or use metric_type: COSINE");
+  }
+  return Status();
+}
+
+Status CheckNamed(const std::string& path, NewNode& node, Metric metric, const NamedDimensions& named) {
+  for (auto& [key, vector] : node.named) {
+    const auto refuse = [&](std::string_view why, std::string remedy) {
+      return InvalidArgumentError(
+          StrCat("the ", KeyedVector(key.substr(0, 100)), " of node ", node.node.position, " of ", path, " ", why),
+          std::move(remedy));
+    };
+    const auto declared = named.find(key);
+    if (declared == named.end()) {
+      return refuse("has a key that the knowledge base does not know", "declare the embedder under embedders");
+    }
+    if (vector.size() != declared->second) {
+      return refuse(
+          StrCat("has another dimension than the knowledge base: ", vector.size(), ", not ", declared->second),
+          "use the embedding model that the key was made with, or another key");
+    }
+    RAGTIME_RETURN_IF_ERROR(CheckScale(vector, metric, refuse));
+  }
+  return Status();
+}
+
+// Adds the keys that a batch declares.
+Status DeclareKeys(const NamedDimensions& declared, NamedDimensions& named) {
+  for (const auto& [key, dimension] : declared) {
+    const auto refuse = [&key = key](std::string_view why) {
+      return InvalidArgumentError(StrCat("the embedder \"", key.substr(0, 100), "\" ", why),
+                                  "give it another key under embedders");
+    };
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+    if (key.empty() || key.size() > 64 || std::any_of(key.begin(), key.end(), is_control) ||
+        FindInvalidUtf8(key) != std::string::npos) {
+      return refuse("has no usable key: 1 to 64 bytes of UTF-8");
+    }
+    if (dimension == 0 || dimension > kDimensionMax) {
+      return refuse(StrCat("has vectors of dimension ", dimension, ", and 1 to ", kDimensionMax, " are taken"));
+    }
+    const auto [known, inserted] = named.emplace(key, dimension);
+    if (known->second != dimension) {
+      return refuse(StrCat("has dimension ", dimension, ", and the knowledge base has vectors of dimension ",
+                           known->second, " under that key"));
+    }
+  }
+  if (named.size() > kVectorKeysMax) {
+    return InvalidArgumentError(StrCat("there are too many embedders: ", named.size(), ", limit ", kVectorKeysMax),
+                                "leave some out");
+  }
+  return Status();
+}
+
 Status CheckVector(const std::string& path, NewNode& node, Metric metric, std::optional<size_t>& dimension) {
   const auto refuse = [&](std::string_view why, std::string remedy) {
     return InvalidArgumentError(StrCat("the vector of node ", node.node.position, " of ", path, " ", why),
@@ -91,17 +157,7 @@ Status CheckVector(const std::string& path, NewNode& node, Metric metric, std::o
                   "use the embedding model that the knowledge base was made with, or make a new knowledge base");
   }
   if (size > kDimensionMax) return refuse(StrCat("has too many dimensions: ", size, ", limit ", kDimensionMax), {});
-  switch (ScaleToMetric(node.vector, metric)) {
-    case VectorFault::kNone:
-      return Status();
-    case VectorFault::kNotFinite:
-      return refuse("holds NaN or infinity", "check the embedding model");
-    case VectorFault::kZero:
-      return refuse("is all zeros", "check the embedding model");
-    case VectorFault::kTooLong:
-      return refuse("is longer than 1e15", "check the embedding model, or use metric_type: COSINE");
-  }
-  return Status();
+  return CheckScale(node.vector, metric, refuse);
 }
 
 Status CheckDeclared(std::span<const FieldSpec> fields) {
@@ -174,7 +230,8 @@ Status CheckFields(const std::string& path, const Fields& fields, std::span<cons
 }  // namespace
 
 Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension,
-                                         std::span<const FieldSpec> fields) {
+                                         std::span<const FieldSpec> fields, NamedDimensions& named) {
+  RAGTIME_RETURN_IF_ERROR(DeclareKeys(batch.dimensions, named));
   if (batch.fields) {
     RAGTIME_RETURN_IF_ERROR(CheckDeclared(*batch.fields));
     fields = *batch.fields;
@@ -200,6 +257,7 @@ Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::
       const Node& node = document.nodes[i].node;
       RAGTIME_RETURN_IF_ERROR(CheckNode(path, node));
       RAGTIME_RETURN_IF_ERROR(CheckVector(path, document.nodes[i], metric, dimension));
+      RAGTIME_RETURN_IF_ERROR(CheckNamed(path, document.nodes[i], metric, named));
       if (i == 0) continue;
       const Node& before = document.nodes[i - 1].node;
       if (std::tie(before.group, before.position) >= std::tie(node.group, node.position)) {
@@ -217,6 +275,39 @@ Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::
     if (IsReservedSetting(key)) return InvalidArgumentError(StrCat("the setting ", key, " is the store's own"));
   }
   return dimension;
+}
+
+std::string EncodeDimensions(const NamedDimensions& dimensions) {
+  std::string text;
+  for (const auto& [key, dimension] : dimensions) text += StrCat(dimension, " ", key, "\n");
+  return text;
+}
+
+Result<NamedDimensions> DecodeDimensions(std::string_view text) {
+  NamedDimensions dimensions;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    size_t dimension = 0;
+    const auto [stop, error] = std::from_chars(line.data(), line.data() + line.size(), dimension);
+    const auto digits = static_cast<size_t>(stop - line.data());
+    if (error != std::errc() || digits + 1 >= line.size() || line[digits] != ' ' || dimension == 0 ||
+        dimension > kDimensionMax) {
+      return DataLossError(StrCat("the keys of the vectors are recorded as \"", line.substr(0, 100), "\""),
+                           "restore the knowledge base from a copy, or ingest the documents into a new one");
+    }
+    dimensions[std::string(line.substr(digits + 1))] = dimension;
+  }
+  return dimensions;
+}
+
+Result<size_t> DimensionFor(const VectorQuery& query, std::optional<size_t> dimension, const NamedDimensions& named) {
+  if (query.key.empty()) return dimension.value_or(0);
+  const auto found = named.find(query.key);
+  if (found != named.end()) return found->second;
+  return InvalidArgumentError(StrCat("the knowledge base has no vectors of an embedder \"", query.key, "\""),
+                              "run ragtime ingest with that embedder in the configuration");
 }
 
 Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metric metric, size_t dimension) {
@@ -240,8 +331,8 @@ Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metri
 }
 
 bool IsReservedSetting(std::string_view key) {
-  static constexpr std::array<std::string_view, 6> kReserved = {"uuid",      "format_version", "needs_ragtime",
-                                                                "dimension", "metric",         kFieldsSetting};
+  static constexpr std::array<std::string_view, 7> kReserved = {
+      "uuid", "format_version", "needs_ragtime", "dimension", "metric", kFieldsSetting, kNamedDimensionsSetting};
   return std::find(kReserved.begin(), kReserved.end(), key) != kReserved.end();
 }
 

@@ -7,8 +7,10 @@
 #define RAGTIME_STORE_BATCH_CHECK_H_
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,11 +30,23 @@ inline constexpr size_t kFieldBytesMax = size_t{64} << 10;  // Of the value of o
 // The setting that keeps the declarations of fields, as EncodeFieldSpecs writes them.
 inline constexpr char kFieldsSetting[] = "doc_fields";
 
+// The setting that keeps the keys of named vectors, as EncodeDimensions writes them.
+inline constexpr char kNamedDimensionsSetting[] = "named_dimensions";
+inline constexpr size_t kVectorKeysMax = 16;
+
+// By the key of NewNode::named.
+using NamedDimensions = std::map<std::string, size_t>;
+std::string EncodeDimensions(const NamedDimensions& dimensions);
+Result<NamedDimensions> DecodeDimensions(std::string_view text);
+
 // Checks everything that can be told without the store's content. `dimension` is what is recorded, none before the
-// first node; `fields` are those declared before the batch. Vectors of kCosine whose length is not 1 are scaled to it.
-// Returns the dimension after the batch.
+// first node; `fields` are those declared before the batch, and `named` the keys, to which those of the batch are
+// added. Vectors of kCosine whose length is not 1 are scaled to it. Returns the dimension after the batch.
 Result<std::optional<size_t>> CheckBatch(WriteBatch& batch, Metric metric, std::optional<size_t> dimension,
-                                         std::span<const FieldSpec> fields);
+                                         std::span<const FieldSpec> fields, NamedDimensions& named);
+
+// What the query's vector must have; kInvalidArgument for a key that is not declared. 0 where nodes have no vectors.
+Result<size_t> DimensionFor(const VectorQuery& query, std::optional<size_t> dimension, const NamedDimensions& named);
 
 // The query's vector as the indexes want it: of the store's dimension, finite, of length 1 for kCosine.
 Result<std::vector<float>> CheckQueryVector(std::span<const float> vector, Metric metric, size_t dimension);

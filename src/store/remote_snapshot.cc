@@ -228,6 +228,7 @@ Status RemoteSnapshot::VisitNodes(const Context& context, const Filter& filter,
 Result<std::vector<Hit>> RemoteSnapshot::SearchVector(const Context& context, const VectorQuery& query) const {
   std::vector<Hit> hits;
   RAGTIME_RETURN_IF_ERROR(context.Check());
+  RAGTIME_RETURN_IF_ERROR(DimensionFor(query, state_->dimension(), {}).status());
   if (state_->dimension().value_or(0) == 0 || query.limit == 0) return hits;
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
                            CheckQueryVector(query.vector, state_->metric(), *state_->dimension()));

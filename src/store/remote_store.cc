@@ -23,6 +23,23 @@ constexpr int64_t kCreateTimeoutMs = 10000;
 constexpr size_t kRowsPerScan = 1000;
 constexpr size_t kDamagesMax = 100;
 
+Status RefuseNamed(const WriteBatch& batch) {
+  const auto refuse = [](const std::string& key, const std::string& what) {
+    return UnimplementedError(
+        StrCat("a store on a server keeps one vector for each node, and ", what, " of the embedder \"", key, "\""),
+        "use store_conf.type ragtime or map, or take the embedder out");
+  };
+  if (!batch.dimensions.empty()) return refuse(batch.dimensions.begin()->first, "the batch declares vectors");
+  for (const DocumentWrite& document : batch.documents) {
+    for (const NewNode& node : document.nodes) {
+      if (node.named.empty()) continue;
+      return refuse(node.named.begin()->first,
+                    StrCat("node ", node.node.position, " of ", document.file.file_path, " has one"));
+    }
+  }
+  return Status();
+}
+
 Status NotWriting() {
   return FailedPreconditionError("the store was not opened for writing", "call BeginWrite before Commit and Seal");
 }
@@ -205,6 +222,7 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
       return InvalidArgumentError(StrCat("the setting ", key, " is the store's own"));
     }
   }
+  RAGTIME_RETURN_IF_ERROR(RefuseNamed(batch));
   if (unsure_) RAGTIME_RETURN_IF_ERROR(Sweep(context));
   // Before any node is put: another writer that has taken this one for dead gives out the same ids.
   RAGTIME_ASSIGN_OR_RETURN(const auto state, core_->Refresh(context));
@@ -216,8 +234,9 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
                          core_->server().name(), " meanwhile: it took this one for dead"),
                   "run the command again");
   }
+  NamedDimensions named;
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
-                           CheckBatch(batch, state->metric(), state->dimension(), state->fields()));
+                           CheckBatch(batch, state->metric(), state->dimension(), state->fields(), named));
   const DocumentId first_document = std::max(state->counters().next_document_id, document_floor_);
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes, PlanFiles(*state, batch, first_document, UnixTimeMs()));
 

@@ -114,7 +114,87 @@ Status Segment::ParseSections() {
   if (header_.dimension > 0) {
     RAGTIME_RETURN_IF_ERROR(take(SectionType::kVectors, rows * header_.dimension * sizeof(float), vectors_));
   }
+  return Find(SectionType::kKeys) == nullptr ? Status() : ParseKeys();
+}
+
+Status Segment::ParseKeys() {
+  std::span<const std::byte> rest = BytesOf(*Find(SectionType::kKeys));
+  const auto take = [&rest](uint32_t& number) {
+    if (rest.size() < sizeof(number)) return false;
+    number = LoadAt<uint32_t>(rest, 0);
+    rest = rest.subspan(sizeof(number));
+    return true;
+  };
+  uint32_t count = 0;
+  if (!take(count)) return Damaged("the keys of its vectors are cut off");
+  auto next = sections_.begin();
+  const auto section = [&](SectionType type) -> const SectionEntry* {
+    if (next == sections_.end() || next->type != static_cast<uint32_t>(type)) return nullptr;
+    return &*next++;
+  };
+  for (uint32_t i = 0; i < count; ++i) {
+    NamedColumn column;
+    uint32_t dimension = 0;
+    uint32_t key_size = 0;
+    if (!take(dimension) || !take(key_size) || key_size > rest.size()) {
+      return Damaged("the keys of its vectors are cut off");
+    }
+    column.key.assign(reinterpret_cast<const char*>(rest.data()), key_size);
+    column.dimension = dimension;
+    rest = rest.subspan(key_size);
+    while (next != sections_.end() && next->type != static_cast<uint32_t>(SectionType::kKeyRows)) ++next;
+    const SectionEntry* const rows = section(SectionType::kKeyRows);
+    column.index = section(SectionType::kKeyIndex);
+    const SectionEntry* const vectors = section(SectionType::kKeyVectors);
+    if (rows == nullptr || column.index == nullptr || vectors == nullptr) {
+      return Damaged(StrCat("sections of the vectors ", column.key, " are missing"));
+    }
+    if ((rows->version | vectors->version) != 0) {
+      return FailedPreconditionError(StrCat("the vectors ", column.key, " of the segment ", name_,
+                                            " are of a version that this Ragtime does not read"),
+                                     "use a newer Ragtime");
+    }
+    column.rows = BytesOf(*rows);
+    column.vectors = BytesOf(*vectors);
+    column.count = static_cast<uint32_t>(column.rows.size() / sizeof(uint32_t));
+    if (dimension == 0 || column.count == 0 || column.rows.size() % sizeof(uint32_t) != 0 ||
+        column.count > this->rows() || column.vectors.size() != uint64_t{column.count} * dimension * sizeof(float)) {
+      return Damaged(StrCat("a section of the vectors ", column.key, " has a wrong size"));
+    }
+    named_.push_back(std::move(column));
+    named_indexes_.emplace_back();
+  }
   return Status();
+}
+
+std::optional<uint32_t> NamedColumn::PlaceOf(uint32_t wanted) const {
+  uint32_t low = 0;
+  for (uint32_t high = count; low < high;) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (row(middle) < wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < count && row(low) == wanted ? std::optional(low) : std::nullopt;
+}
+
+const NamedColumn* Segment::FindNamed(std::string_view key) const {
+  const auto found =
+      std::find_if(named_.begin(), named_.end(), [key](const auto& column) { return column.key == key; });
+  return found == named_.end() ? nullptr : &*found;
+}
+
+std::map<std::string, std::vector<float>> Segment::named_vectors(uint32_t row) const {
+  std::map<std::string, std::vector<float>> vectors;
+  for (const NamedColumn& column : named_) {
+    const std::optional<uint32_t> place = column.PlaceOf(row);
+    if (!place) continue;
+    const std::span<const float> vector = column.matrix().row(*place);
+    vectors[column.key].assign(vector.begin(), vector.end());
+  }
+  return vectors;
 }
 
 const SectionEntry* Segment::Find(SectionType type) const {
@@ -264,23 +344,28 @@ Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name,
                                                  "knowledge base"));
 }
 
+Result<std::unique_ptr<VectorIndex>> Segment::OpenIndex(const std::string& key, const SectionEntry& entry,
+                                                        const VectorMatrix& matrix) const {
+  const VectorIndexType* found = indexes_.FindVector(key, NameOf(entry));
+  const VectorIndexType& type = found != nullptr ? *found : *indexes_.vector;
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(entry, type.name(), type.version()));
+  IndexFile where{.path = name_, .index_offset = entry.offset};
+  if (opened_ != nullptr) {
+    where.descriptor = opened_->descriptor();
+    where.vectors_offset = static_cast<uint64_t>(reinterpret_cast<const std::byte*>(matrix.data) - bytes_.data());
+  }
+  auto index = where.descriptor < 0 ? type.Open(BytesOf(entry), matrix, metric_)
+                                    : type.OpenInFile(BytesOf(entry), matrix, metric_, where);
+  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
+  return index;
+}
+
 Status Segment::OpenVectorIndex() const {
   const SectionEntry* entry = Find(SectionType::kVectorIndex);
   if (entry == nullptr) return Damaged("its vector index is missing");
-  const VectorIndexType* found = indexes_.FindVector(NameOf(*entry));
-  const VectorIndexType& type = found != nullptr ? *found : *indexes_.vector;
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version()));
   const VectorMatrix matrix{
       .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
-  IndexFile where{.path = name_, .index_offset = entry->offset};
-  if (opened_ != nullptr) {
-    where.descriptor = opened_->descriptor();
-    where.vectors_offset = static_cast<uint64_t>(vectors_.data() - bytes_.data());
-  }
-  auto index = where.descriptor < 0 ? type.Open(BytesOf(*entry), matrix, metric_)
-                                    : type.OpenInFile(BytesOf(*entry), matrix, metric_, where);
-  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
-  vector_index_.value = *std::move(index);
+  RAGTIME_ASSIGN_OR_RETURN(vector_index_.value, OpenIndex("", *entry, matrix));
   return Status();
 }
 
@@ -322,6 +407,17 @@ Result<const VectorIndex*> Segment::vector_index() const {
   return vector_index_.value.get();
 }
 
+Result<const VectorIndex*> Segment::named_index(const NamedColumn& column) const {
+  auto& lazy = named_indexes_[static_cast<size_t>(&column - named_.data())];
+  std::call_once(lazy.once, [&] {
+    auto index = OpenIndex(column.key, *column.index, column.matrix());
+    lazy.status = index.status();
+    if (index.ok()) lazy.value = *std::move(index);
+  });
+  if (!lazy.status.ok()) return lazy.status;
+  return lazy.value.get();
+}
+
 Result<const KeywordIndex*> Segment::keyword_index() const {
   std::call_once(keyword_index_.once, [this] { keyword_index_.status = OpenKeywordIndex(); });
   if (!keyword_index_.status.ok()) return keyword_index_.status;
@@ -333,16 +429,18 @@ bool Segment::outdated() const {
     const SectionEntry* entry = Find(type);
     return entry != nullptr && NameOf(*entry) == name && entry->version < version;
   };
-  const auto older_vector = [this] {
-    const SectionEntry* entry = Find(SectionType::kVectorIndex);
+  const auto older_vector = [this](const SectionEntry* entry) {
     const VectorIndexType* type = entry == nullptr ? nullptr : indexes_.FindVector(NameOf(*entry));
     return type != nullptr && entry->version < type->version();
   };
+  const bool older_vectors =
+      older_vector(Find(SectionType::kVectorIndex)) ||
+      std::any_of(named_.begin(), named_.end(), [&](const NamedColumn& column) { return older_vector(column.index); });
   // Words with a dictionary have no order: any others are made anew.
   const uint32_t words = WordsVersion(indexes_.chinese.get());
   const bool other_words = ((header_.words_version | words) & kDictionaryBit) != 0 ? header_.words_version != words
                                                                                    : header_.words_version < words;
-  return other_words || older_vector() ||
+  return other_words || older_vectors ||
          older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
          (indexes_.fields != nullptr &&
           older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));
@@ -354,7 +452,10 @@ std::string_view Segment::vector_index_name() const {
 }
 
 bool Segment::has_other_vector_index() const {
-  return header_.dimension > 0 && vector_index_name() != indexes_.VectorFor(rows()).name();
+  if (header_.dimension > 0 && vector_index_name() != indexes_.VectorFor(rows()).name()) return true;
+  return std::any_of(named_.begin(), named_.end(), [this](const NamedColumn& column) {
+    return NameOf(*column.index) != indexes_.VectorFor(column.key, column.count).name();
+  });
 }
 
 Status Segment::OpenFields() const {

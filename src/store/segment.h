@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -54,6 +55,22 @@ class SegmentImage {
   size_t size_bytes_;
 };
 
+// The vectors of one key of NewNode::named in a segment: those of its rows that have one.
+struct NamedColumn {
+  std::string key;
+  size_t dimension = 0;
+  uint32_t count = 0;
+  std::span<const std::byte> rows;     // count ascending uint32_t.
+  std::span<const std::byte> vectors;  // count times dimension floats, in the order of rows.
+  const SectionEntry* index = nullptr;
+
+  uint32_t row(uint32_t place) const { return LoadAt<uint32_t>(rows, place); }
+  VectorMatrix matrix() const {
+    return {.data = reinterpret_cast<const float*>(vectors.data()), .rows = count, .dimension = dimension};
+  }
+  std::optional<uint32_t> PlaceOf(uint32_t row) const;
+};
+
 class Segment {
  public:
   // `segment_id` is what the bytes must say.
@@ -92,6 +109,13 @@ class Segment {
 
   // Null where the nodes have no vectors.
   Result<const VectorIndex*> vector_index() const;
+  // Null where no row has a vector of the key.
+  const NamedColumn* FindNamed(std::string_view key) const;
+  // Of the rows of a column of this segment: its row p is the column's place p.
+  Result<const VectorIndex*> named_index(const NamedColumn& column) const;
+  std::map<std::string, std::vector<float>> named_vectors(uint32_t row) const;
+  std::span<const NamedColumn> named() const { return named_; }
+
   Result<const KeywordIndex*> keyword_index() const;
   // Null where no fields were declared when the segment was made.
   Result<const FieldColumns*> fields() const;
@@ -104,7 +128,7 @@ class Segment {
 
   // The type of its vector index; empty where the nodes have no vectors.
   std::string_view vector_index_name() const;
-  // That type is not the one that would be built for as many rows now.
+  // The type of any of its vector indexes is not the one that would be built for as many rows now.
   bool has_other_vector_index() const;
 
   // Compares every section with its checksum.
@@ -133,6 +157,9 @@ class Segment {
   Result<const std::vector<Group>*> groups() const;
   Status ParseGroups(std::vector<Group>& groups) const;
   Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
+  Status ParseKeys();
+  Result<std::unique_ptr<VectorIndex>> OpenIndex(const std::string& key, const SectionEntry& entry,
+                                                 const VectorMatrix& matrix) const;
   Status OpenVectorIndex() const;
   Status CheckWords() const;
   Status OpenKeywordIndex() const;
@@ -152,8 +179,10 @@ class Segment {
   std::span<const std::byte> documents_;
   std::span<const std::byte> vectors_;
   std::span<const std::byte> text_;
+  std::vector<NamedColumn> named_;
 
   mutable Lazy<std::unique_ptr<VectorIndex>> vector_index_;
+  mutable std::deque<Lazy<std::unique_ptr<VectorIndex>>> named_indexes_;  // Of named_.
   mutable Lazy<std::unique_ptr<KeywordIndex>> keyword_index_;
   mutable Lazy<std::unique_ptr<FieldColumns>> fields_;
   mutable Lazy<std::vector<Group>> groups_;

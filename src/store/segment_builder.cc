@@ -91,7 +91,8 @@ Result<uint16_t> SegmentBuilder::GroupOf(const std::string& name) {
   return static_cast<uint16_t>(group - groups_.begin());
 }
 
-Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
+Status SegmentBuilder::Add(const Node& node, std::span<const float> vector,
+                           const std::map<std::string, std::vector<float>>& named) {
   RowRecord row;
   row.document_id = node.document_id;
   if (node.bytes) {
@@ -118,6 +119,12 @@ Status SegmentBuilder::Add(const Node& node, std::span<const float> vector) {
     fields_.emplace_back();
   }
   ++documents_.back().row_count;
+  for (const auto& [key, of_key] : named) {
+    NamedColumn& column = named_[key];
+    column.dimension = static_cast<uint32_t>(of_key.size());
+    column.rows.push_back(rows());
+    column.vectors.insert(column.vectors.end(), of_key.begin(), of_key.end());
+  }
   node_ids_.push_back(node.id);
   rows_.push_back(row);
   vectors_.insert(vectors_.end(), vector.begin(), vector.end());
@@ -179,6 +186,33 @@ Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
     add(SectionType::kVectorIndex, std::move(index), type.version(), type.name());
     add(SectionType::kVectors, BytesOf(vectors_));
     vectors_ = {};
+  }
+  if (!named_.empty()) {
+    std::vector<std::byte> keys;
+    const auto put = [&keys](const void* data, size_t size) {
+      const auto* bytes = static_cast<const std::byte*>(data);
+      keys.insert(keys.end(), bytes, bytes + size);
+    };
+    const auto count = static_cast<uint32_t>(named_.size());
+    put(&count, sizeof(count));
+    for (const auto& [key, column] : named_) {
+      const auto key_size = static_cast<uint32_t>(key.size());
+      put(&column.dimension, sizeof(column.dimension));
+      put(&key_size, sizeof(key_size));
+      put(key.data(), key.size());
+    }
+    add(SectionType::kKeys, std::move(keys));
+    for (auto& [key, column] : named_) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      const VectorMatrix matrix{
+          .data = column.vectors.data(), .rows = column.rows.size(), .dimension = column.dimension};
+      const VectorIndexType& type = indexes_.VectorFor(key, column.rows.size());
+      RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, type.Build(context, matrix, metric_));
+      add(SectionType::kKeyRows, BytesOf(column.rows));
+      add(SectionType::kKeyIndex, std::move(index), type.version(), type.name());
+      add(SectionType::kKeyVectors, BytesOf(column.vectors));
+      column = {};
+    }
   }
   for (auto& section : parts.sections_) section.entry.checksum = Hash64(section.bytes);
   return parts;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,8 +58,9 @@ class SegmentBuilder {
                  std::vector<FieldSpec> fields = {});
 
   // Node ids ascend, and document ids with them, so that the nodes of one document follow each other; `vector` has the
-  // dimension.
-  Status Add(const Node& node, std::span<const float> vector);
+  // dimension. Of `named` each key has one dimension.
+  Status Add(const Node& node, std::span<const float> vector,
+             const std::map<std::string, std::vector<float>>& named = {});
   // Of the document of the node last added.
   void SetFields(Fields fields);
   uint32_t rows() const { return static_cast<uint32_t>(rows_.size()); }
@@ -86,6 +88,12 @@ class SegmentBuilder {
   std::vector<Group> groups_;
   TextBlocksBuilder texts_;
   std::vector<float> vectors_;
+  struct NamedColumn {
+    uint32_t dimension = 0;
+    std::vector<uint32_t> rows;
+    std::vector<float> vectors;
+  };
+  std::map<std::string, NamedColumn> named_;
   TokenTable words_;
   uint64_t tokens_ = 0;  // Of words_, which Finish gives up.
 };

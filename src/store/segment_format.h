@@ -34,6 +34,11 @@ enum class SectionType : uint32_t {
   kKeywordIndex = 7,
   kDocuments = 8,
   kFields = 9,
+  // Of the vectors of NewNode::named. The first names the keys; the n-th section of each other type is of the n-th key.
+  kKeys = 10,
+  kKeyRows = 11,
+  kKeyVectors = 12,
+  kKeyIndex = 13,
 };
 
 struct SegmentHeader {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <tuple>
 
 #include "base/hash.h"
 #include "store/segment_builder.h"
@@ -27,16 +28,18 @@ constexpr uint64_t kId = 42;
 class SegmentTest : public testing::Test {
  protected:
   // Node ids with a gap after every third.
-  SegmentParts Build(size_t documents, size_t nodes_each, size_t dimension = kDimension) {
+  SegmentParts Build(size_t documents, size_t nodes_each, size_t dimension = kDimension,
+                     const std::map<std::string, size_t>& named = {}) {
     SegmentBuilder builder(kId, dimension, Metric::kCosine, NaiveIndexes());
     NodeId id = 1000;
     for (size_t d = 0; d < documents; ++d) {
       DocumentWrite document = RandomDocument(random_, "f", nodes_each, dimension);
+      AddRandomNamed(random_, named, document.nodes);
       for (NewNode& node : document.nodes) {
         node.node.id = id++;
         if (id % 3 == 0) ++id;
         node.node.document_id = static_cast<DocumentId>(10 + 2 * d);
-        EXPECT_OK(builder.Add(node.node, node.vector));
+        EXPECT_OK(builder.Add(node.node, node.vector, node.named));
         nodes_.push_back(node);
       }
     }
@@ -62,6 +65,7 @@ class SegmentTest : public testing::Test {
       EXPECT_EQ(Value(segment.ReadNode(row, cache)), expected);
       const auto vector = segment.vector(row);
       EXPECT_EQ(std::vector<float>(vector.begin(), vector.end()), nodes_[row].vector);
+      EXPECT_EQ(segment.named_vectors(row), nodes_[row].named);
       auto& document =
           documents.try_emplace(expected.document_id, DocumentRows{expected.document_id, row, 0}).first->second;
       ++document.row_count;
@@ -96,12 +100,17 @@ void ReadEverything(const Segment& segment) {
     (void)segment.FindNode(segment.node_id(row));
     (void)segment.ReadNode(row, cache);
     (void)segment.vector(row);
+    (void)segment.named_vectors(row);
     (void)segment.FindDocument(segment.document_id(row));
   }
   for (const char* group : {"paragraph", "sentence-256", "none"}) (void)segment.RowsOutside(group);
   const std::vector<float> query(segment.dimension(), 0.5f);
   if (const auto index = segment.vector_index(); index.ok() && *index != nullptr) {
     (void)(*index)->Search({}, query, 5, {});
+  }
+  for (const NamedColumn& column : segment.named()) {
+    const std::vector<float> of_key(column.dimension, 0.5f);
+    if (const auto index = segment.named_index(column); index.ok()) (void)(*index)->Search({}, of_key, 5, {});
   }
   if (const auto index = segment.keyword_index(); index.ok()) {
     const std::vector<WeightedTerm> terms = {{.term = "backup", .weight = 1, .nodes = 3}};
@@ -121,6 +130,61 @@ TEST_F(SegmentTest, GivesBackWhatWasPutInFromMemoryAndFromAFile) {
   ASSERT_OK(parts.WriteFile(path));
   EXPECT_EQ(std::filesystem::file_size(path), parts.size_bytes(kFileAlignment));
   ExpectHoldsAll(*Value(Segment::OpenFile(path, kId, Metric::kCosine, NaiveIndexes())));
+}
+
+// The sections of a segment's bytes by their order, without where they lie.
+std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> SectionsOf(std::span<const std::byte> image) {
+  std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> sections;
+  const auto header = LoadAt<SegmentHeader>(image, 0);
+  for (uint32_t i = 0; i < header.section_count; ++i) {
+    const auto entry = LoadAt<SectionEntry>(image.subspan(sizeof(SegmentHeader)), i);
+    sections.emplace_back(entry.type, entry.size_bytes, entry.checksum);
+  }
+  return sections;
+}
+
+TEST_F(SegmentTest, NamedVectorsAreSectionsBehindThoseThatAreThere) {
+  SCOPED_TRACE("RAGTIME_SEED=" + std::to_string(seed_));
+  // More of each than one, since the last key is rare, and one of them in no row at all would have no section.
+  const SegmentParts parts = Build(30, 7, kDimension, {{"english", 5}, {"中文", 12}});
+  const auto image = parts.ToImage();
+  ExpectHoldsAll(
+      *Value(Segment::OpenImage(SegmentImage::CopyOf(image), "image", kId, Metric::kCosine, NaiveIndexes())));
+  const auto path = folder_.path() / "named.rag";
+  ASSERT_OK(parts.WriteFile(path));
+  const auto segment = Value(Segment::OpenFile(path, kId, Metric::kCosine, NaiveIndexes()));
+  ExpectHoldsAll(*segment);
+  EXPECT_EQ(segment->FindNamed("none"), nullptr);
+
+  SegmentBuilder plain(kId, kDimension, Metric::kCosine, NaiveIndexes());
+  for (const NewNode& node : nodes_) EXPECT_OK(plain.Add(node.node, node.vector));
+  const auto without = SectionsOf(Value(plain.Finish({})).ToImage());
+  const auto with = SectionsOf(image);
+  // Other than where they begin, the bytes of a segment without keys are those of before there were any.
+  EXPECT_EQ(without.size(), 8u);
+  for (const auto& section : without) EXPECT_LT(std::get<0>(section), static_cast<uint32_t>(SectionType::kKeys));
+  ASSERT_EQ(with.size(), without.size() + 7);
+  EXPECT_TRUE(std::equal(without.begin(), without.end(), with.begin()));
+}
+
+TEST_F(SegmentTest, DamagedNamedVectorsAreReadWithoutHarm) {
+  SCOPED_TRACE("RAGTIME_SEED=" + std::to_string(seed_));
+  const auto image = Build(3, 4, kDimension, {{"english", 5}, {"中文", 12}}).ToImage();
+  for (int i = 0; i < 400; ++i) {
+    auto bytes = image;
+    for (uint64_t flips = 1 + random_.Below(3); flips > 0; --flips) {
+      bytes[random_.Below(bytes.size())] ^= std::byte{static_cast<uint8_t>(1u << random_.Below(8))};
+    }
+    // The header says so itself, so that what stands in it is looked at.
+    auto header = LoadAt<SegmentHeader>(bytes, 0);
+    if (header.header_size > bytes.size() || header.header_size < sizeof(header)) continue;
+    header.checksum = 0;
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    header.checksum = Hash64(std::span<const std::byte>(bytes).first(header.header_size));
+    std::memcpy(bytes.data(), &header, sizeof(header));
+    const auto segment = Segment::OpenFile(Write(bytes), kId, Metric::kCosine, NaiveIndexes());
+    if (segment.ok()) ReadEverything(**segment);
+  }
 }
 
 TEST_F(SegmentTest, TheSameNodesGiveTheSameBytes) {

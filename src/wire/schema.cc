@@ -129,6 +129,11 @@ Json SearchJson(const std::string& query, const SearchResult& result) {
       .Set("hits", std::move(hits))
       .Set("cached", result.cached)
       .Set("timings_ms", TimingsJson(result.timings_ms));
+  if (!result.embed_keys.empty()) {
+    Json keys(Json::Object{});
+    for (const auto& [route, key] : result.embed_keys) keys.Set(route, key);
+    json.Set("embed_keys", std::move(keys));
+  }
   return std::move(json.Set("warnings", WarningsJson(result.warnings)));
 }
 
@@ -250,6 +255,14 @@ Json StatisticsJson(const KnowledgeBaseStatistics& statistics) {
   Json json = Object();
   json.Set("uuid", statistics.uuid).Set("generation", statistics.generation).Set("root", statistics.root);
   json.Set("model", statistics.model).Set("dimension", uint64_t{statistics.dimension});
+  if (!statistics.embedders.empty()) {
+    Json embedders(Json::Object{});
+    for (const auto& [key, record] : statistics.embedders) {
+      Json entry(Json::Object{});
+      embedders.Set(key, std::move(entry.Set("model", record.model).Set("dimension", uint64_t{record.dimension})));
+    }
+    json.Set("embedders", std::move(embedders));
+  }
   json.Set("files", statistics.store.files).Set("folders", statistics.store.folders);
   json.Set("nodes", statistics.store.nodes).Set("deleted_nodes", statistics.store.deleted_nodes);
   json.Set("tail_nodes", statistics.store.tail_nodes).Set("segments", statistics.store.segments);

@@ -206,6 +206,30 @@ class CommandLine(unittest.TestCase):
         self.assertGreater(answer["usage"]["completion_tokens"], 0)
         self.check_answer(answer)
 
+    def test_ask_in_json_by_a_schema(self):
+        question = "How long do you keep a reserved item for me?"
+        shape = self.scratch() / "shape.json"
+        shape.write_text(
+            '{"type": "object", "required": ["answer", "days"], "properties":'
+            ' {"answer": {"type": "string", "maxLength": 80}, "days": {"type": "integer"}}}'
+        )
+        result = run("ask", question, "--kb", self.kb, "--format", "json", "--schema", shape)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        value = json.loads(result.stdout)
+        self.assertEqual(list(value), ["answer", "days"])
+        self.assertIsInstance(value["days"], int)
+        nothing = run("ask", "What is the boiling point of tungsten?", "--kb", self.kb, "--format", "json")
+        self.assertEqual((nothing.returncode, nothing.stdout), (0, ""), nothing.stderr)
+        shape.write_text('{"type": "string", "pattern": "a+"}')
+        for arguments, message in (
+            (("--schema", shape), "add --format json"),
+            (("--format", "json", "--schema", shape), "has pattern at #"),
+            (("--format", "json", "--mode", "extract"), "mode is extract"),
+        ):
+            wrong = run("ask", question, "--kb", self.kb, *arguments)
+            self.assertEqual(wrong.returncode, 2, wrong.stderr)
+            self.assertIn(message, " ".join(wrong.stderr.split()))
+
     def test_ask_streams_events_that_add_up_to_the_answer(self):
         result = run("ask", "What does 3D printing cost?", "--kb", self.kb, "--json", "--stream", "--mode", "extract")
         events = [json.loads(line) for line in result.stdout.splitlines()]

@@ -31,6 +31,7 @@ class Models(unittest.TestCase):
     def run_it(self, *arguments):
         variables = {k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_")}
         variables["RAGTIME_MODELS"] = str(self.folder / "models")
+        variables["RAGTIME_CACHE"] = str(self.folder / "cache")
         return subprocess.run(
             [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=600, env=variables
         )
@@ -62,7 +63,23 @@ class Models(unittest.TestCase):
         self.assertGreater(rows[1]["kl_mean"], 0)
         self.assertEqual(rows[1]["text_tokens"], 256)
         circles = xml.etree.ElementTree.parse(plot).getroot().findall("{http://www.w3.org/2000/svg}circle")
-        self.assertEqual(len(circles), 4)  # Two models in two panels.
+        self.assertEqual(len(circles), 8)  # Two models in four panels.
+
+        # What matters to one's own documents is kept more exact.
+        kb = self.folder / "kb"
+        self.assertEqual(self.run_it("ingest", SOURCE / "examples" / "documents", "--kb", kb).returncode, 0)
+        command = ("models", "quantize", "small", "Q4_0", "--as", "weighed", "--importance", kb, "--tokens", 1024)
+        weighed, _ = self.checked("models-quantize", *command)
+        self.assertEqual((report["importance_tokens"], weighed["importance_tokens"]), (0, 1024))
+        self.assertNotEqual(weighed["to"]["sha256"], report["to"]["sha256"])
+        self.assertAlmostEqual(weighed["to"]["size_bytes"] / report["to"]["size_bytes"], 1, delta=0.01)
+        command = ("models", "quantize", "small", "Q8_0", "--as", "same", "--importance", SOURCE / "README.md")
+        wrong = self.run_it(*command)
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
+        self.assertIn("Q8_0 keeps everything alike", wrong.stderr)
+        wrong = self.run_it("models", "quantize", "small", "Q4_0", "--as", "same", "--importance", self.folder / "none")
+        self.assertEqual(wrong.returncode, 1, wrong.stderr)
+        self.assertIn("none", wrong.stderr)
 
         text = self.folder / "documents" / "note.txt"
         text.parent.mkdir()
@@ -72,6 +89,32 @@ class Models(unittest.TestCase):
         self.assertIn("give a longer text", result.stderr)
         listed = self.checked("models-list", "models", "list")[0]["models"]
         self.assertLessEqual({"small", "small-q4_0"}, {model["name"] for model in listed})
+
+    def test_what_is_fastest_here_is_measured_and_kept(self):
+        self.checked("models-show", "models", "add", self.weights, "--as", "measured", "--link")
+
+        def threads_as_the_doctor_says():
+            command = (str(BINARY), "doctor", "--json")
+            variables = {k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_")}
+            variables |= {"RAGTIME_MODELS": str(self.folder / "models"), "RAGTIME_CACHE": str(self.folder / "cache")}
+            variables["RAGTIME_LLM_MODEL"] = "measured"
+            result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
+            findings = json.loads(result.stdout)["findings"]
+            return next(f for f in findings if f["name"] == "threads of the language model")["detail"]
+
+        self.assertIn("ragtime models tune measured", threads_as_the_doctor_says())
+        tuned, _ = self.checked("models-tune", "models", "tune", "measured")
+        self.assertEqual(tuned["speeds"][-1]["threads"], tuned["cores"])
+        self.assertIn(tuned["threads"], [row["threads"] for row in tuned["speeds"]])
+        self.assertIn(tuned["read_threads"], [row["threads"] for row in tuned["speeds"]])
+        self.assertEqual([row["tokens"] for row in tuned["batches"]], [512, 256, 128])
+        self.assertGreater(min(tuned["f16_tokens_per_s"], tuned["q8_0_tokens_per_s"]), 0)
+        self.assertTrue(pathlib.Path(tuned["record"]).is_file())
+        threads, reading, batch = (tuned[name] for name in ("threads", "read_threads", "batch_tokens"))
+        kept = f"writes with {threads}, reads with {reading} in batches of {batch}"
+        self.assertIn(kept, threads_as_the_doctor_says())
+        wrong = self.run_it("models", "tune", "all-minilm-l6-v2")
+        self.assertEqual(wrong.returncode, 2, wrong.stderr)
 
 
 if __name__ == "__main__":

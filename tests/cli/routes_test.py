@@ -323,6 +323,64 @@ class Routes(unittest.TestCase):
         self.assertEqual(self.ingest("--config", alive)["files_unchanged"], 8)
         self.assertEqual(len(server.asked), asked, "nothing is written twice")
 
+    def test_two_embedders_are_asked_side_by_side(self):
+        self.ingest("--kb", self.kb)
+        two = (
+            "embed: {model: multilingual-e5-small}\n"
+            "embedders: {english: {model: all-minilm-l6-v2}}\n"
+            "retrievers: [{name: meaning, similarity: cosine}, {name: english, similarity: cosine, embed_key: english}]\n"
+        )
+        config = self.configured(two)
+        before = run("search", "PVC", "--config", config)
+        self.assertNotEqual(before.returncode, 0)
+        self.assertIn("embedder english", before.stderr)
+        self.assertIn("run ragtime ingest", before.stderr)
+        report = self.ingest("--config", config)
+        self.assertEqual(report["nodes_reused"], report["nodes_added"])
+        result = self.search("Can I cut PVC with the laser?", "--config", config)
+        self.assertEqual(result["embed_keys"], {"english": "english"})
+        self.assertEqual(set(result["hits"][0]["scores"]), {"meaning", "english"})
+        self.assertEqual(result["hits"][0]["file"], "en/makerspace.md")
+        self.assertLessEqual({"embed", "embed:english", "meaning", "english"}, set(result["timings_ms"]))
+        # The second model gives its own scores, those that it gives alone.
+        doctor = checked(run("doctor", "--config", config, "--json"), "doctor")
+        self.assertTrue(any("embedder english, 384 dimensions" in str(f) for f in doctor["findings"]), doctor)
+        alone = self.configured("embed: {model: all-minilm-l6-v2}\n", "alone.yaml")
+        other = self.folder / "other"
+        self.ingest("--config", alone, "--kb", other)
+        own = self.search("Can I cut PVC with the laser?", "--config", alone, "--kb", other, "--route", "vector")
+        by_text = {hit["text"]: hit["scores"]["vector"] for hit in own["hits"]}
+        for hit in result["hits"]:
+            if "english" in hit["scores"] and hit["text"] in by_text:
+                self.assertAlmostEqual(hit["scores"]["english"], by_text[hit["text"]], places=3)
+        self.assertIn(result["hits"][0]["text"], by_text)
+        stats = checked(run("stats", "--kb", self.kb, "--json"), "stats")
+        self.assertEqual(stats["embedders"], {"english": {"model": "all-minilm-l6-v2", "dimension": 384}})
+        # Merged, copied, backed up and given another usual model, it answers the same by the second.
+        self.assertEqual(run("compact", "--kb", self.kb).returncode, 0)
+        copy = self.folder / "copy.ragmap"
+        copied = run("copy", "--from", self.kb, "--to", f"map:{copy}", "--json")
+        self.assertEqual(copied.returncode, 0, copied.stderr + copied.stdout)
+        self.assertEqual(run("reembed", "--model", "all-minilm-l6-v2", "--kb", self.kb, "--force").returncode, 0)
+        only = "retrievers: [{name: english, similarity: cosine, embed_key: english}]\n"
+        in_map = self.folder / "map.yaml"
+        in_map.write_text(f"store_conf: {{type: map, kwargs: {{uri: '{copy}'}}}}\n" + only)
+        scores = []
+        for asked in (self.configured(only), in_map):
+            hits = self.search("Can I cut PVC with the laser?", "--config", asked)["hits"]
+            scores.append([(hit["text"], round(hit["scores"]["english"], 4)) for hit in hits])
+        self.assertEqual(scores[0], scores[1])
+        self.assertEqual(scores[0][0][0], result["hits"][0]["text"])
+        # Another model under the key, and a store that cannot, are told by name.
+        wrong = run("search", "PVC", "--config", self.configured(only + "embedders: {english: {model: other}}\n"))
+        self.assertIn("under the key english", wrong.stderr)
+        self.assertIn("another key", wrong.stderr)
+        server = self.folder / "server.yaml"
+        server.write_text("store_conf: {type: chroma, kwargs: {uri: 'http://127.0.0.1:1'}}\n" + two)
+        refused = run("ingest", DOCUMENTS, "--config", server)
+        self.assertIn("type chroma keeps one vector", refused.stderr)
+        self.assertIn("embedder english", refused.stderr)
+
     def test_windows_diversity_and_priority(self):
         config = self.configured(
             "node_groups: {sentence: {size: 32, overlap: 0}}\nsearch: {top_k: 1, window_before: 1, window_after: 2}\n"

@@ -19,13 +19,15 @@ constexpr size_t kDimension = 5;
 constexpr CopyLimits kSmall{.commit_nodes = 10, .commit_files = 3};
 
 // Files of several folders with fields, one without nodes, one that failed.
-void Fill(Store& store, Random& random, size_t files) {
+void Fill(Store& store, Random& random, size_t files, std::map<std::string, size_t> named = {}) {
   WriteBatch batch;
+  batch.dimensions = std::move(named);
   batch.settings = Recorded{.root = "/docs", .model = "m", .fingerprint = "f", .split_size_tokens = 256}.ToSettings();
   batch.fields = TestFields();
   for (size_t i = 0; i < files; ++i) {
     DocumentWrite document =
         RandomDocument(random, "d" + std::to_string(i % 4) + "/文件" + std::to_string(i), random.Below(7), kDimension);
+    AddRandomNamed(random, batch.dimensions, document.nodes);
     document.file.fields = RandomFields(random);
     batch.documents.push_back(std::move(document));
   }
@@ -66,6 +68,7 @@ void ExpectSame(const Store& from, const Store& to) {
       node.document_id = nodes[n].node.document_id;
       EXPECT_EQ(nodes[n].node, node);
       EXPECT_EQ(nodes[n].vector, other_nodes[n].vector);
+      EXPECT_EQ(nodes[n].named, other_nodes[n].named);
     }
   }
   for (const char* key : {"root", "embed.model", "embed.fingerprint", "split.size", "metric", "dimension"}) {
@@ -105,6 +108,21 @@ TEST_P(CopyTest, HoldsWhatTheSourceHolds) {
   EXPECT_EQ(again.files_copied, 0u);
   EXPECT_EQ(again.files_reused, 41u);
   EXPECT_EQ(again.checksum, report.checksum);
+}
+
+TEST_P(CopyTest, CarriesNamedVectorsOrSaysThatItCannot) {
+  if (!from_->traits().named_vectors) return;
+  Fill(*from_, random_, 10, {{"english", 6}, {"unused", 3}});
+  const auto report = Copy();
+  if (!to_->traits().named_vectors) {
+    EXPECT_THAT(report, StatusIs(StatusCode::kUnimplemented));
+    EXPECT_NE(report.status().message().find("english"), std::string::npos);
+    EXPECT_TRUE(Value(Value(to_->OpenSnapshot())->Files()).empty());
+    return;
+  }
+  ASSERT_OK(report);
+  ExpectSame(*from_, *to_);
+  EXPECT_EQ(Value(from_->Setting("named_dimensions")), Value(to_->Setting("named_dimensions")));
 }
 
 TEST_P(CopyTest, GoesOnWhereItStopped) {

@@ -461,6 +461,104 @@ TEST_F(EmbeddedStoreTest, AGraphIsExactAboutDeletions) {
   EXPECT_GE(found, 40 * 9u);
 }
 
+// Each walk may leave out what is worse than the hits of the segments before. That must cost no hit, with deletions and
+// filters too, and must not depend on what other threads search meanwhile.
+TEST_F(EmbeddedStoreTest, ManyGraphsFindWhatAScanFindsInAnyNumberOfThreads) {
+  const uint64_t seed = SeedFromEnvironment();
+  SCOPED_TRACE(StrCat("RAGTIME_SEED=", seed));
+  random_ = Random(seed);
+  const auto open = [this](const char* name, std::shared_ptr<const VectorIndexType> type) {
+    IndexSet indexes = RealIndexes();
+    indexes.vector = std::move(type);
+    auto store = Value(EmbeddedStore::Open({.uri = (folder_.path() / name).string()}, indexes, true,
+                                           {.tail_nodes_max = 10, .merged_rows_max = 1600, .background = false}));
+    EXPECT_OK(store->BeginWrite(0));
+    return store;
+  };
+  const auto graphs = open("graphs", std::make_shared<HnswIndexType>(HnswParameters{.ef_construction = 64, .ef = 16}));
+  const auto scans = open("scans", RealIndexes().vector);
+  std::vector<DocumentId> erased;
+  for (int i = 0; i < 5; ++i) {
+    const WriteBatch batch = Documents(400 * i, 400);
+    const CommitResult result = Value(graphs->Commit({}, batch));
+    Value(scans->Commit({}, batch));
+    for (const DocumentId id : result.document_ids) {
+      if (random_.OneIn(20)) erased.push_back(id);
+    }
+  }
+  Value(graphs->Commit({}, {.erased = erased}));
+  Value(scans->Commit({}, {.erased = erased}));
+  ASSERT_EQ(StatisticsOf(*graphs).segments, 5u);
+  ASSERT_EQ(StatisticsOf(*graphs).vector_index_rows.at("HNSW"), 8000u);
+
+  const auto walked = Value(graphs->OpenSnapshot());
+  const auto scanned = Value(scans->OpenSnapshot());
+  const std::vector<Filter> filters = {{}, Value(Filter::Parse("file_type = \"md\"", NodeFields({})))};
+  struct Question {
+    std::vector<float> vector;
+    std::string group;
+    size_t filter = 0;
+  };
+  std::vector<Question> questions;
+  for (int i = 0; i < 60; ++i) {
+    questions.push_back({RandomVector(random_, kDimension), random_.OneIn(3) ? "sentence-256" : "", random_.Below(2)});
+  }
+  const auto ask = [&](const Snapshot& snapshot, const Question& question) {
+    return Value(snapshot.SearchVector(
+        {}, {.vector = question.vector, .limit = 10, .group = question.group, .filter = filters[question.filter]}));
+  };
+  std::vector<std::vector<Hit>> first;
+  size_t found = 0;
+  for (const Question& question : questions) {
+    first.push_back(ask(*walked, question));
+    const std::vector<Hit> exact = ask(*scanned, question);
+    ASSERT_EQ(first.back().size(), exact.size());
+    for (const Hit& hit : first.back()) {
+      const auto same =
+          std::find_if(exact.begin(), exact.end(), [&](const Hit& e) { return e.node_id == hit.node_id; });
+      if (same == exact.end()) {
+        EXPECT_LE(hit.score, exact.back().score) << "a better hit than the best is none";
+        continue;
+      }
+      EXPECT_EQ(hit.score, same->score);
+      ++found;
+    }
+  }
+  EXPECT_GE(found, questions.size() * 10 * 95 / 100);
+
+  for (const size_t threads : {1u, 2u, 4u}) {
+    std::vector<std::vector<Hit>> again(questions.size());
+    std::vector<std::jthread> running;
+    for (size_t t = 0; t < threads; ++t) {
+      running.emplace_back([&, t] {
+        for (size_t i = t; i < questions.size(); i += threads) again[i] = ask(*walked, questions[i]);
+      });
+    }
+    running.clear();
+    EXPECT_EQ(again, first) << threads;
+  }
+}
+
+TEST_F(EmbeddedStoreTest, CompactingMakesLargerSegmentsThanSealing) {
+  // 250 rows of vectors; a merge takes whole segments, and so goes a little beyond it.
+  const auto store = Create(
+      {.tail_nodes_max = 10, .merged_rows_max = 100, .compacted_vectors_bytes_max = 250 * kDimension * sizeof(float)});
+  StoreModel model(Metric::kCosine);
+  for (int i = 0; i < 10; ++i) {
+    const WriteBatch batch = Documents(25 * i, 25);
+    model.Apply(batch, Value(store->Commit({}, batch)));
+  }
+  ASSERT_OK(store->Seal({}));
+  EXPECT_EQ(StatisticsOf(*store).segments, 10u);
+  ASSERT_OK(store->Compact({}));
+  EXPECT_EQ(StatisticsOf(*store).segments, 4u);
+  const auto files = SegmentFiles();
+  ASSERT_OK(store->Compact({}));
+  EXPECT_EQ(SegmentFiles(), files);
+  model.ExpectEqual(*Value(store->OpenSnapshot()), random_);
+  EXPECT_EQ(Value(store->Verify({})).size(), 0u);
+}
+
 TEST_F(EmbeddedStoreTest, CompactingTwiceChangesNothingMore) {
   const auto store = Create({.tail_nodes_max = 10, .merged_rows_max = 100});
   StoreModel model(Metric::kCosine);

@@ -25,7 +25,7 @@ const std::vector<std::string> kQuestions = {"How do I restore a backup?", "When
 
 class KeptResults : public testing::Test {
  protected:
-  std::unique_ptr<KnowledgeBase> Open(const std::string& cache_type) {
+  std::unique_ptr<KnowledgeBase> Open(const std::string& cache_type, size_t threads = 2) {
     Config config;
     config.store.uri = (folder_.path() / "kb").string();
     config.models_path = RAGTIME_TEST_MODELS;
@@ -33,7 +33,7 @@ class KeptResults : public testing::Test {
     config.answer.mode = AnswerMode::kExtract;
     config.cache.type = cache_type;
     config.cache.similar_questions = similar_;
-    config.threads = 2;
+    config.threads = threads;
     return Value(KnowledgeBase::Open(config));
   }
   void Write(const std::string& name, const std::string& text) {
@@ -103,6 +103,41 @@ TEST_F(KeptResults, AreNeverStale) {
   EXPECT_EQ(statistics.cache, "memory");
   EXPECT_GE(statistics.cache_counts.hits, given_again);
   EXPECT_EQ(Value(twin->Statistics()).cache, "");
+}
+
+TEST_F(KeptResults, ManyAtOnceFindWhatEachFinds) {
+  for (int i = 0; i < 12; ++i) {
+    Write(StrCat("page", i, ".md"), StrCat("The server listens on port ", 8000 + i, ". To restore a backup takes ", i,
+                                           " minutes. 恢复备份需要", i, "分钟。图书馆九点开门。"));
+  }
+  Ingest(*Open("none"));
+  std::vector<SearchRequest> requests;
+  std::vector<std::string> expected;
+  {
+    const auto kb = Open("none", 1);
+    for (size_t i = 0; i < 10; ++i) {
+      requests.push_back({.query = StrCat(kQuestions[i % kQuestions.size()], " ", i % 12), .top_k = 1 + i % 7});
+      expected.push_back(Shown(Value(kb->Search(requests.back()))));
+      EXPECT_NE(expected.back(), "");
+    }
+    // One that fails fails alone.
+    requests.insert(requests.begin() + 5, {.query = " "});
+    expected.insert(expected.begin() + 5, "");
+  }
+  for (const char* cache : {"none", "memory"}) {
+    for (const size_t threads : {1u, 2u, 4u}) {
+      const auto kb = Open(cache, threads);
+      for (int round = 0; round < (cache == std::string_view("memory") ? 2 : 1); ++round) {
+        const std::vector<Result<SearchResult>> found = kb->SearchMany(requests);
+        ASSERT_EQ(found.size(), requests.size());
+        for (size_t i = 0; i < found.size(); ++i) {
+          ASSERT_EQ(found[i].ok(), i != 5) << found[i].status().ToString();
+          EXPECT_EQ(found[i].ok() ? Shown(*found[i]) : "", expected[i])
+              << cache << ", " << threads << " threads, " << i;
+        }
+      }
+    }
+  }
 }
 
 TEST_F(KeptResults, OtherParametersAreOtherResults) {

@@ -48,6 +48,7 @@ class ReembedTest : public testing::TestWithParam<StoreBackend> {
   void Fill(size_t first, size_t count) {
     WriteBatch batch;
     batch.settings = Recorded{.root = "/d", .model = "before", .fingerprint = "b"}.ToSettings();
+    batch.dimensions = {{"english", 5}};  // Of another embedder, whose vectors stay.
     for (size_t i = first; i < first + count; ++i) {
       DocumentWrite document = RandomDocument(random_, "f" + std::to_string(i), 1 + random_.Below(4), 4);
       for (NewNode& node : document.nodes) {
@@ -55,6 +56,7 @@ class ReembedTest : public testing::TestWithParam<StoreBackend> {
                          std::to_string(random_.Below(1u << 30)) + ". " + node.node.text;
         node.vector = Value(before_.Embed({}, std::vector<std::string>{node.node.text}, TextKind::kPassage));
       }
+      AddRandomNamed(random_, batch.dimensions, document.nodes);
       batch.documents.push_back(std::move(document));
     }
     ASSERT_OK(store_->BeginWrite(0));
@@ -92,6 +94,7 @@ class ReembedTest : public testing::TestWithParam<StoreBackend> {
     ASSERT_EQ(now.size(), before.size());
     for (const auto& [id, node] : now) {
       EXPECT_EQ(node.node, before.at(id).node);
+      EXPECT_EQ(node.named, before.at(id).named);
       EXPECT_EQ(node.vector, Value(embedder.Embed({}, std::vector<std::string>{node.node.text}, TextKind::kPassage)));
     }
   }

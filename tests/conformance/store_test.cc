@@ -207,6 +207,57 @@ TEST_P(StoreConformance, BadBatchesAreRefusedWholeAndNamed) {
   ExpectRefused(file_and_folder, StatusCode::kInvalidArgument, "p as a file");
 }
 
+TEST_P(StoreConformance, NamedVectorsAreHeldToTheirDeclarations) {
+  const auto named = [&](std::string key, std::vector<float> vector) {
+    WriteBatch batch = OneNode("named.md", "x");
+    batch.documents[0].nodes[0].named[std::move(key)] = std::move(vector);
+    return batch;
+  };
+  if (!store_->traits().named_vectors) {
+    ExpectRefused(named("english", {1, 0}), StatusCode::kUnimplemented, "node 0 of named.md");
+    ExpectRefused({.dimensions = {{"english", 2}}}, StatusCode::kUnimplemented, "english");
+    return;
+  }
+  ExpectRefused(named("english", {1, 0}), StatusCode::kInvalidArgument, "node 0 of named.md");
+  WriteBatch first = named("english", {3, 4});
+  first.dimensions = {{"english", 2}, {"unused", 3}};
+  const DocumentId id = Commit(std::move(first)).document_ids[0];
+  const std::vector<float> scaled = {0.6f, 0.8f};
+  EXPECT_EQ(Value(Now()->NodesOf(id))[0].named.at("english"), scaled);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::vector<float>& vector : {std::vector<float>{1, 0, 0}, {}, {0, 0}, {nan, 0}}) {
+    ExpectRefused(named("english", vector), StatusCode::kInvalidArgument, "\"english\" of node 0 of named.md");
+  }
+  for (const std::string& key : {std::string(), std::string(65, 'k'), std::string("a\nb")}) {
+    ExpectRefused({.dimensions = {{key, 2}}}, StatusCode::kInvalidArgument, "no usable key");
+  }
+  ExpectRefused({.dimensions = {{"english", 3}}}, StatusCode::kInvalidArgument, "dimension 3");
+  ExpectRefused({.dimensions = {{"zero", 0}}}, StatusCode::kInvalidArgument, "dimension 0");
+
+  const std::vector<float> query = {1, 0};
+  const auto hits = Value(Now()->SearchVector({}, {.vector = query, .key = "english"}));
+  ASSERT_EQ(hits.size(), 1u);
+  EXPECT_NEAR(hits[0].score, 0.6, 1e-6);
+  EXPECT_THAT(Now()->SearchVector({}, {.vector = query, .key = "unused"}), StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(Now()->SearchVector({}, {.vector = query, .key = "no"}), StatusIs(StatusCode::kInvalidArgument));
+  const std::vector<float> of_unused = {1, 0, 0};
+  EXPECT_TRUE(Value(Now()->SearchVector({}, {.vector = of_unused, .key = "unused"})).empty());
+  // A node that lacks the vector is found by its other one only.
+  const DocumentId bare = Commit(OneNode("without.md", "x")).document_ids[0];
+  const NodeId without = Value(Now()->NodesOf(bare))[0].node.id;
+  EXPECT_EQ(Value(Now()->SearchVector({}, {.vector = query, .key = "english"})).size(), 1u);
+  const std::vector<float> any = AnyVector();
+  const auto all = Value(Now()->SearchVector({}, {.vector = any}));
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](const Hit& hit) { return hit.node_id == without; }));
+  ASSERT_OK(store_->Compact({}));
+  EXPECT_EQ(Value(Now()->NodesOf(id))[0].named.at("english"), scaled);
+  if (!GetParam().persistent) return;
+  store_.reset();
+  Open(Metric::kCosine);
+  EXPECT_EQ(Value(Now()->SearchVector({}, {.vector = query, .key = "english"})), hits);
+  ExpectRefused({.dimensions = {{"english", 3}}}, StatusCode::kInvalidArgument, "dimension 3");
+}
+
 TEST_P(StoreConformance, FieldsAreHeldToTheirDeclarations) {
   WriteBatch batch = OneNode("a.md", "x");
   batch.documents[0].file.fields = {{"year", int64_t{2020}}};
@@ -432,9 +483,13 @@ TEST_P(StoreConformance, AMissingTimeIsSetByTheStore) {
   EXPECT_EQ(Value(Now()->FindFile(again))->create_time_ms, time);
 }
 
+// Of the keys that random batches have, where the store keeps such vectors.
+const std::map<std::string, size_t> kDimensions = {{"english", 12}, {"中文", 20}};
+
 // One random step on store and model.
-WriteBatch RandomBatch(Random& random, const StoreModel& model) {
+WriteBatch RandomBatch(Random& random, const StoreModel& model, const StoreTraits& traits) {
   WriteBatch batch;
+  if (model.generation() == 0 && traits.named_vectors) batch.dimensions = kDimensions;
   if (model.generation() == 0) batch.fields = TestFields();
   std::set<std::string> paths;
   std::set<DocumentId> touched;
@@ -460,6 +515,7 @@ WriteBatch RandomBatch(Random& random, const StoreModel& model) {
     if (!paths.insert(path).second) continue;
     batch.documents.push_back(RandomDocument(random, path, random.OneIn(8) ? 50 : random.Below(12), kDimension));
     batch.documents.back().file.fields = RandomFields(random);
+    if (traits.named_vectors) AddRandomNamed(random, kDimensions, batch.documents.back().nodes);
   }
   std::sort(batch.documents.begin(), batch.documents.end(),
             [](const DocumentWrite& a, const DocumentWrite& b) { return a.file.file_path < b.file.file_path; });
@@ -470,7 +526,7 @@ TEST_P(StoreConformance, AgreesWithTheModelUnderRandomCommitsSealsAndReopenings)
   StoreModel model(Metric::kCosine);
   for (int step = 0; step < 120; ++step) {
     SCOPED_TRACE(StrCat("step ", step));
-    const WriteBatch batch = RandomBatch(random_, model);
+    const WriteBatch batch = RandomBatch(random_, model, store_->traits());
     const auto result = store_->Commit({}, batch);
     ASSERT_OK(result);
     model.Apply(batch, *result);
@@ -491,7 +547,7 @@ TEST_P(StoreConformance, ASnapshotIsIsolatedFromLaterCommits) {
   StoreModel model(Metric::kCosine);
   std::deque<std::pair<StoreModel, std::shared_ptr<const Snapshot>>> past;
   for (int step = 0; step < 30; ++step) {
-    const WriteBatch batch = RandomBatch(random_, model);
+    const WriteBatch batch = RandomBatch(random_, model, store_->traits());
     const auto result = store_->Commit({}, batch);
     ASSERT_OK(result);
     model.Apply(batch, *result);

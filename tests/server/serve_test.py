@@ -151,7 +151,11 @@ class Serve(unittest.TestCase):
             response, text = server.chat(QUESTION, max_tokens=12)
             self.assertEqual(response.status, 200, text)
             first = json.loads(text)
-            self.assertEqual(first["usage"]["prompt_tokens_details"]["cached_tokens"], 0)
+            # The instructions were read before anybody asked.
+            cached = first["usage"]["prompt_tokens_details"]["cached_tokens"]
+            self.assertGreater(cached, 0)
+            self.assertLess(cached, 100)
+            self.assertLess(cached, first["usage"]["prompt_tokens"] / 2)
             again = json.loads(server.chat(QUESTION, max_tokens=12)[1])
             self.assertEqual(
                 again["usage"]["prompt_tokens_details"]["cached_tokens"], again["usage"]["prompt_tokens"] - 1

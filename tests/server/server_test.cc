@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <mutex>
 #include <random>
 #include <regex>
@@ -33,6 +35,11 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
  public:
   ScriptedKnowledgeBase() : generator_([this](const GenerationRequest& request) { return Reply(request); }) {}
 
+  Status Prepare(const Context&) override {
+    ++prepared;
+    while (loading) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Status();
+  }
   Result<Answer> Ask(const AskRequest& request) override {
     ++asked;
     GenerationRequest generation;
@@ -40,7 +47,13 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     generation.max_tokens = request.max_tokens.value_or(256);
     {
       const std::lock_guard lock(mutex_);
-      last_ = {request.client, request.session, request.owner};
+      last_ = {request.client, request.session, request.owner, request.json_schema};
+    }
+    if (request.question == "unknown") {
+      Answer answer;
+      answer.found = false;
+      answer.text = "Nothing was found.";
+      return answer;
     }
     const Result<GenerationResult> result = generator_.Generate(request.context, generation, request.on_token);
     ++ended;
@@ -86,11 +99,14 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
   std::atomic<int> ended = 0;
   std::atomic<int> cancelled = 0;
   std::atomic<bool> broken = false;
+  std::atomic<bool> loading = false;
+  std::atomic<int> prepared = 0;
   std::atomic<int> delay_ms = 0;
   struct Asker {
     std::string client;
     std::string session;
     std::string owner;
+    std::optional<std::string> json_schema;
   };
   Asker last() const {
     const std::lock_guard lock(mutex_);
@@ -291,6 +307,28 @@ TEST_F(ServerTest, StreamsInEvents) {
   EXPECT_EQ(usage["usage"]["prompt_tokens_details"]["cached_tokens"].AsInt(), 60);
 }
 
+TEST_F(ServerTest, JsonIsAskedForByResponseFormat) {
+  Start();
+  const auto ask = [this](const char* question, const std::string& more) {
+    return Parsed(Post("/v1/chat/completions", Question(question, more)).body)["choices"][0];
+  };
+  EXPECT_THAT(ask("x", R"(,"response_format":{"type":"text"})")["message"]["content"].AsString(), HasSubstr("Books"));
+  EXPECT_EQ(knowledge_base_.last().json_schema, std::nullopt);
+  ask("x", R"(,"response_format":{"type":"json_object"})");
+  EXPECT_EQ(knowledge_base_.last().json_schema, "");
+  ask("x", R"(,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}})");
+  EXPECT_EQ(knowledge_base_.last().json_schema, R"({"type":"object"})");
+  // What was found nowhere is no JSON: a client must not read it as one.
+  const Json refused = ask("unknown", R"(,"response_format":{"type":"json_object"})");
+  EXPECT_TRUE(refused["message"]["content"].is_null());
+  EXPECT_EQ(refused["message"]["refusal"].AsString(), "Nothing was found.");
+  const std::string events =
+      Post("/v1/chat/completions", Question("unknown", R"(,"stream":true,"response_format":{"type":"json_object"})"))
+          .body;
+  EXPECT_THAT(events, HasSubstr(R"("refusal":"Nothing was found.")"));
+  EXPECT_EQ(ask("unknown", "")["message"]["content"].AsString(), "Nothing was found.");
+}
+
 TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
   Start();
   const std::vector<std::pair<std::string, std::string>> wrong = {
@@ -309,7 +347,8 @@ TEST_F(ServerTest, ErrorsNameWhatIsWrong) {
       {Question("x", R"(,"stream":"yes")"), "stream is \"yes\""},
       {Question("x", R"(,"tools":[{}])"), "tools"},
       {Question("x", R"(,"stop":"\n")"), "stop"},
-      {Question("x", R"(,"response_format":{"type":"json_object"})"), "response_format json_object"},
+      {Question("x", R"(,"response_format":{"type":"xml"})"), "response_format.type is \"xml\""},
+      {Question("x", R"(,"response_format":{"type":"json_schema"})"), "response_format.json_schema.schema"},
       {Question("x", R"(,"ragtime":{"route":"north"})"), "ragtime.route"},
       {Question("x", R"(,"ragtime":{"mode":"north"})"), "ragtime.mode"},
       {Question("x", R"(,"ragtime":7)"), "ragtime is 7"}};
@@ -351,6 +390,22 @@ TEST_F(ServerTest, SearchModelsHealth) {
   knowledge_base_.broken = true;
   EXPECT_EQ(Get("/healthz").code, 200);
   EXPECT_EQ(Get("/readyz").code, 503);
+}
+
+TEST_F(ServerTest, ReadyWhenTheModelsAreLoaded) {
+  Start();
+  knowledge_base_.loading = true;
+  auto prepared = std::async(std::launch::async, [this] { return server_->Prepare({}); });
+  while (knowledge_base_.prepared == 0) std::this_thread::yield();
+  const HttpResponse response = Get("/readyz");
+  EXPECT_EQ(response.code, 503);
+  EXPECT_THAT(response.body, HasSubstr("being loaded"));
+  EXPECT_EQ(Get("/healthz").code, 200);
+  // Who does not look whether it is ready is answered as well.
+  EXPECT_EQ(Post("/v1/chat/completions", Question("How long?")).code, 200);
+  knowledge_base_.loading = false;
+  EXPECT_TRUE(prepared.get().ok());
+  EXPECT_EQ(Get("/readyz").code, 200);
 }
 
 TEST_F(ServerTest, LimitsAndOddities) {

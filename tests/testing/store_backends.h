@@ -82,6 +82,7 @@ inline std::vector<StoreBackend> StoreBackends() {
                              .small_segment_rows = 200,
                              .small_segments_max = 2,
                              .merged_rows_max = 150,
+                             .compacted_vectors_bytes_max = 20'000,
                              .deleted_share_max = 0.2};
   EmbeddedLimits foreground = small;
   foreground.background = false;

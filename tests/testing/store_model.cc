@@ -70,6 +70,7 @@ void StoreModel::Apply(const WriteBatch& batch, const CommitResult& result) {
   ASSERT_EQ(result.document_ids.size(), batch.documents.size());
   bool changed = batch.fields && *batch.fields != fields_;
   if (batch.fields) fields_ = *batch.fields;
+  dimensions_.insert(batch.dimensions.begin(), batch.dimensions.end());
   const auto clear = [&](const Document& document) {
     for (const NewNode& node : document.nodes) gone_.insert(node.node.id);
     changed = changed || !document.nodes.empty();
@@ -215,6 +216,7 @@ void StoreModel::ExpectEqualNodes(const Snapshot& snapshot, Random& random) cons
     for (size_t i = 0; i < found.size(); ++i) {
       EXPECT_EQ(found[i].node, document.nodes[i].node);
       EXPECT_EQ(found[i].vector, document.nodes[i].vector);
+      EXPECT_EQ(found[i].named, document.nodes[i].named);
     }
   }
   EXPECT_TRUE(Value(snapshot.NodesOf(1'000'000)).empty());
@@ -243,8 +245,19 @@ void StoreModel::ExpectHits(const std::vector<Hit>& hits, const std::map<NodeId,
 void StoreModel::ExpectEqualVectorSearch(const Snapshot& snapshot, Random& random) const {
   const auto nodes = LiveNodes();
   if (nodes.empty() || nodes.front()->vector.empty()) return;
-  const std::vector<float> query =
-      random.OneIn(3) ? nodes[random.Below(nodes.size())]->vector : RandomVector(random, nodes.front()->vector.size());
+  std::string key;
+  if (!dimensions_.empty() && random.OneIn(2)) {
+    key = std::next(dimensions_.begin(), static_cast<std::ptrdiff_t>(random.Below(dimensions_.size())))->first;
+  }
+  const auto vector_of = [&key](const NewNode& node) -> const std::vector<float>* {
+    if (key.empty()) return &node.vector;
+    const auto found = node.named.find(key);
+    return found == node.named.end() ? nullptr : &found->second;
+  };
+  const std::vector<float>* const known = random.OneIn(3) ? vector_of(*nodes[random.Below(nodes.size())]) : nullptr;
+  const std::vector<float> query = known != nullptr ? *known
+                                                    : RandomVector(random, key.empty() ? nodes.front()->vector.size()
+                                                                                       : dimensions_.find(key)->second);
   const std::string group = random.OneIn(2)   ? ""
                             : random.OneIn(3) ? "none"
                             : random.OneIn(2) ? "paragraph"
@@ -253,13 +266,16 @@ void StoreModel::ExpectEqualVectorSearch(const Snapshot& snapshot, Random& rando
   std::map<NodeId, double> scores;
   const Filter filter = AnyFilter(random);
   for (const NewNode* node : nodes) {
-    if ((group.empty() || node->node.group == group) && Matches(filter, *node)) {
-      scores[node->node.id] = NaiveVectorScore(query, node->vector, metric_);
+    const std::vector<float>* const vector = vector_of(*node);
+    if (vector != nullptr && (group.empty() || node->node.group == group) && Matches(filter, *node)) {
+      scores[node->node.id] = NaiveVectorScore(query, *vector, metric_);
     }
   }
-  SCOPED_TRACE("vector search, group \"" + group + "\", limit " + std::to_string(limit) + ", " + filter.ToString());
-  ExpectHits(Value(snapshot.SearchVector({}, {.vector = query, .limit = limit, .group = group, .filter = filter})),
-             scores, limit);
+  SCOPED_TRACE("vector search, key \"" + key + "\", group \"" + group + "\", limit " + std::to_string(limit) + ", " +
+               filter.ToString());
+  ExpectHits(
+      Value(snapshot.SearchVector({}, {.vector = query, .limit = limit, .group = group, .filter = filter, .key = key})),
+      scores, limit);
 }
 
 Filter StoreModel::AnyFilter(Random& random) const {

@@ -53,6 +53,7 @@ class StoreModel {
   NodeId next_node_id_ = 1;
   std::set<NodeId> gone_;
   std::vector<FieldSpec> fields_;
+  std::map<std::string, size_t> dimensions_;  // Of the keys of named vectors.
 };
 
 }  // namespace ragtime

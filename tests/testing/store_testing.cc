@@ -129,6 +129,14 @@ std::string RandomFilter(Random& random, int depth) {
   return kLeaves[random.Below(kLeaves.size())];
 }
 
+void AddRandomNamed(Random& random, const std::map<std::string, size_t>& dimensions, std::vector<NewNode>& nodes) {
+  for (NewNode& node : nodes) {
+    for (const auto& [key, dimension] : dimensions) {
+      if (random.OneIn(key == dimensions.rbegin()->first ? 8 : 2)) node.named[key] = RandomVector(random, dimension);
+    }
+  }
+}
+
 DocumentWrite RandomDocument(Random& random, std::string path, size_t nodes, size_t dimension) {
   DocumentWrite document;
   document.file.file_path = std::move(path);

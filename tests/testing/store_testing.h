@@ -53,6 +53,8 @@ NewNode RandomNode(Random& random, std::string group, uint32_t position, size_t 
 std::vector<FieldSpec> TestFields();
 Fields RandomFields(Random& random);
 std::string RandomFilter(Random& random, int depth = 2);
+// Gives each node a vector of some of the keys, of which the last one is rare.
+void AddRandomNamed(Random& random, const std::map<std::string, size_t>& dimensions, std::vector<NewNode>& nodes);
 DocumentWrite RandomDocument(Random& random, std::string path, size_t nodes, size_t dimension);
 // A file with one node.
 DocumentWrite OneNodeDocument(std::string path, std::string text, std::vector<float> vector);

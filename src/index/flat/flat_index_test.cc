@@ -167,6 +167,23 @@ TEST_P(Flat, ExcludedRowsDoNotCount) {
   }
 }
 
+// Rows of blocks that are read whole, in part and not at all, which are scored together.
+TEST_P(Flat, ExcludedRowsDoNotCountInManyBlocks) {
+  std::mt19937 random(6);
+  constexpr uint32_t kRows = 9001;
+  const Vectors vectors = TextLike(random, kRows, 16);
+  for (int round = 0; round < 4; ++round) {
+    std::vector<uint64_t> words((kRows + 63) / 64);
+    uint32_t share = 0;
+    for (uint32_t row = 0; row < kRows; ++row) {
+      constexpr uint32_t kShares[] = {55, 60, 100, 99, 10};
+      if (row % 1024 == 0) share = kShares[random() % std::size(kShares)];
+      if (random() % 100 < share) words[row / 64] |= uint64_t{1} << (row % 64);
+    }
+    ExpectExact(vectors, vectors.matrix().row(random() % kRows), RowBitmap{words});
+  }
+}
+
 std::string MetricName(const testing::TestParamInfo<Metric>& metric) {
   if (metric.param == Metric::kL2) return "L2";
   return metric.param == Metric::kCosine ? "Cosine" : "InnerProduct";

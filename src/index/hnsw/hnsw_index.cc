@@ -80,6 +80,10 @@ class HnswIndex final : public VectorIndex {
     const size_t links = 2 * size_t{layout_.links};
     return {At(layout_.bottom) + row * links, links};
   }
+  void PrefetchLinks(uint32_t row) const {
+    const std::span<const uint32_t> links = BottomLinks(row);
+    for (size_t i = 0; i < links.size(); i += 16) __builtin_prefetch(links.data() + i);
+  }
   static Status Damaged() {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
   }
@@ -161,6 +165,7 @@ class HnswIndex final : public VectorIndex {
       if (!kept.Takes(score)) return Status();
       open.push_back({row, score});
       std::push_heap(open.begin(), open.end(), worse);
+      PrefetchLinks(row);  // It may be followed soon.
       if (!excluded.Contains(row)) kept.Offer(row, score);
       return ForEachTwin(row, [&](uint32_t twin) {
         if (!excluded.Contains(twin)) kept.Offer(twin, EstimateOf(query, twin));
@@ -178,6 +183,7 @@ class HnswIndex final : public VectorIndex {
       open.pop_back();
       size_t count = 0;
       if (!VisitLinks(BottomLinks(row), rows_, visited, met, count)) return Damaged();
+      for (size_t i = 0; i < count; ++i) __builtin_prefetch(At(layout_.twins) + met[i]);
       coded_.Estimate(query, {met, count}, scores);
       for (size_t i = 0; i < count; ++i) RAGTIME_RETURN_IF_ERROR(meet(met[i], scores[i]));
     }

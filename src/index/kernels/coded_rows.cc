@@ -114,6 +114,20 @@ size_t CountIncluded(RowBitmap excluded, size_t start, size_t count) {
   return included;
 }
 
+// Lists those rows and returns how many they are. `start` is a multiple of 64.
+size_t ListIncluded(RowBitmap excluded, size_t start, size_t count, uint32_t* listed) {
+  size_t found = 0;
+  for (size_t first = start; first < start + count; first += 64) {
+    uint64_t bits = first / 64 < excluded.words.size() ? ~excluded.words[first / 64] : ~uint64_t{0};
+    const size_t left = start + count - first;
+    if (left < 64) bits &= (uint64_t{1} << left) - 1;
+    for (; bits != 0; bits &= bits - 1) {
+      listed[found++] = static_cast<uint32_t>(first) + static_cast<uint32_t>(std::countr_zero(bits));
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 void CodedRows::Write(VectorMatrix vectors, Metric metric, const CodedLayout& layout, std::span<std::byte> bytes) {
@@ -198,9 +212,20 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
     return candidates.Take();
   }
   int32_t products[kBlockRows];
-  uint32_t listed[kBlockRows];
   float bounds[kBlockRows];
   const RowBitmap excluded = selection.excluded;
+  // Of blocks that are not read whole; those of several blocks are scored together.
+  static_assert(kBlockRows % 64 == 0);
+  uint32_t listed[2 * kBlockRows];
+  size_t waiting = 0;
+  const auto score_listed = [&] {
+    for (size_t i = 0; i < waiting; i += kBlockRows) {
+      const std::span<const uint32_t> rows(listed + i, std::min(kBlockRows, waiting - i));
+      Estimate(query, rows, estimates);
+      for (size_t r = 0; r < rows.size(); ++r) candidates.Offer(rows[r], estimates[r], BoundOf(query, rows[r]));
+    }
+    waiting = 0;
+  };
   for (size_t start = 0; start < vectors_.rows; start += kBlockRows) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     const size_t count = std::min(kBlockRows, vectors_.rows - start);
@@ -208,13 +233,8 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
     if (included == 0) continue;
     // Reading on is faster than jumping, as long as half of what is read is wanted.
     if (included < count / 2) {
-      size_t found = 0;
-      for (size_t i = 0; i < count; ++i) {
-        const auto row = static_cast<uint32_t>(start + i);
-        if (!excluded.Contains(row)) listed[found++] = row;
-      }
-      Estimate(query, {listed, found}, estimates);
-      for (size_t i = 0; i < found; ++i) candidates.Offer(listed[i], estimates[i], BoundOf(query, listed[i]));
+      waiting += ListIncluded(excluded, start, count, listed + waiting);
+      if (waiting >= kBlockRows) score_listed();
       continue;
     }
     kernels.dot_codes(query.codes.data(), codes_ + start * stride_, stride_, count, products);
@@ -230,6 +250,7 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
       if (!excluded.Contains(row)) candidates.Offer(row, estimates[i], bounds[i]);
     }
   }
+  score_listed();
   return candidates.Take();
 }
 

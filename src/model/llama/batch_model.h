@@ -17,6 +17,8 @@
 
 #include "ragtime/status.h"
 
+struct llama_sampler;
+
 namespace ragtime {
 
 using Token = int32_t;
@@ -78,6 +80,10 @@ class BatchModel {
   virtual void Move(int sequence, ptrdiff_t by) = 0;
   // Replaces what the sequence holds by a saved state.
   virtual Status LoadState(int sequence, std::span<const std::byte> state) = 0;
+
+  // What lets only texts of the grammar (GBNF) be written, for the caller to free. Null: the grammar cannot be read, or
+  // this model knows none. May be called concurrently.
+  virtual llama_sampler* MakeGrammar(const std::string&) const { return nullptr; }
 
  protected:
   BatchModel() = default;

@@ -14,6 +14,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "model/answer_stream.h"
+#include "model/llama/json_grammar.h"
 #include "model/llama/llama_model.h"
 #include "model/llama/scheduler.h"
 #include "wire/json.h"
@@ -41,6 +42,19 @@ double Divergence(std::span<const float> exact, std::span<const float> scores) {
     if (log_exact > -40) divergence += std::exp(log_exact) * (log_exact - (scores[i] - sum));
   }
   return std::max(0.0, divergence);
+}
+
+// Whether answers can be held to what is asked for.
+Status CheckJson(const GenerationRequest& request, const LlamaModel& model) {
+  if (!request.json_schema) return Status();
+  RAGTIME_ASSIGN_OR_RETURN(const std::string grammar, JsonGrammar(*request.json_schema));
+  llama_sampler* sampler = model.MakeGrammar(grammar);
+  if (sampler == nullptr) {
+    return InvalidArgumentError("llama.cpp cannot follow the grammar of the JSON schema",
+                                "correct the schema: a $ref must not stand for nothing but itself");
+  }
+  llama_sampler_free(sampler);
+  return Status();
 }
 
 Status CheckGguf(const std::filesystem::path& gguf) {
@@ -85,6 +99,8 @@ Result<std::unique_ptr<LlamaGenerator>> LlamaGenerator::Open(LlamaGeneratorOptio
   }
   RAGTIME_RETURN_IF_ERROR(CheckGguf(gguf));
   if (options.threads == 0) options.threads = AvailableCores();
+  if (options.read_threads == 0) options.read_threads = options.threads;
+  if (options.batch_tokens == 0) options.batch_tokens = kBatchTokensMax;
   return std::unique_ptr<LlamaGenerator>(new LlamaGenerator(std::move(options), std::move(gguf), std::move(info)));
 }
 
@@ -112,7 +128,8 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
     // Where no budget is given, thinking gets half of the answer's; an answer of a few words is given without.
     constexpr size_t kShortTokens = 200;
     const bool is_short = !request.thinking_tokens && request.max_tokens < kShortTokens;
-    const bool may_think = !is_short && request.thinking_tokens != size_t{0};
+    const bool may_think = !is_short && request.thinking_tokens != size_t{0} && !request.json_schema;
+    RAGTIME_RETURN_IF_ERROR(CheckJson(request, *model_));
     const bool joins = joins_ && request.chunks.size() > 1;
     RAGTIME_ASSIGN_OR_RETURN(
         LlamaModel::Prompt prompt,
@@ -128,6 +145,29 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
     }
     return scheduler->Run(context, std::move(prompt.tokens), limited, answer,
                           {.chunks = std::move(prompt.chunks), .joins = joins, .thinking = std::move(thinking)});
+  } catch (const std::exception& exception) {
+    return InternalError(StrCat("llama.cpp failed: ", exception.what()));
+  }
+}
+
+Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMessage>& beginning) {
+  RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
+  try {
+    std::vector<Token> tokens = scheduler->latest_prompt();
+    if (tokens.empty()) {
+      std::vector<ChatMessage> messages = beginning;
+      messages.push_back({"user", "?"});
+      RAGTIME_ASSIGN_OR_RETURN(LlamaModel::Prompt prompt, model_->BuildPrompt(messages));
+      tokens = std::move(prompt.tokens);
+    } else {
+      // What is saved is all but the last token of a prompt, and any will do.
+      tokens.push_back(tokens.back());
+    }
+    GenerationRequest request;
+    request.max_tokens = 1;
+    const OnToken nobody;
+    AnswerStream answer(nobody);
+    return scheduler->Run(context, std::move(tokens), request, answer).status();
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }
@@ -242,17 +282,27 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
     constexpr size_t kSequencesMax = 256;
     const size_t sequences = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - 2) + 2;
     if (!model->has_context()) {
-      RAGTIME_RETURN_IF_ERROR(
-          model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences, options_.threads));
+      RAGTIME_RETURN_IF_ERROR(model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences,
+                                                  std::max(options_.threads, options_.read_threads)));
+      model->SetThreads(options_.threads, options_.read_threads);
+    }
+    // Where several can run at once, prompts are read in a memory of their own. GPUs rather compute them together.
+    constexpr size_t kReadingSequences = 2;
+    if (options_.kv_tokens > context_tokens && model->computes_on_cpu() && reading_model_ == nullptr) {
+      RAGTIME_ASSIGN_OR_RETURN(reading_model_, model->StartSecondContext(context_tokens, kReadingSequences));
+      reading_model_->SetThreads(options_.threads, options_.read_threads);
     }
     if (const auto record = ReadJoinRecord(model->fingerprint())) joins_ = options_.chunk_reuse && record->joins;
-    scheduler_ = std::make_unique<Scheduler>(*model, SchedulerOptions{.context_tokens = context_tokens,
-                                                                      .memory_bytes_max = options_.kv_memory_bytes,
-                                                                      .disk_bytes_max = options_.kv_disk_bytes,
-                                                                      .states_folder = options_.kv_folder,
-                                                                      .reuse = options_.reuse,
-                                                                      .prompt_lookup = options_.prompt_lookup,
-                                                                      .seed = options_.seed});
+    scheduler_ = std::make_unique<Scheduler>(*model,
+                                             SchedulerOptions{.context_tokens = context_tokens,
+                                                              .batch_tokens = options_.batch_tokens,
+                                                              .memory_bytes_max = options_.kv_memory_bytes,
+                                                              .disk_bytes_max = options_.kv_disk_bytes,
+                                                              .states_folder = options_.kv_folder,
+                                                              .reuse = options_.reuse,
+                                                              .prompt_lookup = options_.prompt_lookup,
+                                                              .seed = options_.seed},
+                                             reading_model_.get());
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }

@@ -37,6 +37,8 @@ struct LlamaGeneratorOptions {
   bool prompt_lookup = false;  // See SchedulerOptions.
   bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.
   size_t threads = 0;          // 0: one per core.
+  size_t read_threads = 0;     // Of prompts; 0: as many.
+  size_t batch_tokens = 0;     // Of a prompt, read at once, 128 to 512; 0: 512.
   uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
 };
 
@@ -53,6 +55,8 @@ class LlamaGenerator final : public Generator {
   // `on_token` must not call Generate of the same generator.
   Result<GenerationResult> Generate(const Context& context, const GenerationRequest& request,
                                     const OnToken& on_token) override;
+  // Goes on from the last prompt that was saved in kv_folder, where there is one.
+  Status Prepare(const Context& context, const std::vector<ChatMessage>& beginning) override;
   GeneratorStatistics statistics() const override;
   Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request) override;
   Status KeepJoinRecord(const JoinRecord& record) override;
@@ -69,7 +73,8 @@ class LlamaGenerator final : public Generator {
   const GeneratorInfo info_;
   mutable std::mutex load_mutex_;
   mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
-  std::unique_ptr<Scheduler> scheduler_;       // The same. Uses model_.
+  std::unique_ptr<LlamaModel> reading_model_;  // The same. Null where prompts are read among the others.
+  std::unique_ptr<Scheduler> scheduler_;       // The same. Uses both.
   bool joins_ = false;                         // Set before scheduler_.
 };
 

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
+#include "wire/json.h"
 
 namespace ragtime {
 namespace {
@@ -41,6 +42,51 @@ std::string Words(size_t count) {
   std::string text;
   for (size_t i = 0; i < count; ++i) text += StrCat("The boiler ", i, " stands in the cellar. ");
   return text;
+}
+
+// What holds of the JSON alone, whatever the model makes of the question.
+TEST(LlamaGeneratorTest, JsonIsAllThatItCanWrite) {
+  const std::unique_ptr<LlamaGenerator> generator = OpenModel();
+  ASSERT_NE(generator, nullptr);
+  // It is asked for prose, and writes JSON.
+  GenerationRequest request = Ask("Tell me a story about a boiler.", 300);
+  request.json_schema =
+      R"({"type":"object","properties":{"title":{"type":"string","maxLength":30},"rooms":{"type":"array","items":)"
+      R"({"type":"integer"},"minItems":2,"maxItems":2},"kind":{"enum":["tale","joke"]},"old":{"type":"boolean"}},)"
+      R"("required":["title","rooms","kind"],"additionalProperties":false})";
+  for (const float temperature : {0.0f, 1.0f}) {
+    request.temperature = temperature;
+    std::string streamed;
+    const Result<GenerationResult> result = generator->Generate({}, request, [&](Channel, std::string_view text) {
+      streamed += text;
+      return true;
+    });
+    ASSERT_TRUE(result.ok()) << result.status().ToString();
+    EXPECT_EQ(streamed, result->text);
+    EXPECT_FALSE(result->truncated) << result->text;
+    const Result<Json> json = Json::Parse(result->text);
+    ASSERT_TRUE(json.ok()) << result->text;
+    EXPECT_TRUE((*json)["title"].is_string()) << result->text;
+    EXPECT_EQ((*json)["rooms"].AsArray().size(), 2u) << result->text;
+    const std::string kind = (*json)["kind"].AsString();
+    EXPECT_TRUE(kind == "tale" || kind == "joke") << result->text;
+    for (const auto& [name, value] : json->AsObject()) {
+      EXPECT_TRUE(name == "title" || name == "rooms" || name == "kind" || name == "old") << name;
+    }
+  }
+  request.temperature = 0;
+  request.json_schema = "";
+  const Result<GenerationResult> object = generator->Generate({}, request, nullptr);
+  ASSERT_TRUE(object.ok()) << object.status().ToString();
+  ASSERT_TRUE(object->text.starts_with('{')) << object->text;
+  if (!object->truncated) {
+    EXPECT_TRUE(Json::Parse(object->text).ok()) << object->text;
+  }
+
+  request.json_schema = R"({"type":"string","pattern":"a+"})";
+  EXPECT_EQ(generator->Generate({}, request, nullptr).status().code(), StatusCode::kInvalidArgument);
+  request.json_schema = R"({"$ref":"#"})";
+  EXPECT_EQ(generator->Generate({}, request, nullptr).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST(LlamaGeneratorTest, AnswersAndComputesAPromptOnce) {

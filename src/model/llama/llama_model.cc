@@ -99,7 +99,8 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
   RAGTIME_RETURN_IF_ERROR(Place(placement, params));
   params.load_mode = LLAMA_LOAD_MODE_MMAP;
   std::unique_ptr<LlamaModel> model(new LlamaModel);
-  model->model_ = llama_model_load_from_file(gguf.c_str(), params);
+  model->weights_.reset(llama_model_load_from_file(gguf.c_str(), params), &llama_model_free);
+  model->model_ = model->weights_.get();
   if (model->model_ == nullptr) {
     return DataLossError(WithComplaint(StrCat("llama.cpp cannot load the language model ", gguf.string())),
                          "fetch the file again, or set llm.model to another GGUF file");
@@ -112,6 +113,7 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
   model->think_open_ = only_token("<think>");
   model->think_close_ = only_token("</think>");
   RAGTIME_ASSIGN_OR_RETURN(const std::string weights, SampledHash(gguf));
+  model->on_cpu_ = params.n_gpu_layers == 0;
   model->keeps_bytes_ = placement.kv_type == "q8_0";
   // What else decides what a cell holds: how llama.cpp writes it, its version, and what keys and values are.
   model->fingerprint_ =
@@ -121,8 +123,6 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
 
 LlamaModel::~LlamaModel() {
   if (context_ != nullptr) llama_free(context_);
-  if (threads_ != nullptr) ggml_threadpool_free(threads_);
-  if (model_ != nullptr) llama_model_free(model_);
 }
 
 Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> messages, std::span<const Span> chunks,
@@ -203,6 +203,33 @@ size_t LlamaModel::ContextTokens(size_t tokens_max) const {
 }
 
 Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) {
+  thread_count_ = threads;
+  RAGTIME_RETURN_IF_ERROR(MakeContext(cells, sequences));
+  // Without a pool of its own, ggml starts and joins its threads anew for every token.
+  ggml_threadpool_params pool = ggml_threadpool_params_default(static_cast<int>(threads));
+  if (ggml_threadpool* made = ggml_threadpool_new(&pool); made != nullptr) threads_.reset(made, &ggml_threadpool_free);
+  if (threads_ != nullptr) llama_attach_threadpool(context_, threads_.get(), threads_.get());
+  return Status();
+}
+
+Result<std::unique_ptr<LlamaModel>> LlamaModel::StartSecondContext(size_t cells, size_t sequences) const {
+  std::unique_ptr<LlamaModel> second(new LlamaModel);
+  second->weights_ = weights_;
+  second->model_ = model_;
+  second->vocab_ = vocab_;
+  second->on_cpu_ = on_cpu_;
+  second->keeps_bytes_ = keeps_bytes_;
+  second->thread_count_ = thread_count_;
+  second->threads_ = threads_;
+  second->fingerprint_ = fingerprint_;
+  second->think_open_ = think_open_;
+  second->think_close_ = think_close_;
+  RAGTIME_RETURN_IF_ERROR(second->MakeContext(cells, sequences));
+  if (threads_ != nullptr) llama_attach_threadpool(second->context_, threads_.get(), threads_.get());
+  return second;
+}
+
+Status LlamaModel::MakeContext(size_t cells, size_t sequences) {
   last_complaint.clear();
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(cells);
@@ -211,10 +238,12 @@ Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) 
   params.n_seq_max = static_cast<uint32_t>(sequences);
   // One pool of cells for all sequences, so that they can share and need no equal parts.
   params.kv_unified = true;
-  params.n_threads = static_cast<int32_t>(threads);
-  params.n_threads_batch = static_cast<int32_t>(threads);
+  params.n_threads = static_cast<int32_t>(thread_count_);
+  params.n_threads_batch = static_cast<int32_t>(thread_count_);
   params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
   if (keeps_bytes_) params.type_k = params.type_v = GGML_TYPE_Q8_0;
+  params.cb_eval = observer_;
+  params.cb_eval_user_data = observer_data_;
   params.abort_callback = &ShouldAbort;
   params.abort_callback_data = &abort_;
   context_ = llama_init_from_model(model_, params);
@@ -225,11 +254,11 @@ Status LlamaModel::StartContext(size_t cells, size_t sequences, size_t threads) 
   }
   cells_ = std::min(cells, static_cast<size_t>(llama_n_ctx_seq(context_)));
   sequences_ = sequences;
-  // Without a pool of its own, ggml starts and joins its threads anew for every token.
-  ggml_threadpool_params pool = ggml_threadpool_params_default(static_cast<int>(threads));
-  threads_ = ggml_threadpool_new(&pool);
-  if (threads_ != nullptr) llama_attach_threadpool(context_, threads_, threads_);
   return Status();
+}
+
+void LlamaModel::SetThreads(size_t threads, size_t read_threads) {
+  llama_set_n_threads(context_, static_cast<int32_t>(threads), static_cast<int32_t>(read_threads));
 }
 
 bool LlamaModel::keeps_beginnings() const {
@@ -306,6 +335,10 @@ Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {
   const size_t size =
       llama_state_seq_set_data(context_, reinterpret_cast<const uint8_t*>(state.data()), state.size(), sequence);
   return size > 0 ? Status() : ResourceExhaustedError(WithComplaint("llama.cpp could not load a saved state"));
+}
+
+llama_sampler* LlamaModel::MakeGrammar(const std::string& grammar) const {
+  return llama_sampler_init_grammar(vocab_, grammar.c_str(), "root");
 }
 
 }  // namespace ragtime

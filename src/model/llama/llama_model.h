@@ -53,9 +53,20 @@ class LlamaModel final : public BatchModel {
   size_t ContextTokens(size_t tokens_max) const;
   uint64_t WeightBytes() const { return llama_model_size(model_); }
 
+  // What llama.cpp calls before and behind each operation, see ggml_backend_sched_eval_callback. Before StartContext.
+  void Observe(bool (*observer)(ggml_tensor*, bool, void*), void* data) {
+    observer_ = observer;
+    observer_data_ = data;
+  }
   // Makes the context, once. It must be there before any method below is called.
   Status StartContext(size_t cells, size_t sequences, size_t threads);
+  // To write with, token after token, and to read with; at most those that the context was started with.
+  void SetThreads(size_t threads, size_t read_threads);
   bool has_context() const { return context_ != nullptr; }
+  // The same weights and threads with a context of its own. The two must not compute at the same time.
+  Result<std::unique_ptr<LlamaModel>> StartSecondContext(size_t cells, size_t sequences) const;
+  // False where a part of it is on a GPU.
+  bool computes_on_cpu() const { return on_cpu_; }
 
   size_t cells() const override { return cells_; }
   size_t sequences() const override { return sequences_; }
@@ -72,22 +83,30 @@ class LlamaModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override;
   Result<std::vector<std::byte>> SaveState(int sequence) override;
   Status LoadState(int sequence, std::span<const std::byte> state) override;
+  llama_sampler* MakeGrammar(const std::string& grammar) const override;
   bool moves() const override;
   void Move(int sequence, ptrdiff_t by) override;
 
  private:
   LlamaModel() = default;
 
-  llama_model* model_ = nullptr;
+  Status MakeContext(size_t cells, size_t sequences);
+
+  std::shared_ptr<llama_model> weights_;
+  llama_model* model_ = nullptr;  // Of weights_.
   const llama_vocab* vocab_ = nullptr;
   bool keeps_bytes_ = false;  // Keys and values as q8_0 instead of f16.
-  ggml_threadpool* threads_ = nullptr;
+  bool on_cpu_ = true;
+  size_t thread_count_ = 0;
+  std::shared_ptr<ggml_threadpool> threads_;
   llama_context* context_ = nullptr;
   size_t cells_ = 0;
   size_t sequences_ = 0;
   std::string fingerprint_;
   llama_token think_open_ = LLAMA_TOKEN_NULL;  // Where <think> and </think> are tokens of their own.
   llama_token think_close_ = LLAMA_TOKEN_NULL;
+  bool (*observer_)(ggml_tensor*, bool, void*) = nullptr;
+  void* observer_data_ = nullptr;
   const std::function<bool()>* abort_ = nullptr;  // Of the computation under way, for llama.cpp's callback.
   std::vector<std::string> pieces_;
 };

@@ -15,6 +15,7 @@
 #include "base/str_cat.h"
 #include "model/llama/llama_generator.h"
 #include "model/llama/llama_model.h"
+#include "model/llama/reading_memory.h"
 
 namespace ragtime {
 namespace {
@@ -273,34 +274,95 @@ TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {
 }
 
 TEST(LlamaReuseTest, RequestsThatAreGivenUpLeaveNothingBehind) {
-  // Room for three at once.
-  const std::unique_ptr<LlamaGenerator> generator = OpenModel({.context_tokens = 512, .kv_tokens = 512, .parallel = 6});
-  ASSERT_NE(generator, nullptr);
-  const Result<GenerationResult> before = generator->Generate({}, Prompt(1), nullptr);
-  ASSERT_TRUE(before.ok()) << before.status().ToString();
-  std::vector<std::thread> threads;
-  std::atomic<int> ended = 0;
-  for (size_t t = 0; t < 6; ++t) {
-    threads.emplace_back([&, t] {
-      for (size_t i = 0; i < 6; ++i) {
-        Context context;
-        const size_t fate = (t + i) % 3;
-        if (fate == 0) context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(60 * i);
-        size_t pieces = 0;
-        const Result<GenerationResult> result = generator->Generate(
-            context, Prompt(t * 6 + i), [&](Channel, std::string_view) { return fate != 1 || ++pieces < 2; });
-        EXPECT_TRUE(result.ok() || (fate == 0 && result.status().code() == StatusCode::kDeadlineExceeded))
-            << result.status().ToString();
-        ++ended;
-      }
-    });
+  // Room for three at once; then for more, and prompts are read in a memory of their own.
+  for (const size_t kv_tokens : {512, 2048}) {
+    const std::unique_ptr<LlamaGenerator> generator =
+        OpenModel({.context_tokens = 512, .kv_tokens = kv_tokens, .parallel = 6});
+    ASSERT_NE(generator, nullptr);
+    const Result<GenerationResult> before = generator->Generate({}, Prompt(1), nullptr);
+    ASSERT_TRUE(before.ok()) << before.status().ToString();
+    std::vector<std::thread> threads;
+    std::atomic<int> ended = 0;
+    for (size_t t = 0; t < 6; ++t) {
+      threads.emplace_back([&, t] {
+        for (size_t i = 0; i < 9; ++i) {
+          Context context;
+          const size_t fate = (t + i) % 4;
+          std::stop_source stop;
+          context.stop = stop.get_token();
+          std::thread canceller;
+          if (fate == 3) {
+            canceller = std::thread([stop, pause = 40 * i]() mutable {
+              std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+              stop.request_stop();
+            });
+          }
+          GenerationRequest request = Prompt(t * 6 + i);
+          const bool too_long = i == 5;
+          if (too_long) request.messages.back().content += std::string(4000, 'x');
+          if (fate == 0) context.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(60 * i);
+          size_t pieces = 0;
+          const Result<GenerationResult> result = generator->Generate(
+              context, request, [&](Channel, std::string_view) { return fate != 1 || ++pieces < 2; });
+          const StatusCode code = result.status().code();
+          EXPECT_TRUE((result.ok() && !too_long) || (fate == 0 && code == StatusCode::kDeadlineExceeded) ||
+                      (fate == 3 && code == StatusCode::kCancelled) ||
+                      (too_long && code == StatusCode::kResourceExhausted))
+              << result.status().ToString();
+          if (canceller.joinable()) canceller.join();
+          ++ended;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(ended, 54);
+    const Result<GenerationResult> after = generator->Generate({}, Prompt(1), nullptr);
+    ASSERT_TRUE(after.ok()) << after.status().ToString();
+    EXPECT_EQ(after->text, before->text);
+    EXPECT_EQ(after->cached_tokens, after->prompt_tokens - 1);
   }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(ended, 36);
-  const Result<GenerationResult> after = generator->Generate({}, Prompt(1), nullptr);
-  ASSERT_TRUE(after.ok()) << after.status().ToString();
-  EXPECT_EQ(after->text, before->text);
-  EXPECT_EQ(after->cached_tokens, after->prompt_tokens - 1);
+}
+
+TEST(LlamaReuseTest, WhatIsReadApartIsTheSameBitForBit) {
+  Result<std::unique_ptr<LlamaModel>> loaded = LlamaModel::Load(ModelFolder() / "model.gguf");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  LlamaModel& model = **loaded;
+  ASSERT_TRUE(model.StartContext(2048, 4, 1).ok());
+  const auto second = model.StartSecondContext(512, 2);
+  ASSERT_TRUE(second.ok()) << second.status().ToString();
+  GenerationRequest request = Prompt(1);
+  for (const size_t more : {2, 3}) request.messages.back().content += Prompt(more).messages.back().content;
+  const Result<LlamaModel::Prompt> prompt = model.BuildPrompt(request.messages);
+  ASSERT_TRUE(prompt.ok());
+  const std::span<const Token> tokens(prompt->tokens);
+  ASSERT_GT(tokens.size(), 200u);
+  const auto nobody_leaves = [] { return false; };
+  const auto compute = [&](int sequence, size_t start, size_t end) {
+    std::vector<BatchToken> batch;
+    for (size_t i = start; i < end; ++i) batch.push_back({tokens[i], i, sequence, false});
+    EXPECT_TRUE(model.Compute(batch, nobody_leaves).ok());
+  };
+  // Alone, and then behind cells of others, of which it knows the first 90 tokens.
+  compute(0, 0, 90);
+  compute(0, 90, tokens.size());
+  // A state names its sequence, and what was read apart is saved as that of sequence 1.
+  model.Share(0, 1, 0, tokens.size());
+  const Result<std::vector<std::byte>> alone = model.SaveState(1);
+  model.Forget(1, 90);
+  ReadingMemory memory(**second, model);
+  ASSERT_TRUE(memory.Begin(1, 90).ok());
+  ASSERT_TRUE(memory.Read(tokens.subspan(90), nobody_leaves).ok());
+  EXPECT_EQ(memory.held(), tokens.size());
+  const Result<std::vector<std::byte>> apart = memory.Save(0);
+  ASSERT_TRUE(alone.ok() && apart.ok());
+  EXPECT_TRUE(*alone == *apart);
+  // It can be moved back.
+  EXPECT_TRUE(model.LoadState(2, *apart).ok());
+  // A reader who leaves costs nothing of what was read before.
+  EXPECT_EQ(memory.Begin(1, 90).code(), StatusCode::kOk);
+  EXPECT_FALSE(memory.Read(tokens.subspan(90), [] { return true; }).ok());
+  EXPECT_TRUE(memory.Read(tokens.subspan(90), nobody_leaves).ok());
+  EXPECT_TRUE(*alone == *memory.Save(0));
 }
 
 TEST(LlamaReuseTest, StatesOutliveTheProcessThatSavedThem) {
@@ -318,6 +380,16 @@ TEST(LlamaReuseTest, StatesOutliveTheProcessThatSavedThem) {
   }
   {
     const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+    const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->cached_tokens, prompt_tokens - 1);
+    EXPECT_EQ(result->text, text);
+  }
+  {
+    // Made ready, it holds the last prompt before anybody asks.
+    const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+    ASSERT_TRUE(generator->Prepare({}, {{"system", "You answer."}}).ok());
+    EXPECT_EQ(generator->statistics().cached_tokens, prompt_tokens - 1);
     const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->cached_tokens, prompt_tokens - 1);

@@ -35,8 +35,9 @@ double LogSum(std::span<const float> scores) {
 }  // namespace
 
 Result<SpeedGauge> GaugeSpeed(const Context& context, BatchModel& model, size_t users, size_t prompt_tokens,
-                              size_t tokens) {
-  if (users == 0 || users > model.sequences() || users > kBatchTokensMax || prompt_tokens == 0 || tokens == 0 ||
+                              size_t tokens, size_t batch_tokens) {
+  if (users == 0 || users > model.sequences() || users > kBatchTokensMax || batch_tokens == 0 ||
+      batch_tokens > kBatchTokensMax || prompt_tokens == 0 || tokens == 0 ||
       users * (prompt_tokens + tokens) > model.cells()) {
     return InvalidArgumentError(StrCat(users, " users with ", prompt_tokens, " and ", tokens, " tokens do not fit"));
   }
@@ -48,7 +49,7 @@ Result<SpeedGauge> GaugeSpeed(const Context& context, BatchModel& model, size_t 
   for (size_t user = 0; user < users; ++user) {
     for (size_t position = 0; position < prompt_tokens; position += batch.size()) {
       batch.clear();
-      for (size_t at = position; at < prompt_tokens && batch.size() < kBatchTokensMax; ++at) {
+      for (size_t at = position; at < prompt_tokens && batch.size() < batch_tokens; ++at) {
         batch.push_back({MadeUpToken(user, at, vocabulary), at, static_cast<int>(user), at + 1 == prompt_tokens});
       }
       RAGTIME_RETURN_IF_ERROR(model.Compute(batch, abort));

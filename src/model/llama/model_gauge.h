@@ -23,8 +23,9 @@ struct SpeedGauge {
 };
 
 // Each user's prompt has `prompt_tokens`, none of them alike, and each gets `tokens` more, one batch for all of them.
+// Prompts are read in batches of `batch_tokens`.
 Result<SpeedGauge> GaugeSpeed(const Context& context, BatchModel& model, size_t users, size_t prompt_tokens,
-                              size_t tokens);
+                              size_t tokens, size_t batch_tokens = kBatchTokensMax);
 
 struct TextGauge {
   size_t tokens = 0;             // That were foretold.

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/str_cat.h"
 
@@ -25,8 +26,10 @@ void TakeLog(ggml_log_level level, const char* text, void* last_error) {
 
 }  // namespace
 
+bool HeedsImportance(std::string_view type) { return type != "F16" && type != "BF16" && type != "Q8_0"; }
+
 Status QuantizeGguf(const std::filesystem::path& source, const std::filesystem::path& target, std::string_view type,
-                    size_t threads) {
+                    size_t threads, const Importance* importance) {
   llama_model_quantize_params params = llama_model_quantize_default_params();
   bool known = false;
   for (const auto& [name, ftype] : kTypes) {
@@ -40,7 +43,15 @@ Status QuantizeGguf(const std::filesystem::path& source, const std::filesystem::
   }
   params.nthread = static_cast<int32_t>(threads);
   params.allow_requantize =
-      true;              // What it costs is said by whoever knows the source's type, and `compare` measures it.
+      true;  // What it costs is said by whoever knows the source's type, and `compare` measures it.
+  std::vector<llama_model_imatrix_data> matrix;
+  if (importance != nullptr) {
+    for (const auto& [name, columns] : importance->columns) {
+      matrix.push_back({name.c_str(), columns.data(), columns.size()});
+    }
+    matrix.push_back({nullptr, nullptr, 0});
+    params.imatrix = matrix.data();
+  }
   llama_backend_init();  // Tables of number formats; again does no harm.
   std::string error;
   ggml_log_callback callback = nullptr;

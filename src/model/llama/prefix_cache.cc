@@ -82,6 +82,18 @@ std::vector<PrefixCache::Piece> PrefixCache::Match(std::span<const Token> tokens
   return pieces;
 }
 
+std::vector<Token> PrefixCache::Latest() {
+  Node* latest = nullptr;
+  VisitNodes(root_.get(), [&](Node& node) {
+    if (node.children.empty() && (latest == nullptr || node.state->value > latest->state->value)) latest = &node;
+  });
+  std::vector<Token> tokens(latest == nullptr ? 0 : latest->end());
+  for (const Node* node = latest; node != nullptr; node = node->parent) {
+    std::copy(node->edge.begin(), node->edge.end(), tokens.begin() + static_cast<ptrdiff_t>(node->start));
+  }
+  return tokens;
+}
+
 std::optional<std::span<const std::byte>> PrefixCache::Use(const std::shared_ptr<State>& state) {
   Touch(*state);
   if (!state->bytes.empty()) return state->bytes;

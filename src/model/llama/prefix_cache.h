@@ -38,6 +38,8 @@ class PrefixCache {
   };
   // What is there of the sequence's beginning, without gaps from 0 on.
   std::vector<Piece> Match(std::span<const Token> tokens) const;
+  // The whole sequence that was used last, or is worth most; empty where there is none.
+  std::vector<Token> Latest();
   // The bytes of a state, valid until the next call of any method; counts as use. nullopt: it is lost, and no longer in
   // the tree, so that pieces behind it are of no use.
   std::optional<std::span<const std::byte>> Use(const std::shared_ptr<State>& state);

@@ -66,6 +66,8 @@ struct Scheduler::Ticket {
   RunOptions options;
   bool is_background = false;       // Nobody waits for it: it is computed to be kept.
   std::deque<Join> joins;           // To come, in order.
+  bool alone = false;               // No other has run since it began.
+  bool apart = false;               // Its prompt is read in the reading memory.
   size_t exact = SIZE_MAX;          // What is held from here on is an approximation, and is not kept.
   size_t batch_end = 0;             // What `held` becomes when the batch under way is done.
   std::optional<size_t> scores_at;  // Where in that batch its scores are.
@@ -90,7 +92,7 @@ struct Scheduler::Start {
   size_t soon = 0;  // Tokens that a running request is about to hold.
 };
 
-Scheduler::Scheduler(BatchModel& model, SchedulerOptions options)
+Scheduler::Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* reading_memory)
     : model_(model),
       options_(std::move(options)),
       reuses_(options_.reuse && model.keeps_beginnings()),
@@ -105,6 +107,10 @@ Scheduler::Scheduler(BatchModel& model, SchedulerOptions options)
     });
   }
   states_ = std::make_unique<PrefixCache>(options_.memory_bytes_max, options_.disk_bytes_max, std::move(folder));
+  latest_prompt_ = states_->Latest();
+  if (reading_memory != nullptr && model.keeps_beginnings()) {
+    reading_memory_ = std::make_unique<ReadingMemory>(*reading_memory, model);
+  }
   UpdateStatistics();
   thread_ = std::thread([this] { Loop(); });
 }
@@ -234,7 +240,7 @@ void Scheduler::DropGone() {
 // Starts what has room, client by client in turn. Who comes first and has none is waited for, so that large requests
 // are not passed by for ever.
 void Scheduler::TakeWaiting() {
-  while (!waiting_.empty() && !free_sequences_.empty()) {
+  while (!waiting_.empty() && (!free_sequences_.empty() || last_sequence_ >= 0)) {
     const TicketPtr ticket = NextInTurn();
     if (ticket == nullptr || !Admit(ticket)) return;
   }
@@ -291,13 +297,17 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   }
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), ticket));
   last_client_ = ticket->client;
-  ticket->sequence = free_sequences_.back();
-  free_sequences_.pop_back();
   reserved_ += ticket->cells_needed;
   const double queue_ms = ticket->stopwatch.ElapsedMs();
   Start start = FindStart(ticket->prompt);
   start.shared = std::min(start.shared, ticket->options.start_max);
   start.saved = std::min(start.saved, ticket->options.start_max);
+  if (TakeOverLast(*ticket, std::max(start.saved, start.shared))) {
+    start.shared = start.saved = 0;
+  } else {
+    ticket->sequence = free_sequences_.back();
+    free_sequences_.pop_back();
+  }
   if (running_.empty() && start.saved >= start.shared) {
     // Alone, a request gets its cells in the order of their positions, as if nothing had been kept: the kernels add up
     // in the order of cells.
@@ -310,6 +320,11 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   }
   if (start.saved > ticket->held) LoadPieces(*ticket, start.pieces, start.saved);
   if (ticket->options.joins && model_.moves()) PlanJoins(*ticket);
+  // A part that is not wide is computed as fast among the others, and what is joined is joined there.
+  ticket->alone = running_.empty();
+  for (const TicketPtr& other : running_) other->alone = false;
+  ticket->apart = reading_memory_ != nullptr && !running_.empty() && ticket->joins.empty() &&
+                  ticket->held + options_.wide_tokens < ticket->prompt.size();
   running_.push_back(ticket);
   if (ticket->is_background) return true;
   std::lock_guard lock(mutex_);
@@ -326,15 +341,19 @@ void Scheduler::LoadPieces(Ticket& ticket, std::span<const PrefixCache::Piece> p
     const size_t end = std::min(piece.end, limit);
     if (end <= ticket.held) continue;
     const std::optional<std::span<const std::byte>> state = states_->Use(piece.state);
-    if (!state) return;
-    const bool loaded = model_.LoadState(spare_sequence_, *state).ok();
-    if (loaded) {
-      model_.Share(spare_sequence_, ticket.sequence, ticket.held, end);
-      ticket.held = end;
-    }
-    model_.Forget(spare_sequence_, 0);
-    if (!loaded) return;
+    if (!state || !TakeIn(ticket, *state, end)) return;
   }
+}
+
+// Adds what a state holds of its prompt before `end` to what the sequence holds. False: there was no room.
+bool Scheduler::TakeIn(Ticket& ticket, std::span<const std::byte> state, size_t end) {
+  const bool loaded = model_.LoadState(spare_sequence_, state).ok();
+  if (loaded) {
+    model_.Share(spare_sequence_, ticket.sequence, ticket.held, end);
+    ticket.held = end;
+  }
+  model_.Forget(spare_sequence_, 0);
+  return loaded;
 }
 
 // Finds out which chunks of the prompt can be loaded, and remembers which ones should have been there.
@@ -435,14 +454,9 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
   // side by side none is done before nearly all are.
   for (size_t i = 0; i < running_.size() && room > 0; ++i) {
     Ticket& ticket = *running_[i];
-    if (!ticket.reads()) continue;
+    if (!ticket.reads() || ticket.apart) continue;
     const size_t end = ticket.joins.empty() ? ticket.prompt.size() - 1 : ticket.joins.front().range.start;
-    const size_t rest = end - ticket.held;
-    size_t part = std::min(room, rest);
-    // What is left for the next batch is a wide part too.
-    if (rest > part && rest < part + options_.wide_tokens && rest > options_.wide_tokens) {
-      part = std::min(part, rest - options_.wide_tokens);
-    }
+    const size_t part = PartOf(end - ticket.held, room);
     room -= part;
     for (size_t n = 0; n < part; ++n, ++ticket.batch_end) {
       batch.push_back({ticket.prompt[ticket.batch_end], ticket.batch_end, ticket.sequence, false});
@@ -451,10 +465,77 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
   return batch;
 }
 
+// How much of `rest` is read in a batch with so much room: what is left for the next one is a wide part too.
+size_t Scheduler::PartOf(size_t rest, size_t room) const {
+  const size_t part = std::min(room, rest);
+  if (rest > part && rest < part + options_.wide_tokens && rest > options_.wide_tokens) {
+    return std::min(part, rest - options_.wide_tokens);
+  }
+  return part;
+}
+
 void Scheduler::Step() {
   for (const TicketPtr& ticket : running_) JoinDue(*ticket);
   const std::vector<BatchToken> batch = MakeBatch();
-  const std::vector<TicketPtr> computed = running_;
+  if (!batch.empty()) ComputeBatch(batch);
+  ReadApart();
+}
+
+// Reads the next part of the prompt whose turn it is, where that is read apart.
+void Scheduler::ReadApart() {
+  const auto first = std::find_if(running_.begin(), running_.end(), [](const auto& ticket) { return ticket->reads(); });
+  if (first == running_.end() || !(*first)->apart) return;
+  const TicketPtr ticket = *first;
+  if (read_apart_ != ticket) {
+    if (!reading_memory_->Begin(ticket->sequence, ticket->held).ok()) {
+      ticket->apart = false;
+      return;
+    }
+    read_apart_ = ticket;
+  }
+  const size_t body = ticket->prompt.size() - 1;
+  const size_t part =
+      PartOf(body - reading_memory_->held(), std::min(options_.batch_tokens, options_.shared_batch_tokens));
+  const Status status = reading_memory_->Read(
+      std::span(ticket->prompt).subspan(reading_memory_->held(), part),
+      [&ticket, this] { return ticket->left.load() || (ticket->is_background && has_arrived_.load()); });
+  {
+    std::lock_guard lock(mutex_);
+    ++statistics_.batches;
+    statistics_.batch_tokens += part;
+  }
+  if (!status.ok()) {
+    End(ticket, status.code() == StatusCode::kAborted ? CancelledError("nobody waits for the answer") : status, false);
+  } else if (reading_memory_->held() == body) {
+    MoveRead(*ticket);
+  }
+}
+
+// Moves what was read apart into the memory that all share, and saves it.
+void Scheduler::MoveRead(Ticket& ticket) {
+  const size_t end = reading_memory_->held();
+  const std::span<const Token> read(ticket.prompt.data(), end);
+  const std::vector<PrefixCache::Piece> known = states_->Match(read);
+  const size_t known_end = known.empty() ? 0 : known.back().end;
+  // What is saved and what is moved is the same but where a part was saved before and not found.
+  const bool saves = reuses_ && states_->enabled() && known_end <= ticket.held && known_end < end &&
+                     ticket.prompt.size() > options_.wide_tokens;
+  ticket.apart = false;
+  if (end > ticket.held) {
+    Result<std::vector<std::byte>> state = reading_memory_->Save(saves ? known_end : ticket.held);
+    // Where there is no room for it, it is read again among the others.
+    if (state.ok()) TakeIn(ticket, *state, end);
+    if (state.ok() && saves) states_->Insert(read, known_end, *std::move(state));
+  }
+  reading_memory_->Clear();
+  read_apart_ = nullptr;
+}
+
+void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
+  std::vector<TicketPtr> computed;
+  for (const TicketPtr& ticket : running_) {
+    if (ticket->batch_end > ticket->held) computed.push_back(ticket);
+  }
   const Stopwatch stopwatch;
   const Status status = model_.Compute(batch, [this, &computed] {
     return std::all_of(computed.begin(), computed.end(), [this](const TicketPtr& ticket) {
@@ -557,13 +638,21 @@ void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
     ticket->warnings = std::exchange(warnings_, {});
   }
   ticket->changed.notify_all();
+  if (read_apart_ == ticket) MoveRead(*ticket);
   running_.erase(std::find(running_.begin(), running_.end(), ticket));
   if (reuses_) {
     KeepState(*ticket);
     KeepShared(*ticket);
   }
-  model_.Forget(ticket->sequence, 0);
-  free_sequences_.push_back(ticket->sequence);
+  // Alone, it has left its cells in the order of their positions, and nobody else attends over them.
+  last_held_.clear();
+  if (reuses_ && ticket->alone) last_held_.assign(ticket->kept().begin(), ticket->kept().end());
+  model_.Forget(ticket->sequence, last_held_.size());
+  if (last_held_.empty()) {
+    free_sequences_.push_back(ticket->sequence);
+  } else {
+    last_sequence_ = ticket->sequence;
+  }
   reserved_ -= ticket->cells_needed;
   UpdateStatistics();
 }
@@ -592,6 +681,29 @@ void Scheduler::KeepShared(Ticket& ticket) {
   DropShared();
   model_.Share(ticket.sequence, shared_sequence_, 0, common);
   shared_.assign(held.begin(), held.begin() + static_cast<ptrdiff_t>(common));
+}
+
+// Goes on with the cells of the last request where no more of the prompt can be had elsewhere; otherwise they are
+// dropped, since a request that runs alone has its cells in order.
+bool Scheduler::TakeOverLast(Ticket& ticket, size_t saved) {
+  if (last_sequence_ < 0) return false;
+  const size_t held =
+      std::min(Usable(SharedTokens(ticket.prompt, last_held_), ticket.prompt.size()), ticket.options.start_max);
+  if (held == 0 || held < saved) {
+    DropLast();
+    return false;
+  }
+  model_.Forget(last_sequence_, held);
+  ticket.sequence = std::exchange(last_sequence_, -1);
+  ticket.held = held;
+  last_held_.clear();
+  return true;
+}
+
+void Scheduler::DropLast() {
+  model_.Forget(last_sequence_, 0);
+  free_sequences_.push_back(std::exchange(last_sequence_, -1));
+  last_held_.clear();
 }
 
 void Scheduler::DropShared() {

@@ -26,6 +26,7 @@
 #include "model/llama/batch_model.h"
 #include "model/llama/prefix_cache.h"
 #include "model/llama/prompt_lookup.h"
+#include "model/llama/reading_memory.h"
 #include "model/llama/token_chooser.h"
 #include "ragtime/context.h"
 #include "ragtime/generator.h"
@@ -70,8 +71,9 @@ struct RunOptions {
 
 class Scheduler {
  public:
-  // Uses all sequences of `model`, which must outlive it, two of them for itself.
-  Scheduler(BatchModel& model, SchedulerOptions options);
+  // Uses all sequences of `model`, which must outlive it, two of them for itself. While others run, prompts are read in
+  // `reading_memory`, a memory of the same model with two sequences and room for a whole prompt; null: there is none.
+  Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* reading_memory = nullptr);
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
   // No Run may be under way. Saved states are written by then.
@@ -79,6 +81,8 @@ class Scheduler {
 
   Result<GenerationResult> Run(const Context& context, std::vector<Token> prompt, const GenerationRequest& request,
                                AnswerStream& answer, RunOptions options = {});
+  // The prompt, but for its last token, that was saved or found last before this scheduler was made; empty: none was.
+  const std::vector<Token>& latest_prompt() const { return latest_prompt_; }
   GeneratorStatistics statistics() const;
 
  private:
@@ -103,6 +107,13 @@ class Scheduler {
   void ComputeWantedChunk();
   void DropGone();
   void Step();
+  void ComputeBatch(std::span<const BatchToken> batch);
+  void ReadApart();
+  void MoveRead(Ticket& ticket);
+  bool TakeOverLast(Ticket& ticket, size_t saved);
+  void DropLast();
+  bool TakeIn(Ticket& ticket, std::span<const std::byte> state, size_t end);
+  size_t PartOf(size_t rest, size_t room) const;
   std::vector<BatchToken> MakeBatch();
   void GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch);
   void Advance(const TicketPtr& ticket);
@@ -118,6 +129,7 @@ class Scheduler {
   const bool reuses_;
   const int spare_sequence_;   // For loading and saving.
   const int shared_sequence_;  // Holds shared_.
+  std::vector<Token> latest_prompt_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -129,6 +141,8 @@ class Scheduler {
 
   // Of the engine thread only.
   std::unique_ptr<PrefixCache> states_;
+  std::unique_ptr<ReadingMemory> reading_memory_;  // Null: there is none.
+  TicketPtr read_apart_;                           // Whose prompt it holds a part of.
   std::deque<TicketPtr> waiting_;
   std::vector<TicketPtr> running_;
   std::vector<int> free_sequences_;
@@ -140,6 +154,8 @@ class Scheduler {
   double read_token_ms_ = 0;                         // What a token costs that is computed, and one that is joined.
   double join_token_ms_ = 0;
   std::vector<Token> last_prompt_;
+  int last_sequence_ = -1;  // Holds last_held_, what is left of the last request while none runs; -1: nothing.
+  std::vector<Token> last_held_;
   std::vector<Token> shared_;  // The beginning that the last prompts had in common.
 
   std::thread thread_;

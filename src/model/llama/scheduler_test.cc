@@ -477,7 +477,11 @@ TEST(SchedulerTest, ALostFolderIsNoError) {
   EXPECT_TRUE(again->warnings.empty());
 }
 
-TEST(SchedulerTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
+// True: prompts are read in a memory of their own while others run.
+class SchedulerMemoryTest : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Memories, SchedulerMemoryTest, testing::Bool());
+
+TEST_P(SchedulerMemoryTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
   const char* from_environment = std::getenv("RAGTIME_SEED");
   const auto seed =
       static_cast<uint32_t>(from_environment != nullptr ? std::strtoul(from_environment, nullptr, 10) : 9);
@@ -486,13 +490,16 @@ TEST(SchedulerTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
   const ScratchFolder folder;
   // Too few cells for all, and caps that evict all the time.
   ScriptedBatchModel model(600, 7);
-  Scheduler scheduler(model, {.context_tokens = 300,
-                              .batch_tokens = 64,
-                              .shared_batch_tokens = 16,
-                              .wide_tokens = seed % 2 == 0 ? 1u : 12u,
-                              .memory_bytes_max = 4000,
-                              .disk_bytes_max = 6000,
-                              .states_folder = folder.path});
+  ScriptedBatchModel reading(300, 2);
+  Scheduler scheduler(model,
+                      {.context_tokens = 300,
+                       .batch_tokens = 64,
+                       .shared_batch_tokens = 16,
+                       .wide_tokens = seed % 2 == 0 ? 1u : 12u,
+                       .memory_bytes_max = 4000,
+                       .disk_bytes_max = 6000,
+                       .states_folder = folder.path},
+                      GetParam() ? &reading : nullptr);
   std::vector<std::vector<Token>> passages;
   for (int i = 0; i < 6; ++i) passages.push_back(RandomTokens(random, 20 + random() % 40));
   constexpr int kThreads = 10;
@@ -561,8 +568,8 @@ TEST(SchedulerTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
     }
     return bytes;
   };
-  // States are written behind the answers.
-  for (int i = 0; i < 500 && bytes_in_folder() != statistics.states_disk_bytes; ++i) {
+  // States are written behind the answers, and a request runs until they are.
+  for (int i = 0; i < 500 && statistics.requests_running > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     statistics = scheduler.statistics();
   }
@@ -570,6 +577,115 @@ TEST(SchedulerTest, RandomRequestsWithCancellationsAreAnsweredAsIfAlone) {
   EXPECT_LE(statistics.states_disk_bytes, 6000u);
   EXPECT_GT(statistics.cached_tokens, statistics.prompt_tokens / 10);
   EXPECT_EQ(bytes_in_folder(), statistics.states_disk_bytes);
+  EXPECT_EQ(reading.computed > 0, GetParam());
+}
+
+// Runs `prompts` at once, each in a thread, and returns when all have been answered as they should.
+void AskAtOnce(Scheduler& scheduler, const std::vector<std::vector<Token>>& prompts, size_t max_tokens) {
+  std::vector<std::future<Result<GenerationResult>>> results;
+  for (const auto& prompt : prompts) {
+    results.push_back(std::async(std::launch::async, [&, prompt] { return Ask(scheduler, prompt, max_tokens); }));
+  }
+  for (size_t i = 0; i < prompts.size(); ++i) ExpectAnswer(results[i].get(), prompts[i], max_tokens);
+}
+
+TEST(SchedulerTest, PromptsAreReadApartWhileOthersRun) {
+  std::mt19937 random(21);
+  ScriptedBatchModel model(4096, 10);
+  ScriptedBatchModel reading(512, 2);
+  std::atomic<size_t> mixed = 0;  // Batches in which others wait for the prompt of one.
+  model.before_compute = [&mixed](std::span<const BatchToken> batch) {
+    const auto scores = std::count_if(batch.begin(), batch.end(), [](const auto& token) { return token.wants_scores; });
+    if (scores > 0 && static_cast<size_t>(scores) < batch.size()) ++mixed;
+  };
+  Scheduler scheduler(model, WithMemory(), &reading);
+  std::vector<std::vector<Token>> prompts;
+  const std::vector<Token> system = RandomTokens(random, 40);
+  for (int i = 0; i < 8; ++i) prompts.push_back(Joined(system, RandomTokens(random, 400)));
+  AskAtOnce(scheduler, prompts, 30);
+  EXPECT_EQ(mixed, 0u);
+  EXPECT_GT(reading.computed, 7 * 300u);
+  EXPECT_LT(model.computed, 440 + 8 * 31u);
+  // What was read apart is kept as all else is.
+  const size_t before = model.computed + reading.computed;
+  AskAtOnce(scheduler, prompts, 1);
+  EXPECT_EQ(model.computed + reading.computed - before, 8u);
+}
+
+TEST(SchedulerTest, WhatWasReadApartOfALeftPromptIsKept) {
+  std::mt19937 random(22);
+  ScriptedBatchModel model(4096, 6);
+  ScriptedBatchModel reading(512, 2);
+  const std::vector<Token> first = RandomTokens(random, 20);
+  const std::vector<Token> second = RandomTokens(random, 400);
+  std::stop_source stop;
+  std::atomic<bool> started = false;
+  model.before_compute = [&](std::span<const BatchToken>) {
+    started = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  size_t batches = 0;
+  reading.before_compute = [&](std::span<const BatchToken>) {
+    if (++batches == 3) stop.request_stop();
+  };
+  SchedulerOptions options = WithMemory();
+  options.shared_batch_tokens = 100;
+  Scheduler scheduler(model, options, &reading);
+  auto writer = std::async(std::launch::async, [&] { return Ask(scheduler, first, 400); });
+  while (!started) std::this_thread::yield();
+  Context context;
+  context.stop = stop.get_token();
+  EXPECT_EQ(Ask(scheduler, second, 8, context).status().code(), StatusCode::kCancelled);
+  ASSERT_TRUE(writer.get().ok());
+  const Result<GenerationResult> again = Ask(scheduler, second);
+  ExpectAnswer(again, second);
+  EXPECT_GE(again->cached_tokens, 200u);
+}
+
+TEST(SchedulerTest, AMemoryWithoutRoomFailsOneRequestOnly) {
+  std::mt19937 random(23);
+  ScriptedBatchModel model(4096, 6);
+  ScriptedBatchModel reading(512, 2);
+  reading.before_compute = [&reading](std::span<const BatchToken>) {
+    reading.next_error = ResourceExhaustedError("no cells are left");
+    reading.before_compute = nullptr;
+  };
+  Scheduler scheduler(model, WithMemory(), &reading);
+  std::vector<std::future<Result<GenerationResult>>> results;
+  std::vector<std::vector<Token>> prompts;
+  for (int i = 0; i < 4; ++i) prompts.push_back(RandomTokens(random, 300));
+  for (const auto& prompt : prompts) {
+    results.push_back(std::async(std::launch::async, [&, prompt] { return Ask(scheduler, prompt, 20); }));
+  }
+  size_t failed = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const Result<GenerationResult> result = results[i].get();
+    failed += result.ok() ? 0 : 1;
+    if (!result.ok()) continue;
+    EXPECT_EQ(result->text, ScriptedBatchModel::Answer(prompts[i], 20));
+  }
+  EXPECT_LE(failed, 1u);
+  for (const auto& prompt : prompts) ExpectAnswer(Ask(scheduler, prompt), prompt);
+}
+
+TEST(SchedulerTest, TheLastPromptStaysInTheModel) {
+  std::mt19937 random(24);
+  ScriptedBatchModel model(1024, 3);  // One request at a time.
+  SchedulerOptions options = WithMemory();
+  options.memory_bytes_max = 0;  // Nothing is saved.
+  Scheduler scheduler(model, options);
+  const std::vector<Token> first = RandomTokens(random, 300);
+  const std::vector<Token> longer = Joined(first, RandomTokens(random, 50));
+  ExpectAnswer(Ask(scheduler, first), first);
+  for (const auto& [prompt, cached] : {std::pair{first, size_t{299}}, {longer, 299}, {longer, 349}, {first, 299}}) {
+    const Result<GenerationResult> result = Ask(scheduler, prompt);
+    ExpectAnswer(result, prompt);
+    EXPECT_EQ(result->cached_tokens, cached);
+  }
+  // Another prompt takes its place, with all the cells.
+  const std::vector<Token> other = RandomTokens(random, 500);
+  ExpectAnswer(Ask(scheduler, other, 12), other, 12);
+  EXPECT_LT(Ask(scheduler, first)->cached_tokens, 50u);
 }
 
 }  // namespace

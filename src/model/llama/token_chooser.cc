@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "model/llama/json_grammar.h"
+
 namespace ragtime {
 
 TokenChooser::TokenChooser(BatchModel& model, const GenerationRequest& request, ThinkingLimit thinking, uint32_t seed)
@@ -14,6 +16,12 @@ TokenChooser::TokenChooser(BatchModel& model, const GenerationRequest& request, 
       passage_count_(request.passage_count),
       close_(std::move(thinking.close)),
       trace_(close_.empty() ? SIZE_MAX : thinking.tokens_max, thinking.open) {
+  if (request.json_schema) {
+    // Whoever asks has checked the schema.
+    if (const Result<std::string> grammar = JsonGrammar(*request.json_schema); grammar.ok()) {
+      grammar_ = model.MakeGrammar(*grammar);
+    }
+  }
   if (request.temperature <= 0) return;
   chain_ = llama_sampler_chain_init(llama_sampler_chain_default_params());
   // llama.cpp's own defaults of the two cuts.
@@ -25,6 +33,7 @@ TokenChooser::TokenChooser(BatchModel& model, const GenerationRequest& request, 
 
 TokenChooser::~TokenChooser() {
   if (chain_ != nullptr) llama_sampler_free(chain_);
+  if (grammar_ != nullptr) llama_sampler_free(grammar_);
 }
 
 std::optional<Token> TokenChooser::Next(std::span<float> scores, std::string& piece) {
@@ -37,9 +46,10 @@ std::optional<Token> TokenChooser::Next(std::span<float> scores, std::string& pi
     const Token token = Choose(scores);
     const bool ends = model_.EndsGeneration(token);
     piece = ends ? "" : model_.Piece(token);
-    if (ends ? filter_.MayEnd() : filter_.Allows(piece)) {
+    if (Allows(token, ends, piece)) {
       if (ends) return std::nullopt;
       filter_.Take(piece);
+      if (grammar_ != nullptr) llama_sampler_accept(grammar_, token);
       trace_.Take(piece);
       return token;
     }
@@ -67,7 +77,23 @@ Token TokenChooser::Choose(std::span<const float> scores) {
   return array.data[std::max<int64_t>(0, array.selected)].id;
 }
 
+bool TokenChooser::Allows(Token token, bool ends, const std::string& piece) const {
+  if (!(ends ? filter_.MayEnd() : filter_.Allows(piece))) return false;
+  if (grammar_ == nullptr) return true;
+  llama_token_data candidate = {token, 0.0f, 0.0f};
+  llama_token_data_array array = {&candidate, 1, -1, false};
+  llama_sampler_apply(grammar_, &array);
+  return std::isfinite(candidate.logit);
+}
+
 bool TokenChooser::ForbidAllThatIsNotAllowed(std::span<float> scores) {
+  if (grammar_ != nullptr) {
+    candidates_.resize(scores.size());
+    for (size_t i = 0; i < scores.size(); ++i) candidates_[i] = {static_cast<llama_token>(i), scores[i], 0.0f};
+    llama_token_data_array array = {candidates_.data(), candidates_.size(), -1, false};
+    llama_sampler_apply(grammar_, &array);
+    for (const llama_token_data& candidate : candidates_) scores[static_cast<size_t>(candidate.id)] = candidate.logit;
+  }
   const std::vector<std::string>& pieces = model_.Pieces();
   bool any = false;
   for (size_t i = 0; i < scores.size(); ++i) {

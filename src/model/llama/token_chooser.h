@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TokenChooser chooses each next token by the scores: the best one, or one at random by temperature, among those that
-// the markers allow. A token is chosen first and checked then, so that a forbidden one costs only when it comes.
+// the markers and the grammar of an answer in JSON allow. A token is chosen first and checked then, so that a forbidden
+// one costs only when it comes.
 //
 // Threads: one at a time.
 #ifndef RAGTIME_MODEL_LLAMA_TOKEN_CHOOSER_H_
@@ -43,6 +44,7 @@ class TokenChooser {
   // The next token of what closes the thinking; nullopt: the model has the word.
   std::optional<Token> Forced();
   Token Choose(std::span<const float> scores);
+  bool Allows(Token token, bool ends, const std::string& piece) const;
   // False if no token is left.
   bool ForbidAllThatIsNotAllowed(std::span<float> scores);
 
@@ -53,6 +55,7 @@ class TokenChooser {
   size_t closed_ = 0;  // Of close_, written.
   ThinkingTrace trace_;
   llama_sampler* chain_ = nullptr;
+  llama_sampler* grammar_ = nullptr;  // Of an answer in JSON.
   std::vector<llama_token_data> candidates_;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/str_cat.h"
 #include "model/answer_stream.h"
 #include "model/openai/completion_stream.h"
 #include "model/openai/token_estimate.h"
@@ -26,6 +27,14 @@ void SayHowLongToThink(size_t tokens, Json& body) {
   body.Set("chat_template_kwargs", std::move(of_template));
 }
 
+// A schema is the caller's, checked before.
+Json ResponseFormat(const std::string& schema) {
+  if (schema.empty()) return std::move(Json().Set("type", "json_object"));
+  Json described;
+  described.Set("name", "answer").Set("strict", true).Set("schema", *Json::Parse(schema));
+  return std::move(Json().Set("type", "json_schema").Set("json_schema", std::move(described)));
+}
+
 std::string RequestBody(const std::string& model, const GenerationRequest& request) {
   Json messages{Json::Array()};
   for (const ChatMessage& message : request.messages) {
@@ -38,6 +47,7 @@ std::string RequestBody(const std::string& model, const GenerationRequest& reque
   // Rounded, so that 0.7f is not spelled 0.699999988079071.
   body.Set("temperature", std::round(static_cast<double>(request.temperature) * 1e4) / 1e4);
   body.Set("stream", true).Set("stream_options", Json().Set("include_usage", true));
+  if (request.json_schema) body.Set("response_format", ResponseFormat(*request.json_schema));
   if (request.thinking_tokens) SayHowLongToThink(*request.thinking_tokens, body);
   return body.Dump();
 }
@@ -70,6 +80,11 @@ size_t OpenAiGenerator::CountTokens(std::string_view text) const { return Estima
 
 Result<GenerationResult> OpenAiGenerator::Generate(const Context& context, const GenerationRequest& request,
                                                    const OnToken& on_token) {
+  if (request.json_schema && !request.json_schema->empty()) {
+    if (const Status schema = Json::Parse(*request.json_schema).status(); !schema.ok()) {
+      return InvalidArgumentError(StrCat("the JSON schema is no JSON: ", schema.message()), "correct the schema");
+    }
+  }
   AnswerStream answer(on_token);  // Outside of the attempts: times count from the call.
   if (options_.template_opens_think) answer.StartInReasoning();
   std::unique_ptr<CompletionStream> stream;

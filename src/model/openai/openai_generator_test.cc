@@ -110,6 +110,30 @@ TEST_F(OpenAiGeneratorTest, StreamsAnAnswer) {
       R"("max_tokens":77,"temperature":0.7,"stream":true,"stream_options":{"include_usage":true}})");
 }
 
+TEST_F(OpenAiGeneratorTest, JsonIsAskedForByResponseFormat) {
+  ScriptedHttpServer server(Answer({R"({"years":)", " [5]}"}));
+  const auto generator = OpenAiGenerator::Create(Options(server.url("/v1/")));
+  ASSERT_TRUE(generator.ok()) << generator.status().ToString();
+  GenerationRequest request;
+  request.messages = {{"user", "How long?"}};
+  request.json_schema = "";
+  Result<GenerationResult> result = (*generator)->Generate({}, request, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_EQ(result->text, R"({"years": [5]})");
+  request.json_schema = R"({"type":"object"})";
+  ASSERT_TRUE((*generator)->Generate({}, request, nullptr).ok());
+  const auto format_of = [&server](size_t index) {
+    return (*Json::Parse(server.requests().at(index).body))["response_format"].Dump();
+  };
+  EXPECT_EQ(format_of(0), R"({"type":"json_object"})");
+  EXPECT_EQ(format_of(1),
+            R"({"type":"json_schema","json_schema":{"name":"answer","strict":true,"schema":{"type":"object"}}})");
+  request.json_schema = "{";
+  result = (*generator)->Generate({}, request, nullptr);
+  EXPECT_EQ(result.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(server.requests().size(), 2u);
+}
+
 TEST_F(OpenAiGeneratorTest, WithoutAKeyNoneIsSent) {
   unsetenv("RAGTIME_TEST_KEY");
   ScriptedHttpServer server(Answer({"ok"}));

@@ -9,7 +9,7 @@ bool CheckedStream::OnToken(Channel channel, std::string_view text) {
     Send(channel, text);
   } else {
     received_answer_ = true;
-    Append(check_.Feed(text), /*whole=*/false);
+    Append(verbatim_ ? std::string(text) : check_.Feed(text), /*whole=*/false);
   }
   return !stopped_ && rests_ != Rests::kNo;
 }

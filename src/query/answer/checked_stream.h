@@ -21,8 +21,12 @@ class CheckedStream {
  public:
   // `on_token` may be empty. `hold_until_cited`: the answer is passed on once RestsOnPassages says kYes, and the
   // generator is stopped once it says kNo; reasoning is passed on at once in any case.
-  CheckedStream(size_t passages, const Generator::OnToken& on_token, bool hold_until_cited)
-      : on_token_(on_token), check_(passages), rests_(hold_until_cited ? Rests::kOpen : Rests::kYes) {}
+  // `verbatim`: brackets in the text are no markers, and nothing of it is changed.
+  CheckedStream(size_t passages, const Generator::OnToken& on_token, bool hold_until_cited, bool verbatim = false)
+      : on_token_(on_token),
+        check_(passages),
+        verbatim_(verbatim),
+        rests_(hold_until_cited ? Rests::kOpen : Rests::kYes) {}
 
   // What a generator calls. False: the reader wants no more, or the answer will not be kept.
   bool OnToken(Channel channel, std::string_view text);
@@ -42,6 +46,7 @@ class CheckedStream {
 
   const Generator::OnToken& on_token_;
   MarkerCheck check_;
+  const bool verbatim_;
   std::string text_;
   std::string reasoning_;
   size_t sent_ = 0;  // Of text_.

@@ -10,6 +10,7 @@
 
 #include "base/str_cat.h"
 #include "store/batch_check.h"
+#include "store/embedded/segment_search.h"
 #include "store/hits.h"
 #include "store/phrase_search.h"
 #include "store/query_terms.h"
@@ -176,7 +177,9 @@ Result<std::vector<NewNode>> EmbeddedSnapshot::NodesOf(DocumentId id) const {
       if (segment.excluded().Contains(row)) continue;
       RAGTIME_ASSIGN_OR_RETURN(Node node, segment.segment->ReadNode(row, cache));
       const std::span<const float> vector = segment.segment->vector(row);
-      nodes.push_back({.node = std::move(node), .vector = {vector.begin(), vector.end()}});
+      nodes.push_back({.node = std::move(node),
+                       .vector = {vector.begin(), vector.end()},
+                       .named = segment.segment->named_vectors(row)});
     }
   }
   return nodes;
@@ -249,9 +252,9 @@ Status EmbeddedSnapshot::VisitNodes(const Context& context, const Filter& filter
 Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, const VectorQuery& query) const {
   RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   std::vector<Hit> hits;
-  if (view_->dimension.value_or(0) == 0 || query.limit == 0) return hits;
-  RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
-                           CheckQueryVector(query.vector, source_->metric, *view_->dimension));
+  RAGTIME_ASSIGN_OR_RETURN(const size_t dimension, DimensionFor(query, view_->dimension, view_->named));
+  if (dimension == 0 || query.limit == 0) return hits;
+  RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector, CheckQueryVector(query.vector, source_->metric, dimension));
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
   VectorSearchParameters parameters = query.parameters;
   for (const SegmentView& segment : view_->segments) {
@@ -259,9 +262,9 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
     RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
                              In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
-    RAGTIME_ASSIGN_OR_RETURN(const VectorIndex* index, segment.segment->vector_index());
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             In(segment, index->Search(context, vector, query.limit, selection.rows(), parameters)));
+                             In(segment, SearchVectors(context, *segment.segment, query.key, vector, query.limit,
+                                                       selection.rows(), parameters)));
     RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
     KeepBest(hits, query.limit);
     // What the next segments hold must be as good.

@@ -52,7 +52,7 @@ class EmbeddedStore : public Store {
       : source_(std::move(source)), limits_(limits), reader_(std::make_shared<CatalogReader>()) {}
   Result<std::shared_ptr<const View>> CurrentView() const;  // reader_->mutex is held.
 
-  const StoreTraits traits_{.durable = true};
+  const StoreTraits traits_{.durable = true, .named_vectors = true};
   const std::shared_ptr<const ViewSource> source_;
   const EmbeddedLimits limits_;
   const std::shared_ptr<CatalogReader> reader_;

@@ -49,17 +49,24 @@ bool Writer::TailIsHalfFull() const {
          count * 2 > limits_.tail_segments_max;
 }
 
-// Into plans that each end at merged_rows_max.
-void Writer::SplitBySize(const MergePlan& together, std::vector<MergePlan>& merges) const {
-  uint64_t rows = limits_.merged_rows_max;
+// Into plans that each end at rows_max.
+void Writer::SplitBySize(const MergePlan& together, uint64_t rows_max, std::vector<MergePlan>& merges) {
+  uint64_t rows = rows_max;
   for (const SegmentView* segment : together) {
-    if (rows >= limits_.merged_rows_max) {
+    if (rows >= rows_max) {
       merges.emplace_back();
       rows = 0;
     }
     merges.back().push_back(segment);
     rows += segment->live_rows();
   }
+}
+
+uint64_t Writer::CompactedRowsMax() const {
+  uint64_t row_bytes = view_->dimension.value_or(0) * sizeof(float);
+  for (const auto& [key, dimension] : view_->named) row_bytes += dimension * sizeof(float);
+  if (row_bytes == 0) return limits_.merged_rows_max;
+  return std::max<uint64_t>(limits_.merged_rows_max, limits_.compacted_vectors_bytes_max / row_bytes);
 }
 
 std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
@@ -75,7 +82,8 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
     return static_cast<double>(segment.record.deleted_rows) >
            limits_.deleted_share_max * static_cast<double>(segment.record.rows);
   };
-  const uint64_t small_rows = compact ? limits_.merged_rows_max / 2 : limits_.small_segment_rows;
+  const uint64_t rows_max = compact ? CompactedRowsMax() : limits_.merged_rows_max;
+  const uint64_t small_rows = compact ? rows_max / 2 : limits_.small_segment_rows;
   for (const SegmentView& segment : view_->segments) {
     if (segment.record.in_tail) {
       if (take_tail) together.push_back(&segment);
@@ -97,10 +105,10 @@ std::vector<Writer::MergePlan> Writer::PlanMerges(MergeEffort effort) const {
     }
   };
   add(together, small);
-  SplitBySize(together, merges);
+  SplitBySize(together, rows_max, merges);
   MergePlan next;
   add(next, middling);
-  SplitBySize(next, merges);
+  SplitBySize(next, rows_max, merges);
   // One that would only be copied stays.
   std::erase_if(merges, [compact](const MergePlan& plan) {
     return plan.size() == 1 && !plan[0]->record.in_tail && plan[0]->record.deleted_rows == 0 &&
@@ -189,12 +197,13 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
     }
     const Segment& segment = *sources[row.source]->segment;
     RAGTIME_ASSIGN_OR_RETURN(const Node node, segment.ReadNode(row.row, caches[row.source]));
+    const std::map<std::string, std::vector<float>> named = segment.named_vectors(row.row);
     if (replacement == nullptr) {
-      RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row)));
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, segment.vector(row.row), named));
     } else {
       RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector, replacement->vector(node));
       if (vector.size() != dimension) return InternalError("a new vector has another dimension than the others");
-      RAGTIME_RETURN_IF_ERROR(builder.Add(node, vector));
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node, vector, named));
     }
     if (node.document_id != document) {
       document = node.document_id;
@@ -202,6 +211,7 @@ Result<Writer::Merged> Writer::WriteMerged(const Context& context, int64_t id, s
       builder.SetFields(std::move(values));
     }
     copied_bytes += node.text.size() + segment.vector(row.row).size_bytes();
+    for (const auto& [key, vector] : named) copied_bytes += vector.size() * sizeof(float);
     merged.node_ids.push_back(row.id);
   }
   if (builder.rows() == 0) return merged;

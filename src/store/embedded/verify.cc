@@ -69,6 +69,10 @@ class Verifier {
       std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
       view_.dimension = number;
     }
+    RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> named, catalog_.ReadSetting(kNamedDimensionsSetting));
+    Result<NamedDimensions> dimensions = DecodeDimensions(named.value_or(""));
+    if (!dimensions.ok()) AddToCatalog(dimensions.status().message());
+    if (dimensions.ok()) view_.named = *std::move(dimensions);
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<SegmentRecord> records, catalog_.ReadSegments());
     for (const SegmentRecord& record : records) {
       RAGTIME_RETURN_IF_ERROR(context_.Check());
@@ -116,6 +120,20 @@ class Verifier {
     const std::string name = StrCat("segment ", record.id);
     RAGTIME_ASSIGN_OR_RETURN(const KeywordIndex* keywords, segment.keyword_index());
     RAGTIME_RETURN_IF_ERROR(segment.vector_index().status());
+    for (const NamedColumn& column : segment.named()) {
+      RAGTIME_RETURN_IF_ERROR(segment.named_index(column).status());
+      const auto declared = view_.named.find(column.key);
+      if (declared == view_.named.end() || declared->second != column.dimension) {
+        AddToCatalog(StrCat(name, " has vectors ", column.key, " of dimension ", column.dimension,
+                            ", which the catalog does not declare"));
+      }
+      for (uint32_t place = 0; place < column.count; ++place) {
+        const bool ascends = place == 0 || column.row(place - 1) < column.row(place);
+        if (ascends && column.row(place) < segment.rows()) continue;
+        Add(file, StrCat("the rows with vectors ", column.key, " do not ascend at ", place));
+        break;
+      }
+    }
     RAGTIME_ASSIGN_OR_RETURN(const FieldColumns* columns, segment.fields());
     TextBlockCache cache;
     uint64_t tokens = 0;

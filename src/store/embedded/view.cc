@@ -36,6 +36,8 @@ Result<std::shared_ptr<const View>> LoadOnce(Catalog& catalog, const ViewSource&
     std::from_chars(dimension->data(), dimension->data() + dimension->size(), number);
     view->dimension = number;
   }
+  RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> named, catalog.ReadSetting(kNamedDimensionsSetting));
+  RAGTIME_ASSIGN_OR_RETURN(view->named, DecodeDimensions(named.value_or("")));
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<std::string> fields, catalog.ReadSetting(kFieldsSetting));
   auto specs = DecodeFieldSpecs(fields.value_or(""));
   if (!specs.ok()) return specs.status().Annotate(source.folder.catalog().string());

@@ -17,6 +17,7 @@
 #include "catalog/catalog.h"
 #include "ragtime/index.h"
 #include "ragtime/status.h"
+#include "store/batch_check.h"
 #include "store/deletions.h"
 #include "store/embedded/folder.h"
 #include "store/index_set.h"
@@ -44,6 +45,7 @@ struct ViewSource {
 struct View {
   CatalogState state;
   std::optional<size_t> dimension;  // None before the first node.
+  NamedDimensions named;            // Of the keys that were declared.
   std::vector<FieldSpec> fields;    // Declared for documents.
   // By ascending id. A file that is only open when the view is loaded is mapped by whoever needs it first, so that
   // opening takes as long for many segments as for few.

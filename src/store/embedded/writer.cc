@@ -84,8 +84,9 @@ int64_t Writer::TakeSegmentId() { return next_segment_id_++; }
 Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
   Lock lock(mutex_);
   RAGTIME_RETURN_IF_ERROR(Refresh());
+  NamedDimensions named = view_->named;
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
-                           CheckBatch(batch, source_->metric, view_->dimension, view_->fields));
+                           CheckBatch(batch, source_->metric, view_->dimension, view_->fields, named));
   const int64_t now_ms = UnixTimeMs();
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
                            PlanFiles(CatalogRows(*catalog_), batch, view_->state.next_document_id, now_ms));
@@ -118,6 +119,9 @@ Result<CommitResult> Writer::Commit(const Context& context, WriteBatch& batch) {
   if (batch.fields) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting(kFieldsSetting, EncodeFieldSpecs(*batch.fields)));
   for (const auto& [key, value] : batch.settings) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting(key, value));
   if (dimension != view_->dimension) RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting("dimension", StrCat(*dimension)));
+  if (named != view_->named) {
+    RAGTIME_RETURN_IF_ERROR(catalog_->PutSetting(kNamedDimensionsSetting, EncodeDimensions(named)));
+  }
   RAGTIME_RETURN_IF_ERROR(catalog_->WriteState(state));
   RAGTIME_RETURN_IF_ERROR(transaction.Commit());
 
@@ -146,7 +150,7 @@ Result<std::optional<Writer::NewSegment>> Writer::BuildSegment(const Context& co
     for (NewNode& node : batch.documents[i].nodes) {
       node.node.id = next_node_id++;
       node.node.document_id = changes.document_ids[i];
-      RAGTIME_RETURN_IF_ERROR(builder.Add(node.node, node.vector));
+      RAGTIME_RETURN_IF_ERROR(builder.Add(node.node, node.vector, node.named));
     }
     if (!batch.documents[i].nodes.empty()) builder.SetFields(batch.documents[i].file.fields);
   }

@@ -41,6 +41,8 @@ struct EmbeddedLimits {
   size_t small_segment_rows = 8192;
   size_t small_segments_max = 8;
   size_t merged_rows_max = 65536;  // Merging ends a new segment at this size: its vectors are in memory meanwhile.
+  // Compact goes on to as many bytes of vectors, if that is more rows: a search costs a walk over each segment's graph.
+  uint64_t compacted_vectors_bytes_max = uint64_t{384} << 20;
   double deleted_share_max = 0.2;  // A segment with more deleted rows is written anew.
   // Merge in a thread of the writer once the tail is half full; without, a commit that finds the tail full seals it.
   bool background = true;
@@ -107,7 +109,8 @@ class Writer {
   void RemoveFiles(std::span<const SegmentRecord> gone) const;
 
   bool TailIsHalfFull() const;
-  void SplitBySize(const MergePlan& together, std::vector<MergePlan>& merges) const;
+  static void SplitBySize(const MergePlan& together, uint64_t rows_max, std::vector<MergePlan>& merges);
+  uint64_t CompactedRowsMax() const;  // Where Compact ends a new segment.
   std::vector<MergePlan> PlanMerges(MergeEffort effort) const;
   Status MergeAll(const Context& context, MergeEffort effort);
   // Waits until no merge is under way, and keeps others from beginning until EndMerges.

@@ -39,6 +39,7 @@ static_assert(sizeof(MapHeader) == 32 && std::is_trivially_copyable_v<MapHeader>
 constexpr uint32_t kHasBytes = 1;
 constexpr uint32_t kHasExtracted = 2;
 constexpr uint32_t kHasPage = 4;
+constexpr uint32_t kHasNamed = 8;
 
 class Encoder {
  public:
@@ -140,8 +141,8 @@ void EncodeNode(const NewNode& new_node, Encoder& out) {
   out.Number(node.id);
   out.Number(node.document_id);
   out.Number(uint64_t{node.position});
-  out.Number(
-      uint64_t{(node.bytes ? kHasBytes : 0) | (node.extracted ? kHasExtracted : 0) | (node.page ? kHasPage : 0)});
+  out.Number(uint64_t{(node.bytes ? kHasBytes : 0) | (node.extracted ? kHasExtracted : 0) | (node.page ? kHasPage : 0) |
+                      (new_node.named.empty() ? 0 : kHasNamed)});
   if (node.bytes) out.Number(node.bytes->start), out.Number(node.bytes->end);
   if (node.extracted) out.Number(node.extracted->start), out.Number(node.extracted->end);
   if (node.page) out.Number(uint64_t{*node.page});
@@ -150,9 +151,16 @@ void EncodeNode(const NewNode& new_node, Encoder& out) {
   out.Number(uint64_t{node.heading.size()});
   for (const std::string& title : node.heading) out.Text(title);
   out.Append(new_node.vector.data(), new_node.vector.size() * sizeof(float));
+  if (new_node.named.empty()) return;
+  out.Number(uint64_t{new_node.named.size()});
+  for (const auto& [key, vector] : new_node.named) {
+    out.Text(key);
+    out.Append(vector.data(), vector.size() * sizeof(float));
+  }
 }
 
-NewNode DecodeNode(Decoder& in, size_t dimension) {
+// Of a key that is not declared nothing is read, so that what follows does not fit.
+NewNode DecodeNode(Decoder& in, size_t dimension, const NamedDimensions& named) {
   NewNode node;
   node.node.id = in.Signed();
   node.node.document_id = in.Signed();
@@ -171,6 +179,14 @@ NewNode DecodeNode(Decoder& in, size_t dimension) {
   if (!in.ok()) return node;
   node.vector.resize(dimension);
   in.Take(node.vector.data(), dimension * sizeof(float));
+  if ((flags & kHasNamed) == 0) return node;
+  for (uint64_t count = in.Count(8); count > 0 && in.ok(); --count) {
+    std::string key = in.Text();
+    const auto declared = named.find(key);
+    std::vector<float>& vector = node.named[std::move(key)];
+    if (declared != named.end()) vector.resize(declared->second);
+    in.Take(vector.data(), vector.size() * sizeof(float));
+  }
   return node;
 }
 
@@ -202,6 +218,12 @@ bool IsConsistent(const MapContents& contents) {
     if (FindInvalidUtf8(node.node.text) != std::string_view::npos) return false;
     for (const float value : node.vector) {
       if (!(value - value == 0)) return false;  // Not finite.
+    }
+    for (const auto& [key, vector] : node.named) {
+      if (!contents.named.contains(key)) return false;
+      for (const float value : vector) {
+        if (!(value - value == 0)) return false;
+      }
     }
   }
   for (const FileRecord& file : contents.files) {
@@ -268,6 +290,14 @@ Result<MapContents> DecodeMap(std::span<const std::byte> bytes, const std::strin
     std::string key = in.Text();
     contents.settings[std::move(key)] = in.Text();
   }
+  if (const auto named = contents.settings.find(kNamedDimensionsSetting); named != contents.settings.end()) {
+    Result<NamedDimensions> decoded = DecodeDimensions(named->second);
+    if (!decoded.ok()) return damaged(decoded.status().message());
+    contents.named = *std::move(decoded);
+  }
+  for (const auto& [key, size] : contents.named) {
+    if (size > body.size()) return damaged("the dimension of a key is too large");
+  }
   Result<std::vector<FieldSpec>> fields = DecodeFieldSpecs(in.Text());
   if (!fields.ok()) return damaged(fields.status().message());
   contents.fields = *std::move(fields);
@@ -277,7 +307,7 @@ Result<MapContents> DecodeMap(std::span<const std::byte> bytes, const std::strin
     contents.files.push_back(*std::move(file));
   }
   for (uint64_t count = in.Count(56); count > 0 && in.ok(); --count) {
-    contents.nodes.push_back(DecodeNode(in, contents.dimension.value_or(0)));
+    contents.nodes.push_back(DecodeNode(in, contents.dimension.value_or(0), contents.named));
   }
   if (!in.ok()) return damaged("a count or a length leads out of it");
   if (!in.at_end()) return damaged("something follows its end");

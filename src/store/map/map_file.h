@@ -20,6 +20,7 @@
 #include "ragtime/field.h"
 #include "ragtime/node.h"
 #include "ragtime/status.h"
+#include "store/batch_check.h"
 
 namespace ragtime {
 
@@ -30,6 +31,7 @@ struct MapContents {
   DocumentId next_document_id = 1;
   NodeId next_node_id = 1;
   std::optional<size_t> dimension;
+  NamedDimensions named;  // Those that the settings say.
   std::map<std::string, std::string, std::less<>> settings;
   std::vector<FieldSpec> fields;
   std::vector<FileRecord> files;

@@ -27,7 +27,8 @@ std::optional<FileRecord> MapState::FindFile(std::string_view path, uint64_t at)
   return std::nullopt;
 }
 
-void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension) {
+void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension,
+                     NamedDimensions new_named) {
   MapTotals now = totals.at(commit);
   ++commit;
   if (changes.changes_results || (batch.fields && *batch.fields != fields)) ++now.generation;
@@ -50,6 +51,8 @@ void MapState::Apply(WriteBatch& batch, const FileChanges& changes, std::optiona
   }
   for (auto& [key, value] : batch.settings) settings[key] = std::move(value);
   dimension = new_dimension;
+  named = std::move(new_named);
+  if (!named.empty()) settings[kNamedDimensionsSetting] = EncodeDimensions(named);
   next_document_id = changes.next_document_id;
   totals[commit] = now;
   // Snapshots look up their own commit only.
@@ -62,6 +65,7 @@ MapContents MapState::Save() const {
                        .next_document_id = next_document_id,
                        .next_node_id = next_node_id,
                        .dimension = dimension,
+                       .named = named,
                        .settings = settings,
                        .fields = fields};
   for (const auto& [id, versions] : files) {
@@ -78,6 +82,7 @@ MapContents MapState::Save() const {
 void MapState::Load(MapContents contents) {
   settings = std::move(contents.settings);
   dimension = contents.dimension;
+  named = std::move(contents.named);
   next_document_id = contents.next_document_id;
   next_node_id = contents.next_node_id;
   RemakeColumns(std::move(contents.fields));
@@ -195,6 +200,7 @@ uint64_t MapState::size_bytes() const {
   uint64_t size = 0;
   for (const MapRow& row : rows) {
     size += sizeof(MapRow) + row.node.node.text.size() + row.node.vector.size() * sizeof(float);
+    for (const auto& [key, vector] : row.node.named) size += key.size() + vector.size() * sizeof(float);
   }
   for (const auto& [word, list] : postings) size += word.size() + list.size() * sizeof(Posting);
   return size;

@@ -25,6 +25,7 @@
 #include "ragtime/node.h"
 #include "ragtime/status.h"
 #include "ragtime/store.h"
+#include "store/batch_check.h"
 #include "store/file_plan.h"
 #include "store/map/map_file.h"
 #include "text/chinese_dictionary.h"
@@ -87,6 +88,7 @@ struct MapState {
   std::unique_ptr<MutableFieldColumns> columns;      // Null where none are declared.
   uint32_t next_fields_item = 0;
   std::optional<size_t> dimension;
+  NamedDimensions named;  // Of the keys that were declared; kept in settings, too.
   uint64_t commit = 0;
   DocumentId next_document_id = 1;
   NodeId next_node_id = 1;
@@ -95,7 +97,8 @@ struct MapState {
   std::optional<FileRecord> FindFile(std::string_view path, uint64_t at) const;
 
   // Puts a checked batch in, as the next commit.
-  void Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension);
+  void Apply(WriteBatch& batch, const FileChanges& changes, std::optional<size_t> new_dimension,
+             NamedDimensions new_named);
   // What lives now, to be kept; and the reverse, on a new state. `mutex` must be held.
   MapContents Save() const;
   void Load(MapContents contents);

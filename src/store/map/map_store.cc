@@ -54,6 +54,7 @@ class MapSnapshot : public Snapshot {
     state_->snapshots.insert(commit_);
     totals_ = state_->totals.at(commit_);
     dimension_ = state_->dimension;
+    named_ = state_->named;
     fields_ = state_->fields;
   }
 
@@ -122,12 +123,17 @@ class MapSnapshot : public Snapshot {
 
   Result<std::vector<Hit>> SearchVector(const Context& context, const VectorQuery& query) const override {
     std::vector<Hit> hits;
-    if (dimension_.value_or(0) == 0 || query.limit == 0) return hits;
+    RAGTIME_ASSIGN_OR_RETURN(const size_t dimension, DimensionFor(query, dimension_, named_));
+    if (dimension == 0 || query.limit == 0) return hits;
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector,
-                             CheckQueryVector(query.vector, state_->metric, *dimension_));
+                             CheckQueryVector(query.vector, state_->metric, dimension));
     const std::shared_lock lock(state_->mutex);
     const auto score = [&](const MapRow& row) {
-      hits.push_back({row.node.node.id, Score(vector, row.node.vector, state_->metric)});
+      if (query.key.empty()) {
+        hits.push_back({row.node.node.id, Score(vector, row.node.vector, state_->metric)});
+      } else if (const auto found = row.node.named.find(query.key); found != row.node.named.end()) {
+        hits.push_back({row.node.node.id, Score(vector, found->second, state_->metric)});
+      }
     };
     RAGTIME_RETURN_IF_ERROR(ForEachMatch(context, query.group, query.filter, score));
     KeepBest(hits, query.limit);
@@ -273,6 +279,7 @@ class MapSnapshot : public Snapshot {
   uint64_t commit_ = 0;
   MapTotals totals_;
   std::optional<size_t> dimension_;
+  NamedDimensions named_;
   std::vector<FieldSpec> fields_;
 };
 
@@ -381,12 +388,13 @@ Result<CommitResult> MapStore::Commit(const Context& context, WriteBatch batch) 
   if (!writing_) return NotWriting();
   RAGTIME_RETURN_IF_ERROR(context.Check());
   // Only this thread changes the state, so that reading it needs no lock until Apply.
+  NamedDimensions named = state_->named;
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
-                           CheckBatch(batch, state_->metric, state_->dimension, state_->fields));
+                           CheckBatch(batch, state_->metric, state_->dimension, state_->fields, named));
   RAGTIME_ASSIGN_OR_RETURN(const FileChanges changes,
                            PlanFiles(StateRows(*state_), batch, state_->next_document_id, UnixTimeMs()));
   const std::unique_lock lock(state_->mutex);
-  state_->Apply(batch, changes, dimension);
+  state_->Apply(batch, changes, dimension, std::move(named));
   if (dimension && !state_->settings.contains("dimension")) state_->settings["dimension"] = StrCat(*dimension);
   changed_ = true;
   return CommitResult{.generation = state_->totals.at(state_->commit).generation, .document_ids = changes.document_ids};

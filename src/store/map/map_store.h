@@ -52,7 +52,7 @@ class MapStore : public Store {
   Result<StoreStatistics> Backup(const Context& context, const std::filesystem::path& target, bool link) const override;
 
  private:
-  const StoreTraits traits_{.durable = false};
+  const StoreTraits traits_{.durable = false, .named_vectors = true};
   const std::shared_ptr<MapState> state_;
   Status SaveIfChanged();  // writer_mutex_ is held.
 
