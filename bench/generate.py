@@ -20,7 +20,8 @@ English and PostgreSQL's documentation), 5 passages of at most 256 tokens a ques
   llama-index   its own index (the default, in memory) over the same nodes with the same vectors, 5 passages and a
                 prompt of its own, streamed from a llama-server; its search is included, but not the embedding of the
                 question, which is ready made
-  openvino      in process, prefix cache on, reads the same GGUF; sent the recorded messages: spared search and HTTP
+  openvino      in process, prefix cache on, reads the same GGUF; sent the recorded messages: spared search and HTTP.
+                Its defaults: 8-bit KV cache, and BF16 where the processor multiplies it; the others use ggml
 
 All get temperature 0. Each row has a fresh server, which answers another question first. Results are kept in
 WORK/results by commit, so that a run that was cut off goes on. One scorer for all: "from passages" is the share of the
