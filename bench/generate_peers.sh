@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes what bench/generate.py compares with: bench/generate_peers.sh FOLDER. llama-server of the very source that
-# Ragtime links, compiled for this processor with its own defaults. About 10 minutes.
+# Ragtime links, compiled for this processor with its own defaults, LlamaIndex and OpenVINO GenAI. About 10 minutes.
 # The source is the archive that tools/setup.sh has fetched and checked.
 set -euo pipefail
 folder=${1:?usage: bench/generate_peers.sh FOLDER}
@@ -18,3 +18,7 @@ cmake -S "$folder/source/vendor/llama.cpp" -B "$folder/build" -G Ninja -DCMAKE_B
   -DLLAMA_BUILD_SERVER=ON -DLLAMA_BUILD_UI=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_CURL=OFF
 ninja -C "$folder/build" llama-server
 ln -sf "$folder/build/bin/llama-server" "$folder/llama-server"
+python3 -m venv "$folder/llamaindex"
+"$folder/llamaindex/bin/pip" install llama-index-core==0.14.25 llama-index-llms-openai-like==0.8.1 numpy==2.4.6
+python3 -m venv "$folder/genai"
+"$folder/genai/bin/pip" install openvino-genai==2026.4.1.0 numpy==2.4.6
