@@ -76,7 +76,7 @@ struct VectorSearchParameters {
 struct HnswParameters {
   uint32_t m = 16;                 // Links of a row, 4 to 128; in the lowest level twice as many.
   uint32_t ef_construction = 128;  // How many near rows are kept while the links of a row are looked for.
-  uint32_t ef = 96;                // As much for a search, at least. More finds more and takes longer.
+  uint32_t ef = 0;                 // As much for a search, at least. More finds more and takes longer. 0: by the rows.
   size_t threads = 0;              // That build. 0: one per core.
 };
 

@@ -144,6 +144,16 @@ class Snapshot {
   virtual Result<std::vector<FileRecord>> Files() const = 0;
   virtual Result<std::optional<FileRecord>> FindFile(DocumentId id) const = 0;
   virtual Result<std::optional<FileRecord>> FindFile(std::string_view file_path) const = 0;
+  // One element per id, in the order asked; nullopt for an unknown one. A store may find many at once sooner.
+  virtual Result<std::vector<std::optional<FileRecord>>> FindFiles(std::span<const DocumentId> ids) const {
+    std::vector<std::optional<FileRecord>> files;
+    for (const DocumentId id : ids) {
+      Result<std::optional<FileRecord>> file = FindFile(id);
+      if (!file.ok()) return file.status();
+      files.push_back(*std::move(file));
+    }
+    return files;
+  }
   // One element per id, in the order asked; nullopt for an unknown or deleted one.
   virtual Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const = 0;
   // All live nodes of a document with their vectors, by (group, position).

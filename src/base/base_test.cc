@@ -85,6 +85,13 @@ TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {
   ASSERT_TRUE(RenameDurably(folder / "f.tmp", folder / "f").ok());
   EXPECT_EQ(*ReadFile(folder / "f"), content);
   EXPECT_EQ(MappedFile::Open(folder / "f")->text(), content);
+  // Advice about any part leaves the bytes as they are.
+  const Result<MappedFile> advised = MappedFile::Open(folder / "f");
+  ReadAtRandom(advised->bytes());
+  ReadSoon(advised->bytes());
+  ReadSoon(advised->bytes().subspan(1, 1));
+  ReadSoon({});
+  EXPECT_EQ(advised->text(), content);
   EXPECT_EQ(ReadFile(folder / "f", 10).status().code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(ReadFile(folder / "none").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(MappedFile::Open(folder).status().code(), StatusCode::kInvalidArgument);

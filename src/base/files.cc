@@ -36,6 +36,14 @@ int OpenRetrying(const std::filesystem::path& path, int flags, mode_t mode = 0) 
   return fd;
 }
 
+// Advice only: what the system cannot do is left to the reads.
+void Advise(std::span<const std::byte> bytes, int advice) {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data()) & ~(page - 1);
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size();
+  (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
 }  // namespace
 
 Result<OpenedFile> OpenedFile::Open(const std::filesystem::path& path) {
@@ -81,6 +89,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
+
+void ReadAtRandom(std::span<const std::byte> bytes) { Advise(bytes, MADV_RANDOM); }
+
+void ReadSoon(std::span<const std::byte> bytes) { Advise(bytes, MADV_WILLNEED); }
 
 Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t size_bytes_max) {
   FileDescriptor fd(OpenRetrying(path, O_RDONLY));

@@ -35,6 +35,12 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Tells the system that these bytes of a mapped file are read here and there, so that what is missing is read without
+// what lies around it, which may be megabytes.
+void ReadAtRandom(std::span<const std::byte> bytes);
+// Asks the system to read these bytes of a mapped file soon, and does not wait for them.
+void ReadSoon(std::span<const std::byte> bytes);
+
 // A file that is open and not mapped yet: it can be mapped also when it was unlinked meanwhile.
 class OpenedFile {
  public:

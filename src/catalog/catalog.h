@@ -97,6 +97,8 @@ class Catalog {
   // Rows as of a commit; kAborted if it is older than the history that is kept.
   Result<std::optional<FileRecord>> FindFile(DocumentId id, CommitNumber commit);
   Result<std::optional<FileRecord>> FindFile(std::string_view file_path, CommitNumber commit);
+  // In one transaction, which takes longer to begin and to end than a row takes to find.
+  Result<std::vector<std::optional<FileRecord>>> FindFiles(std::span<const DocumentId> ids, CommitNumber commit);
   Result<std::vector<FileRecord>> ReadFiles(CommitNumber commit);  // By ascending file_path.
 
   // The documents (no folders) for whose column of FileFields `leaf` holds, ascending.

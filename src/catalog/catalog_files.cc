@@ -64,12 +64,25 @@ Status Catalog::CheckHistory(CommitNumber commit) {
 }
 
 Result<std::optional<FileRecord>> Catalog::FindFile(DocumentId id, CommitNumber commit) {
+  RAGTIME_ASSIGN_OR_RETURN(auto files, FindFiles({&id, 1}, commit));
+  return std::move(files[0]);
+}
+
+Result<std::vector<std::optional<FileRecord>>> Catalog::FindFiles(std::span<const DocumentId> ids,
+                                                                  CommitNumber commit) {
+  std::vector<std::optional<FileRecord>> files;
+  files.reserve(ids.size());
   RAGTIME_ASSIGN_OR_RETURN(const Transaction transaction, BeginRead());
   RAGTIME_RETURN_IF_ERROR(CheckHistory(commit));
-  Query query = connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
-                                     " FROM files WHERE id = ?1 AND since <= ?2 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
-                                     " FROM files_history WHERE id = ?1 AND since <= ?2 AND until > ?2");
-  return ReadOne(query.Bind(id).Bind(commit));
+  for (const DocumentId id : ids) {
+    Query query =
+        connection_->Prepare("SELECT " RAGTIME_FILE_COLUMNS_
+                             " FROM files WHERE id = ?1 AND since <= ?2 UNION ALL SELECT " RAGTIME_FILE_COLUMNS_
+                             " FROM files_history WHERE id = ?1 AND since <= ?2 AND until > ?2");
+    RAGTIME_ASSIGN_OR_RETURN(auto file, ReadOne(query.Bind(id).Bind(commit)));
+    files.push_back(std::move(file));
+  }
+  return files;
 }
 
 Result<std::optional<FileRecord>> Catalog::FindFile(std::string_view file_path, CommitNumber commit) {

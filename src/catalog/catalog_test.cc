@@ -128,6 +128,11 @@ TEST_F(CatalogTest, FilesAreReadAsOfACommit) {
   EXPECT_EQ(Value(catalog->ReadFiles(3)), std::vector<FileRecord>());
   EXPECT_EQ(Value(catalog->FindFile(1, CommitNumber{1})), a);
   EXPECT_EQ(Value(catalog->FindFile(1, CommitNumber{2})), moved);
+  const DocumentId ids[] = {99, 1, 1};
+  EXPECT_EQ(Value(catalog->FindFiles(ids, CommitNumber{1})), (std::vector<std::optional<FileRecord>>{{}, a, a}));
+  EXPECT_EQ(Value(catalog->FindFiles(ids, CommitNumber{2})),
+            (std::vector<std::optional<FileRecord>>{{}, moved, moved}));
+  EXPECT_TRUE(Value(catalog->FindFiles({}, CommitNumber{2})).empty());
   EXPECT_EQ(Value(catalog->FindFile("a", CommitNumber{1})), a);
   EXPECT_EQ(Value(catalog->FindFile("a", CommitNumber{2})), other);
   EXPECT_EQ(Value(catalog->FindFile("a", CommitNumber{3})), std::nullopt);
@@ -139,6 +144,7 @@ TEST_F(CatalogTest, FilesAreReadAsOfACommit) {
   ASSERT_OK(catalog->WriteState(state));
   ASSERT_OK(transaction.Commit());
   EXPECT_THAT(catalog->ReadFiles(1), StatusIs(StatusCode::kAborted));
+  EXPECT_THAT(catalog->FindFiles(ids, CommitNumber{1}), StatusIs(StatusCode::kAborted));
   EXPECT_EQ(Value(catalog->FindFile(1, CommitNumber{2})), moved);
 }
 

@@ -194,7 +194,8 @@ Result<std::unique_ptr<Store>> MakeRemoteStore(const Context& context, const Con
   if (options.index_type == "HNSW") {
     options.index_params["M"] = StrCat(config.store.hnsw.m);
     options.index_params["efConstruction"] = StrCat(config.store.hnsw.ef_construction);
-    options.search_params["ef"] = StrCat(config.store.hnsw.ef);
+    // The graph is the server's, whose segments are not known here.
+    options.search_params["ef"] = StrCat(config.store.hnsw.ef > 0 ? config.store.hnsw.ef : kHnswEf);
   }
   if (!config.catalog.uri.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(options.catalog, OpenSqlCatalog(config.catalog, context, remote.name));

@@ -463,7 +463,8 @@ std::vector<ConfigKey> MakeKeys() {
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.efConstruction", 4, 4096,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef_construction; })});
   keys.push_back(
-      {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536", "96",
+      {"store_conf.kwargs.index_kwargs.params.ef", "RAGTIME_HNSW_EF", "1 to 65536",
+       "what fits: 96, in segments of more than 65536 nodes more with their root",
        "HNSW: how many near nodes a search keeps, at least as many as it looks for. More finds more and takes "
        "longer. May differ from search to search; where nothing sets it, `ragtime tune` chooses.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,

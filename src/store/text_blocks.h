@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The TEXT section of a segment: texts and headings of rows, compressed together in blocks of about 16 KiB.
+// The TEXT section of a segment: texts and headings of rows, compressed together in blocks of about 4 KiB.
 //
 // Threads: TextBlocks is immutable and may be shared. Ownership: borrows the section's bytes. Errors: kDataLoss on
 // bytes that TextBlocksBuilder cannot have written.

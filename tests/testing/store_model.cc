@@ -183,6 +183,12 @@ void StoreModel::ExpectEqualFiles(const Snapshot& snapshot) const {
   EXPECT_EQ(documents, documents_.size());
   EXPECT_EQ(Value(snapshot.FindFile(DocumentId{1'000'000})), std::nullopt);
   EXPECT_EQ(Value(snapshot.FindFile("no/such/file")), std::nullopt);
+  std::vector<DocumentId> ids = {1'000'000};
+  for (const FileRecord& file : files) ids.insert(ids.begin(), file.id);
+  const std::vector<std::optional<FileRecord>> found = Value(snapshot.FindFiles(ids));
+  ASSERT_EQ(found.size(), ids.size());
+  EXPECT_EQ(found.back(), std::nullopt);
+  for (size_t i = 0; i < files.size(); ++i) EXPECT_EQ(found[files.size() - 1 - i], files[i]);
 
   const StoreStatistics statistics = Value(snapshot.Statistics());
   EXPECT_EQ(statistics.files, documents_.size());

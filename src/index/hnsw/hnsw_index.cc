@@ -2,10 +2,12 @@
 #include "index/hnsw/hnsw_index.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "base/files.h"
 #include "base/hash.h"
 #include "base/str_cat.h"
 #include "index/hnsw/frontier.h"
@@ -13,6 +15,7 @@
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
+#include "index/kernels/disk_wait.h"
 #include "index/kernels/selected_rows.h"
 
 namespace ragtime {
@@ -58,10 +61,11 @@ class HnswIndex final : public VectorIndex {
     const CodedQuery coded = coded_.Code(query);
     // A selection that large lists its rows only to be scanned; a walk goes by the bitmap.
     std::optional<std::vector<Candidate>> candidates;
+    DiskWait disk;
     if (selected == rows_) {
-      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverAll(context, coded, ef, parameters.score_min));
+      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverAll(context, coded, ef, parameters.score_min, disk));
     } else {
-      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverSelected(context, coded, ef, selected, selection.excluded));
+      RAGTIME_ASSIGN_OR_RETURN(candidates, WalkOverSelected(context, coded, ef, selected, selection.excluded, disk));
     }
     // Rows that no link leads to, or a walk that got no further among excluded rows.
     const auto good_enough = [&parameters](const Candidate& candidate) {
@@ -71,7 +75,7 @@ class HnswIndex final : public VectorIndex {
                         std::all_of(candidates->begin(), candidates->end(), good_enough))) {
       return coded_.Search(context, query, limit, selection, parameters.score_min);
     }
-    return coded_.ScoreExactly(context, query, limit, std::move(*candidates), parameters.score_min);
+    return coded_.ScoreExactly(context, query, limit, std::move(*candidates), parameters.score_min, disk.waited());
   }
 
  private:
@@ -84,12 +88,23 @@ class HnswIndex final : public VectorIndex {
     const std::span<const uint32_t> links = BottomLinks(row);
     for (size_t i = 0; i < links.size(); i += 16) __builtin_prefetch(links.data() + i);
   }
+  // Estimates the rows. While the disk is waited for, all that they and a step from them need is asked for at once.
+  void Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* scores, DiskWait& disk) const {
+    disk.Step();
+    if (disk.waits()) {
+      for (const uint32_t row : rows) {
+        coded_.ReadCodesSoon(row);
+        ReadSoon(std::as_bytes(BottomLinks(row)));
+      }
+    }
+    coded_.Estimate(query, rows, scores);
+  }
   static Status Damaged() {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
   }
 
   // Where the walk over level 0 begins: what is nearest in the levels above.
-  Result<uint32_t> Entry(const CodedQuery& query) const {
+  Result<uint32_t> Entry(const CodedQuery& query, DiskWait& disk) const {
     uint32_t place = 0;
     const uint32_t* rows = At(layout_.rows);
     // Links lead to places of the level only, but a damaged place may name no row.
@@ -107,7 +122,7 @@ class HnswIndex final : public VectorIndex {
           known = false;
           at[i] = 0;
         }
-        coded_.Estimate(query, {at, places.size()}, scores);
+        Estimate(query, {at, places.size()}, scores, disk);
       };
       if (!Descend(place, layout_.places[level], links_of, scores_of) || !known) return Damaged();
     }
@@ -115,8 +130,8 @@ class HnswIndex final : public VectorIndex {
   }
 
   Result<std::vector<Candidate>> WalkOverAll(const Context& context, const CodedQuery& query, uint64_t ef,
-                                             float score_min) const {
-    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query));
+                                             float score_min, DiskWait& disk) const {
+    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query, disk));
     Frontier frontier(ef);
     VisitedRows visited(rows_);
     float score = 0;
@@ -127,7 +142,7 @@ class HnswIndex final : public VectorIndex {
     size_t steps = 0;
     const bool whole = Walk(
         frontier, visited, rows_, [this](uint32_t row) { return BottomLinks(row); },
-        [this, &query](std::span<const uint32_t> rows, float* scores) { coded_.Estimate(query, rows, scores); },
+        [&](std::span<const uint32_t> rows, float* scores) { Estimate(query, rows, scores, disk); },
         [&] {
           if (++steps % kStepsBetweenChecks == 0) status = context.Check();
           // What is wanted is elsewhere, once the walk has settled and what it would follow next is too far.
@@ -152,9 +167,9 @@ class HnswIndex final : public VectorIndex {
 
   // None where a scan is cheaper after all: among rows that are near the query and excluded, a walk is long.
   Result<std::optional<std::vector<Candidate>>> WalkOverSelected(const Context& context, const CodedQuery& query,
-                                                                 uint64_t ef, uint64_t selected,
-                                                                 RowBitmap excluded) const {
-    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query));
+                                                                 uint64_t ef, uint64_t selected, RowBitmap excluded,
+                                                                 DiskWait& disk) const {
+    RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query, disk));
     Frontier kept(ef);
     VisitedRows visited(rows_);
     std::vector<RowHit> open;  // A heap with the best in front: met, not followed.
@@ -184,7 +199,7 @@ class HnswIndex final : public VectorIndex {
       size_t count = 0;
       if (!VisitLinks(BottomLinks(row), rows_, visited, met, count)) return Damaged();
       for (size_t i = 0; i < count; ++i) __builtin_prefetch(At(layout_.twins) + met[i]);
-      coded_.Estimate(query, {met, count}, scores);
+      Estimate(query, {met, count}, scores, disk);
       for (size_t i = 0; i < count; ++i) RAGTIME_RETURN_IF_ERROR(meet(met[i], scores[i]));
     }
     std::vector<Candidate> candidates;
@@ -222,6 +237,11 @@ class HnswIndex final : public VectorIndex {
 };
 
 }  // namespace
+
+uint32_t HnswEfFor(uint64_t rows) {
+  const double root = std::sqrt(static_cast<double>(std::max(rows, kHnswRowsMeasured)) / kHnswRowsMeasured);
+  return static_cast<uint32_t>(std::lround(kHnswEf * root));
+}
 
 uint32_t HnswIndexType::version() const { return kHnswVersion; }
 
@@ -285,7 +305,15 @@ Result<std::unique_ptr<VectorIndex>> HnswIndexType::Open(std::span<const std::by
   if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(CodedRow) != 0) {
     return InvalidArgumentError("the bytes of an HNSW index must be aligned");
   }
-  return std::unique_ptr<VectorIndex>(new HnswIndex(bytes, layout, vectors, metric, header.norm_max, parameters_.ef));
+  const uint32_t ef = parameters_.ef > 0 ? parameters_.ef : HnswEfFor(vectors.rows);
+  return std::unique_ptr<VectorIndex>(new HnswIndex(bytes, layout, vectors, metric, header.norm_max, ef));
+}
+
+Result<std::unique_ptr<VectorIndex>> HnswIndexType::OpenInFile(std::span<const std::byte> bytes, VectorMatrix vectors,
+                                                               Metric metric, const IndexFile& /*file*/) const {
+  // A walk jumps. The vectors are read from end to end by who merges them, and stay as they are.
+  ReadAtRandom(bytes);
+  return Open(bytes, vectors, metric);
 }
 
 }  // namespace ragtime

@@ -25,6 +25,12 @@ namespace ragtime {
 // Fewer rows are scanned as fast as they are walked over (docs/formats/index-hnsw.md has the numbers).
 inline constexpr uint64_t kHnswRowsMin = 8192;
 
+// What a search keeps where nothing says it: enough up to kHnswRowsMeasured rows, and beyond them more with the root of
+// the rows, so that making one graph of several finds as much (docs/internals/vector.md has the numbers).
+inline constexpr uint32_t kHnswEf = 96;
+inline constexpr uint64_t kHnswRowsMeasured = 65536;
+uint32_t HnswEfFor(uint64_t rows);
+
 class HnswIndexType final : public VectorIndexType {
  public:
   // `parameters` are within their limits.
@@ -35,6 +41,8 @@ class HnswIndexType final : public VectorIndexType {
   Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const override;
   Result<std::unique_ptr<VectorIndex>> Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                             Metric metric) const override;
+  Result<std::unique_ptr<VectorIndex>> OpenInFile(std::span<const std::byte> bytes, VectorMatrix vectors, Metric metric,
+                                                  const IndexFile& file) const override;
 
  private:
   const HnswParameters parameters_;

@@ -49,10 +49,21 @@ TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
 
 TEST_P(Hnsw, MoreIsFoundWithALargerEf) {
   Build(Clustered(2, 20000, 24, GetParam()));
+  EXPECT_EQ(Recall(10, {}, {}), Recall(10, {}, {.ef = kHnswEf}));
   EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.97);
   EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.995);
   EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);
   EXPECT_EQ(Recall(10, {}, {.ef = 20000}), 1);
+}
+
+TEST(HnswEf, GrowsWithTheRootOfTheRowsOfLargeSegments) {
+  EXPECT_EQ(HnswEfFor(0), 96u);
+  EXPECT_EQ(HnswEfFor(8192), 96u);
+  EXPECT_EQ(HnswEfFor(65536), 96u);
+  EXPECT_EQ(HnswEfFor(2 * 65536), 136u);
+  EXPECT_EQ(HnswEfFor(262144), 192u);
+  EXPECT_EQ(HnswEfFor(1000 * 65536ull), 3036u);
+  for (uint64_t rows = 65536; rows < 4'000'000; rows += 10'000) EXPECT_LE(HnswEfFor(rows), HnswEfFor(rows + 10'000));
 }
 
 TEST_P(Hnsw, ExcludedRowsDoNotCount) {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/files.h"
 #include "base/str_cat.h"
 #include "index/kernels/top_hits.h"
 
@@ -173,6 +174,11 @@ CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, 
   return coded;
 }
 
+void CodedRows::ReadCodesSoon(uint32_t r) const {
+  ReadSoon(std::as_bytes(std::span(rows_ + r, 1)));
+  ReadSoon(std::as_bytes(std::span(codes(r), stride_)));
+}
+
 void CodedRows::Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* estimates) const {
   int32_t products[kBatchRows];
   for (const uint32_t row : rows) __builtin_prefetch(rows_ + row);
@@ -255,13 +261,17 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
 }
 
 Result<std::vector<RowHit>> CodedRows::ScoreExactly(const Context& context, std::span<const float> query, size_t limit,
-                                                    std::vector<Candidate> candidates, float score_min) const {
+                                                    std::vector<Candidate> candidates, float score_min,
+                                                    bool from_disk) const {
   // The most promising first: their scores soon rule out the rest, whose vectors then need not be read.
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return a.upper > b.upper || (a.upper == b.upper && a.row < b.row);
   });
   const Kernels& kernels = BestKernels();
   TopHits top(limit);
+  if (from_disk) {
+    for (const Candidate& candidate : candidates) ReadSoon(std::as_bytes(vectors_.row(candidate.row)));
+  }
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i].upper < (top.full() ? std::max(top.worst().score, score_min) : score_min)) break;
     if (i % kBlockRows == 0) RAGTIME_RETURN_IF_ERROR(context.Check());

@@ -100,6 +100,9 @@ class CodedRows {
   const CodedRow& row(uint32_t r) const { return rows_[r]; }
   const int8_t* codes(uint32_t r) const { return codes_ + size_t{r} * stride_; }
 
+  // Has the codes of a row read before they are needed.
+  void ReadCodesSoon(uint32_t r) const;
+
   CodedQuery Code(std::span<const float> query) const {
     return CodeQuery(query, {mean_, vectors_.dimension}, metric_, norm_max_);
   }
@@ -119,9 +122,10 @@ class CodedRows {
   Result<std::vector<Candidate>> Scan(const Context& context, const CodedQuery& query, size_t limit,
                                       const RowSelection& selection, float score_min) const;
   // The best `limit` of the candidates by exact score, for which it reads no more vectors than it must; those below
-  // `score_min` may be missing.
+  // `score_min` may be missing. With `from_disk` it has the vectors of all candidates read at once.
   Result<std::vector<RowHit>> ScoreExactly(const Context& context, std::span<const float> query, size_t limit,
-                                           std::vector<Candidate> candidates, float score_min) const;
+                                           std::vector<Candidate> candidates, float score_min,
+                                           bool from_disk = false) const;
 
  private:
   const VectorMatrix vectors_;

@@ -7,10 +7,13 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <random>
+#include <thread>
 #include <vector>
 
+#include "index/kernels/disk_wait.h"
 #include "index/kernels/top_hits.h"
 
 namespace ragtime {
@@ -108,6 +111,23 @@ TEST(Kernels, CodesAreWithinHalfAScaleOfTheValues) {
   const std::vector<float> zeros = {0, -0.0f, 1e-45f};
   EXPECT_EQ(QuantizeCodes(zeros.data(), 3, 64, codes.data()), 0);
   EXPECT_EQ(codes[2], 0);
+}
+
+TEST(DiskWait, IsAStepThatTakesLong) {
+  DiskWait disk;
+  EXPECT_FALSE(disk.waits());
+  EXPECT_FALSE(disk.waited());
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  disk.Step();
+  EXPECT_TRUE(disk.waits());
+  // Of these a loaded machine may stretch any, not all.
+  bool went_on = false;
+  for (int i = 0; i < 100'000 && !went_on; ++i) {
+    disk.Step();
+    went_on = !disk.waits();
+  }
+  EXPECT_TRUE(went_on);
+  EXPECT_TRUE(disk.waited());
 }
 
 TEST(TopHits, KeepsTheBestAndOrdersTiesByRow) {

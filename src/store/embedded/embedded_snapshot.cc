@@ -141,6 +141,11 @@ Result<std::optional<FileRecord>> EmbeddedSnapshot::FindFile(std::string_view fi
   return reader_->catalog->FindFile(file_path, view_->state.commit_number);
 }
 
+Result<std::vector<std::optional<FileRecord>>> EmbeddedSnapshot::FindFiles(std::span<const DocumentId> ids) const {
+  const std::lock_guard lock(reader_->mutex);
+  return reader_->catalog->FindFiles(ids, view_->state.commit_number);
+}
+
 Result<std::vector<std::optional<Node>>> EmbeddedSnapshot::GetNodes(std::span<const NodeId> ids) const {
   RAGTIME_RETURN_IF_ERROR(view_->MapSegments(*source_));
   struct Wanted {

@@ -41,6 +41,7 @@ class EmbeddedSnapshot : public Snapshot {
   Result<std::vector<FileRecord>> Files() const override;
   Result<std::optional<FileRecord>> FindFile(DocumentId id) const override;
   Result<std::optional<FileRecord>> FindFile(std::string_view file_path) const override;
+  Result<std::vector<std::optional<FileRecord>>> FindFiles(std::span<const DocumentId> ids) const override;
   Result<std::vector<std::optional<Node>>> GetNodes(std::span<const NodeId> ids) const override;
   Result<std::vector<NewNode>> NodesOf(DocumentId id) const override;
   Result<uint64_t> CountNodes(const Context& context, const Filter& filter) const override;
