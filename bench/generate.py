@@ -202,6 +202,7 @@ def measure(arguments, side, name, users, questions, prompts):
             after = server.run(questions, users, arguments.max_tokens)
             if side == "llama-server":
                 after["answers"][0]["first"] += restored
+                after["answers"][0]["total"] += restored
             result["answers"] += after["answers"]
             result["seconds"] += after["seconds"]
     finally:

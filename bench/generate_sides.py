@@ -121,7 +121,8 @@ def ask(server, question, max_tokens):
         event = json.loads(line[6:])
         if "error" in event:
             return None
-        piece = event["choices"][0]["delta"].get("content") if event.get("choices") else None
+        delta = event["choices"][0]["delta"] if event.get("choices") else {}
+        piece = delta.get("content") or delta.get("reasoning_content")  # As `ragtime bench serve` counts.
         if piece:
             first = first or (time.perf_counter() - began) * 1000
             text += piece
