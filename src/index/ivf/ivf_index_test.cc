@@ -96,7 +96,9 @@ TEST_P(Ivf, FindsWhatLiesBehindExcludedRows) {
   ASSERT_EQ(hits->size(), 10u);
   size_t found = 0;
   for (const RowHit& hit : *hits) found += hit.score >= best.back().score ? 1 : 0;
-  if (!HasProducts(kind())) EXPECT_GE(found, 7u);
+  if (!HasProducts(kind())) {
+    EXPECT_GE(found, 7u);
+  }
   EXPECT_EQ(*index_->Search({}, query, 10, RowBitmap{excluded}, {.nprobe = 16, .refine_k = 200}), best);
 }
 
