@@ -76,16 +76,18 @@ inline void LosesNothingThatWasAcknowledged(const KilledServer& server) {
   const auto note = [&](const WriteBatch& batch) {
     for (const DocumentWrite& document : batch.documents) acknowledged[document.file.file_path] = kNodes;
   };
+  // Its answer may have been lost and not itself: then all of it is there.
+  const auto note_if_committed = [&note](const RemoteStore& store, const WriteBatch& batch) {
+    if (batch.documents.empty()) return;
+    const auto snapshot = Value(store.OpenSnapshot());
+    if (Value(snapshot->FindFile(batch.documents.back().file.file_path))) note(batch);
+  };
   WriteBatch failed;
   for (int round = 0; round < 3; ++round) {
     SCOPED_TRACE(StrCat("round ", round));
     auto store = Value(OpenAfterWriterDied(server.start()));
     ASSERT_OK(store->BeginWrite(5000));
-    if (!failed.documents.empty()) {
-      // Its answer may have been lost and not itself: then all of it is there.
-      const auto snapshot = Value(store->OpenSnapshot());
-      if (Value(snapshot->FindFile(failed.documents.back().file.file_path))) note(failed);
-    }
+    note_if_committed(*store, failed);
     if (!acknowledged.empty()) ExpectAcknowledged(*store, acknowledged, RandomVector(random, kDimension));
     if (!failed.documents.empty()) {
       ASSERT_OK(store->Commit(patient, failed).status());
@@ -121,6 +123,7 @@ inline void LosesNothingThatWasAcknowledged(const KilledServer& server) {
   }
   auto store = Value(OpenAfterWriterDied(server.start()));
   ASSERT_OK(store->BeginWrite(5000));
+  note_if_committed(*store, failed);
   ExpectAcknowledged(*store, acknowledged, RandomVector(random, kDimension));
 }
 
