@@ -348,24 +348,24 @@ unpack_and_compile() {
     begin_step 4 "Compiling llama.cpp" "about 3-12 min, once per machine"
   fi
   new_log llama
-  run_logged bash "$root/tools/compile_llama.sh" "$sdist" "$cache/work/llama-$deps_key" "$temporary/llama" "$jobs" ||
-    fail "llama.cpp did not compile" "remove $cache/work; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  run_logged bash "$root/tools/compile_llama.sh" "$sdist" "$cache/compile/llama-$deps_key" "$temporary/llama" "$jobs" ||
+    fail "llama.cpp did not compile" "remove $cache/compile; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
   unset CMAKE_TOOLCHAIN_FILE
   publish "$temporary" "$deps"
-  rm -rf "$cache/work/llama-$deps_key"
+  rm -rf "$cache/compile/llama-$deps_key"
   end_step
 }
 
 make_part() {  # PART NAME TIME
   if [[ -e ${part_done[$1]} ]]; then return; fi
-  local archive temporary=$deps/.tmp-$1 work=$cache/work/$1
+  local archive temporary=$deps/.tmp-$1 work=$cache/compile/$1
   archive=$("$python" "$root/tools/deps.py" file "${part_package[$1]}")
   begin_step 4 "Making $2" "$3, once per machine"
   new_log "$1"
   rm -rf "$temporary"
   run_logged bash "$root/tools/${part_recipe[$1]%% *}" "$cache/downloads/$archive" "$work" "$temporary" "$jobs" ||
     fail "$2 could not be made" \
-      "remove $cache/work and $cache/downloads/$archive; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+      "remove $cache/compile and $cache/downloads/$archive; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
   touch "$temporary/$(basename "${part_done[$1]}")"
   rm -rf "${deps:?}/$1"
   mv "$temporary" "$deps/$1"

@@ -13,6 +13,7 @@
 #include "cache/server_address.h"
 #include "cache/two_level_cache.h"
 #include "catalog/sql/sql_catalog.h"
+#include "engine/embedders.h"
 #include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
@@ -269,9 +270,6 @@ class ServedSource final : public ImportSource {
   const std::unique_ptr<ImportSource> source_;
 };
 
-// LazyLLM has a collection of Chroma for each group and embedding. Without a name its embedding is called so.
-constexpr char kLazyLlmEmbedding[] = "__default__";
-
 Result<std::unique_ptr<ImportSource>> OpenLazyLlmSource(const Context& context, std::string_view conf,
                                                         const std::map<std::string, std::string>& map) {
   RAGTIME_ASSIGN_OR_RETURN(const LazyLlmStores stores, ParseLazyLlmStores(conf));
@@ -286,7 +284,8 @@ Result<std::unique_ptr<ImportSource>> OpenLazyLlmSource(const Context& context, 
                    {.name = collection, .vector = embedding.empty() ? "" : StrCat("embedding_", embedding)}));
     vectors = std::make_unique<MilvusSource>(std::move(reader));
   } else if (stores.vector_type == "chroma") {
-    const std::string name = StrCat(collection, "_", embedding.empty() ? kLazyLlmEmbedding : embedding, "_embed");
+    // LazyLLM has a collection of Chroma for each group and embedding.
+    const std::string name = StrCat(collection, "_", embedding.empty() ? kLazyLlmDefault : embedding, "_embed");
     if (stores.vector_uri.find("://") != std::string::npos) {
       RAGTIME_ASSIGN_OR_RETURN(vectors, OpenChromaSource(context, StrCat(stores.vector_uri, "/", name)));
     } else {
@@ -359,6 +358,10 @@ Status ProbeBatchEncoder(const Config& config) {
   return embedder->Embed(Context{}, std::vector<std::string>{"probe"}, TextKind::kPassage).status();
 }
 
+std::filesystem::path FolderOf(const Config& config) {
+  return config.store.type == "ragtime" ? std::filesystem::path(config.store.uri) : std::filesystem::path();
+}
+
 Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   if (config.llm.api == "none") return std::unique_ptr<Generator>();
   if (config.llm.api == "openai") {
@@ -374,28 +377,27 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
     return std::unique_ptr<Generator>(std::move(generator));
   }
   RAGTIME_ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(config, config.llm.model));
-  const bool has_folder = config.store.type == "ragtime" && !config.store.uri.empty();
+  const std::filesystem::path folder = FolderOf(config);
   // What `ragtime models tune` measured on this machine, where the user says nothing else.
   const KeptTuning tuning =
       config.threads == 0 ? FindTuning(path).value_or(KeptTuning()) : KeptTuning{.threads = config.threads};
-  RAGTIME_ASSIGN_OR_RETURN(
-      auto generator, LlamaGenerator::Open({.model_path = path,
-                                            .context_tokens = config.llm.context_tokens,
-                                            .kv_tokens = config.llm.kv_tokens,
-                                            .parallel = config.llm.parallel,
-                                            .kv_memory_bytes = config.llm.kv_memory_bytes,
-                                            .kv_disk_bytes = config.llm.kv_disk_bytes,
-                                            .kv_folder = has_folder ? std::filesystem::path(config.store.uri) / "kv"
-                                                                    : std::filesystem::path(),
-                                            .placement = {.gpu_layers = static_cast<int>(config.llm.gpu_layers),
-                                                          .split_mode = config.llm.split_mode,
-                                                          .main_gpu = config.llm.main_gpu,
-                                                          .kv_type = config.llm.kv_type},
-                                            .prompt_lookup = config.llm.prompt_lookup,
-                                            .chunk_reuse = config.llm.chunk_reuse,
-                                            .threads = tuning.threads,
-                                            .read_threads = tuning.read_threads,
-                                            .batch_tokens = tuning.batch_tokens}));
+  RAGTIME_ASSIGN_OR_RETURN(auto generator,
+                           LlamaGenerator::Open({.model_path = path,
+                                                 .context_tokens = config.llm.context_tokens,
+                                                 .kv_tokens = config.llm.kv_tokens,
+                                                 .parallel = config.llm.parallel,
+                                                 .kv_memory_bytes = config.llm.kv_memory_bytes,
+                                                 .kv_disk_bytes = config.llm.kv_disk_bytes,
+                                                 .kv_folder = folder.empty() ? folder : folder / "kv",
+                                                 .placement = {.gpu_layers = static_cast<int>(config.llm.gpu_layers),
+                                                               .split_mode = config.llm.split_mode,
+                                                               .main_gpu = config.llm.main_gpu,
+                                                               .kv_type = config.llm.kv_type},
+                                                 .prompt_lookup = config.llm.prompt_lookup,
+                                                 .chunk_reuse = config.llm.chunk_reuse,
+                                                 .threads = tuning.threads,
+                                                 .read_threads = tuning.read_threads,
+                                                 .batch_tokens = tuning.batch_tokens}));
   return std::unique_ptr<Generator>(std::move(generator));
 }
 

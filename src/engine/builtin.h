@@ -28,6 +28,9 @@ Result<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config);
 // OK where texts are embedded in batches by OpenVINO; else why not. Slow: it loads OpenVINO.
 Status ProbeBatchEncoder(const Config& config);
 
+// The folder of a knowledge base of type ragtime; empty for other stores, whose folders are theirs.
+std::filesystem::path FolderOf(const Config& config);
+
 // Null where the configuration names none (api: none). kNotFound where the model is missing.
 Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config);
 // Null where the configuration wants none. Reaches for no server.

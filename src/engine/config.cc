@@ -20,7 +20,6 @@ namespace {
 constexpr uint64_t kConfigSizeBytesMax = 1 << 20;
 constexpr char kIndexKwargs[] = "store_conf.kwargs.index_kwargs";
 constexpr char kEmbedKey[] = "embed_key";
-constexpr char kLazyLlmDefault[] = "__default__";
 
 Status UnknownKey(const std::string& name, int line) {
   const std::string where = StrCat(" in line ", line);

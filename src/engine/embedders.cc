@@ -16,7 +16,6 @@ namespace {
 constexpr char kExample[] = "write embedders: {english: {model: all-minilm-l6-v2}}";
 constexpr size_t kKeyBytesMax = 64;
 constexpr size_t kEmbeddersMax = 16;
-constexpr char kLazyLlmDefault[] = "__default__";
 
 Status Wrong(const std::string& key, int line, std::string_view why, std::string remedy) {
   return InvalidArgumentError(StrCat("the embedder ", key.substr(0, 100), " in line ", line, " ", why),

@@ -20,6 +20,9 @@
 
 namespace ragtime {
 
+// What LazyLLM calls an embedding without a name.
+inline constexpr char kLazyLlmDefault[] = "__default__";
+
 // {english: {model: all-minilm-l6-v2}}: each as `embed` is written, or only the name of its model.
 Result<std::map<std::string, EmbedConfig>> ParseEmbedders(const Yaml& map, const std::filesystem::path& base);
 

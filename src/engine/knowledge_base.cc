@@ -648,7 +648,7 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   IngestRequest request;
   request.paths = paths;
   request.root = recorded_->root;
-  request.kb_folder = config_.store.type == "ragtime" ? config_.store.uri : "";
+  request.kb_folder = FolderOf(config_);
   request.lock_timeout_ms = config_.lock_timeout_ms;
   request.check = [&]() -> Status {
     RAGTIME_ASSIGN_OR_RETURN(const std::optional<Recorded> recorded, ReadRecorded(*store));
@@ -674,9 +674,9 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
       Result<std::shared_ptr<Generator>> writer = GetGenerator();
       making.writer_status = writer.status();
       if (writer.ok()) {
-        const bool has_folder = config_.store.type == "ragtime" && !config_.store.uri.empty();
-        making.writer = std::make_shared<KeptReplies>(
-            *std::move(writer), (has_folder ? std::filesystem::path(config_.store.uri) : CacheFolder()) / "written");
+        const fs::path folder = FolderOf(config_);
+        making.writer =
+            std::make_shared<KeptReplies>(*std::move(writer), (folder.empty() ? CacheFolder() : folder) / "written");
       }
     }
     made = NodeGroups(groups, std::move(making));
@@ -768,10 +768,9 @@ Status LocalKnowledgeBase::Prepare(const Context& context) {
   if (config_.answer.mode != AnswerMode::kExtract) {
     const Result<std::shared_ptr<Generator>> generator = GetGenerator();
     note(generator.status());
-    // In mode auto a model that cannot cite is not asked.
-    const bool is_asked = generator.ok() && *generator != nullptr &&
-                          (config_.answer.mode == AnswerMode::kGenerate || (*generator)->info().cites);
-    if (is_asked) note((*generator)->Prepare(context, PromptBeginning("en")));
+    if (generator.ok() && MayBeAsked(config_.answer.mode, generator->get())) {
+      note((*generator)->Prepare(context, PromptBeginning("en")));
+    }
   }
   return status;
 }

@@ -71,13 +71,6 @@ void SendAnswer(Asking& asking, std::string_view text) {
   asking.reader_left = !asking.request.on_token(Channel::kAnswer, text);
 }
 
-// Before anything was found, and before the question's language is known.
-bool MayBeAsked(const Asking& asking) {
-  const Generator* generator = asking.context.generator;
-  return generator != nullptr &&
-         (asking.mode == AnswerMode::kGenerate || (asking.mode == AnswerMode::kAuto && generator->info().cites));
-}
-
 Status Find(Asking& asking) {
   const AnswerContext& context = asking.context;
   SearchOptions options;
@@ -104,7 +97,7 @@ Status Find(Asking& asking) {
     if (*deadline > now) deadline = now + (*deadline - now) / 2;
   }
   // Reading the weights and the list of saved states takes about as long as a search.
-  if (MayBeAsked(asking)) context.generator->Expect();
+  if (MayBeAsked(asking.mode, context.generator)) context.generator->Expect();
   Result<Searched> searched = SearchNodes(options, context.snapshot, context.embedder, *context.pool);
   if (!searched.ok()) return searched.status();
   asking.searched = *std::move(searched);
@@ -303,6 +296,11 @@ Status MakeAnswer(Asking& asking) {
 }
 
 }  // namespace
+
+bool MayBeAsked(AnswerMode mode, const Generator* generator) {
+  if (generator == nullptr || mode == AnswerMode::kExtract) return false;
+  return mode == AnswerMode::kGenerate || generator->info().cites;
+}
 
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request) {
   const Stopwatch total;

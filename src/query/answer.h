@@ -78,6 +78,9 @@ struct AnswerContext {
 // kFailedPrecondition where the model wrote no JSON.
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
 
+// Whether that mode asks the model of any question; null: there is none.
+bool MayBeAsked(AnswerMode mode, const Generator* generator);
+
 }  // namespace ragtime
 
 #endif  // RAGTIME_QUERY_ANSWER_H_

@@ -19,6 +19,30 @@ std::string_view NameOf(const SectionEntry& entry) {
   return {entry.name.data(), ::strnlen(entry.name.data(), entry.name.size())};
 }
 
+// Takes numbers and names off the front of a section. False: it is cut off.
+class SectionReader {
+ public:
+  explicit SectionReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  bool Take(uint32_t& number) {
+    if (rest_.size() < sizeof(number)) return false;
+    number = LoadAt<uint32_t>(rest_, 0);
+    rest_ = rest_.subspan(sizeof(number));
+    return true;
+  }
+  // Behind its size in bytes.
+  bool Take(std::string& name) {
+    uint32_t size = 0;
+    if (!Take(size) || size > rest_.size()) return false;
+    name.assign(reinterpret_cast<const char*>(rest_.data()), size);
+    rest_ = rest_.subspan(size);
+    return true;
+  }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
 }  // namespace
 
 Result<std::shared_ptr<const Segment>> Segment::OpenFile(const std::filesystem::path& path, uint64_t segment_id,
@@ -118,15 +142,9 @@ Status Segment::ParseSections() {
 }
 
 Status Segment::ParseKeys() {
-  std::span<const std::byte> rest = BytesOf(*Find(SectionType::kKeys));
-  const auto take = [&rest](uint32_t& number) {
-    if (rest.size() < sizeof(number)) return false;
-    number = LoadAt<uint32_t>(rest, 0);
-    rest = rest.subspan(sizeof(number));
-    return true;
-  };
+  SectionReader reader(BytesOf(*Find(SectionType::kKeys)));
   uint32_t count = 0;
-  if (!take(count)) return Damaged("the keys of its vectors are cut off");
+  if (!reader.Take(count)) return Damaged("the keys of its vectors are cut off");
   auto next = sections_.begin();
   const auto section = [&](SectionType type) -> const SectionEntry* {
     if (next == sections_.end() || next->type != static_cast<uint32_t>(type)) return nullptr;
@@ -135,13 +153,8 @@ Status Segment::ParseKeys() {
   for (uint32_t i = 0; i < count; ++i) {
     NamedColumn column;
     uint32_t dimension = 0;
-    uint32_t key_size = 0;
-    if (!take(dimension) || !take(key_size) || key_size > rest.size()) {
-      return Damaged("the keys of its vectors are cut off");
-    }
-    column.key.assign(reinterpret_cast<const char*>(rest.data()), key_size);
+    if (!reader.Take(dimension) || !reader.Take(column.key)) return Damaged("the keys of its vectors are cut off");
     column.dimension = dimension;
-    rest = rest.subspan(key_size);
     while (next != sections_.end() && next->type != static_cast<uint32_t>(SectionType::kKeyRows)) ++next;
     const SectionEntry* const rows = section(SectionType::kKeyRows);
     column.index = section(SectionType::kKeyIndex);
@@ -292,21 +305,12 @@ Result<const std::vector<Segment::Group>*> Segment::groups() const {
 Status Segment::ParseGroups(std::vector<Group>& groups) const {
   const SectionEntry* entry = Find(SectionType::kGroups);
   if (entry == nullptr) return Damaged("its groups are missing");
-  std::span<const std::byte> rest = BytesOf(*entry);
-  const auto take = [&rest](uint32_t& number) {
-    if (rest.size() < sizeof(number)) return false;
-    number = LoadAt<uint32_t>(rest, 0);
-    rest = rest.subspan(sizeof(number));
-    return true;
-  };
+  SectionReader reader(BytesOf(*entry));
   uint32_t count = 0;
-  if (!take(count)) return Damaged("its groups are cut off");
+  if (!reader.Take(count)) return Damaged("its groups are cut off");
   for (uint32_t i = 0; i < count; ++i) {
     Group group;
-    uint32_t name_size = 0;
-    if (!take(group.rows) || !take(name_size) || name_size > rest.size()) return Damaged("its groups are cut off");
-    group.name.assign(reinterpret_cast<const char*>(rest.data()), name_size);
-    rest = rest.subspan(name_size);
+    if (!reader.Take(group.rows) || !reader.Take(group.name)) return Damaged("its groups are cut off");
     groups.push_back(std::move(group));
   }
   return Status();
