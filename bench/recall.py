@@ -66,7 +66,7 @@ class Measured:
         known = len(questions)
         if known > arguments.questions:
             questions = sorted(random.Random(2).sample(questions, arguments.questions))
-        print(f"{name}: {files} files, {report['nodes_added']} nodes new, {len(questions)} of {known} questions", flush=True)
+        print(f"{name}: {files} files, {report['nodes_added']} nodes new,", f"{len(questions)} of {known} questions")
         asked = work / name / "questions.tsv"
         asked.write_text("".join("\t".join([question, *names]) + "\n" for _, question, names in questions))
         paths = []
@@ -74,8 +74,8 @@ class Measured:
             paths.append(work / name / f"{i}.yaml")
             paths[-1].write_text(text)
         command = [build / "bench" / "recall", knowledge_base, asked, *paths]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
-        self.name, self.results = name, dict(zip(tried, map(json.loads, lines)))
+        asking = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        self.name, self.results = name, dict(zip(tried, map(json.loads, asking.stdout.splitlines())))
         self.corpora = [corpus for corpus, _, _ in questions]
 
     def of(self, configuration, parity, corpus=None):
@@ -83,7 +83,8 @@ class Measured:
         return scores([r for i, r in enumerate(ranks) if i % 2 == parity and corpus in (None, self.corpora[i])])
 
     def print_table(self, names):
-        print(f"\n{self.name}, the odd half:\n| corpus | configuration | recall@10 | MRR | nDCG@10 |\n|---|---|---|---|---|")
+        print(f"\n{self.name}, the odd half:")
+        print("| corpus | configuration | recall@10 | MRR | nDCG@10 |\n|---|---|---|---|---|")
         parts = list(dict.fromkeys(self.corpora))
         for corpus in [None, *(parts if len(parts) > 1 else ())]:
             for name in names:
@@ -118,7 +119,8 @@ def main():
     order = sorted((name for name in tried if name not in ("vector", "keyword")), key=chosen_by, reverse=True)
     print("\nchosen on the even halves, by the mean of nDCG@10; hybrid is the default; the five best:")
     for name in order[:5]:
-        print("  %-28s %.4f  " % (name, chosen_by(name)) + "  ".join("%s %.4f" % (m.name, m.of(name, 0)[2]) for m in sets))
+        each = "  ".join("%s %.4f" % (measured.name, measured.of(name, 0)[2]) for measured in sets)
+        print("  %-28s %.4f  %s" % (name, chosen_by(name), each))
     for measured in sets:
         measured.print_table(["vector", "keyword", "hybrid", next(name for name in order if name != "hybrid")])
 
