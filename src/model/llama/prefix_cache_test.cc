@@ -178,7 +178,8 @@ TEST(PrefixCacheTest, WhatIsWrittenBehindIsThereAfterwards) {
 TEST(PrefixCacheTest, AFolderThatCannotBeWrittenToLeavesTheMemory) {
   const fs::path file = fs::temp_directory_path() / StrCat("ragtime_prefix_cache_test_file_", ::getpid());
   std::ofstream(file) << "a file where a folder should be";
-  PrefixCache cache(1 << 20, 1 << 20, std::make_unique<StateFolder>(file, std::string(32, 'a'), [](std::string) {}));
+  PrefixCache cache(1 << 20, 1 << 20,
+                    std::make_unique<StateFolder>(file, std::string(32, 'a'), [](const std::string&) {}));
   const std::vector<Token> tokens(100, 7);
   cache.Insert(tokens, 0, BytesOf(tokens));
   while (cache.disk_bytes() > 0) {  // Until the writer has found out.
