@@ -2,7 +2,6 @@
 #include "index/hnsw/hnsw_builder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -13,8 +12,8 @@
 #include "base/hash.h"
 #include "base/thread_pool.h"
 #include "index/hnsw/frontier.h"
+#include "index/hnsw/row_scores.h"
 #include "index/hnsw/walk.h"
-#include "index/kernels/kernels.h"
 
 namespace ragtime {
 namespace {
@@ -34,55 +33,6 @@ constexpr size_t kSelectedFromForLink = 4;
 constexpr size_t kTaskRows = 8;
 
 uint64_t HashOf(uint32_t row) { return Hash64(std::as_bytes(std::span(&row, 1))); }
-
-// Scores between two rows as the walk needs them: higher is nearer. For kInnerProduct every vector is taken to have one
-// more dimension that makes all of them equally long, so that near has one meaning for all pairs; a query has 0 there,
-// and so its order of the rows is that of the inner products.
-class RowScores {
- public:
-  RowScores(const CodedRows& coded, Metric metric, double norm_max)
-      : coded_(coded), stride_(CodedLayout::CodeStride(coded.vectors().dimension)), l2_(metric == Metric::kL2) {
-    if (!l2_) {
-      double square = 0;
-      for (const float value : coded.mean()) square += double{value} * value;
-      zero_ = static_cast<float>(norm_max * norm_max - square);
-    }
-    if (metric != Metric::kInnerProduct) return;
-    const VectorMatrix& vectors = coded.vectors();
-    heights_.resize(vectors.rows);
-    for (size_t r = 0; r < vectors.rows; ++r) {
-      double square = 0;
-      for (const float value : vectors.row(r)) square += double{value} * value;
-      heights_[r] = static_cast<float>(std::sqrt(std::max(0.0, norm_max * norm_max - square)));
-    }
-  }
-
-  // The score of no distance: what is missing to it is half the square of the distance.
-  float zero() const { return zero_; }
-
-  // At most kLinksOfRowMax rows.
-  void Of(uint32_t row, std::span<const uint32_t> others, float* scores) const {
-    int32_t products[kLinksOfRowMax];
-    BestKernels().dot_listed_codes(coded_.codes(row), coded_.codes(0), stride_, others.data(), others.size(), products);
-    for (size_t i = 0; i < others.size(); ++i) scores[i] = Score(row, others[i], products[i]);
-  }
-
- private:
-  float Score(uint32_t a, uint32_t b, int32_t product) const {
-    const CodedRow& x = coded_.row(a);
-    const CodedRow& y = coded_.row(b);
-    const float inner = x.scale * y.scale * static_cast<float>(product);
-    const float offsets = x.offset + y.offset;
-    if (l2_) return 0.5f * offsets + inner;
-    return heights_.empty() ? offsets + inner : offsets + inner + heights_[a] * heights_[b];
-  }
-
-  const CodedRows& coded_;
-  const uint32_t stride_;
-  const bool l2_;
-  float zero_ = 0;
-  std::vector<float> heights_;  // Of kInnerProduct.
-};
 
 struct ScoredRow {
   float score;
