@@ -13,6 +13,10 @@ function(ragtime_compile_options target)
   target_compile_options(${target} PRIVATE ${RAGTIME_WARNINGS})
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    # Elsewhere every processor can fuse a product into a sum, and GCC would: scores are the same on every machine.
+    target_compile_options(${target} PRIVATE -ffp-contract=off)
+  endif()
   if(RAGTIME_SANITIZE)
     list(JOIN RAGTIME_SANITIZE "," sanitize)
     target_compile_options(${target} PUBLIC -fsanitize=${sanitize} -fno-omit-frame-pointer -g1)
