@@ -77,8 +77,8 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
                   "Of type milvus. With another than Strong a commit may not be seen at once.",
                   Text([](Config& c) -> string& { return c.store_server.consistency_level; })});
   const auto tls = [&keys](const char* name, const char* variable, const char* allowed, const char* help,
-                           std::function<string&(Config&)> field) {
-    keys.push_back({name, variable, allowed, "none", help, Text(std::move(field))});
+                           const std::function<string&(Config&)>& field) {
+    keys.push_back({name, variable, allowed, "none", help, Text(field)});
   };
   tls("store_conf.kwargs.tls_ca", "RAGTIME_STORE_TLS_CA", "a PEM file",
       "Of type milvus: who certifies the server of https://; none: whom the system trusts.",

@@ -28,7 +28,7 @@ inline Status WrongValue(std::string_view key, std::string_view value, std::stri
 
 template <typename Integer>
 std::function<Status(Config&, const std::string&, const std::filesystem::path&)> Number(
-    std::string_view key, Integer least, Integer most, std::function<Integer&(Config&)> field) {
+    std::string_view key, Integer least, Integer most, const std::function<Integer&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     Integer number{};
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -42,7 +42,7 @@ std::function<Status(Config&, const std::string&, const std::filesystem::path&)>
 
 template <typename T>
 std::function<Status(Config&, const std::string&, const std::filesystem::path&)> Real(
-    std::string_view key, T least, T most, std::function<T&(Config&)> field) {
+    std::string_view key, T least, T most, const std::function<T&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     T number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -54,7 +54,7 @@ std::function<Status(Config&, const std::string&, const std::filesystem::path&)>
   };
 }
 
-inline auto Text(std::function<std::string&(Config&)> field) {
+inline auto Text(const std::function<std::string&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     field(config) = value;
     return Status();
@@ -62,14 +62,14 @@ inline auto Text(std::function<std::string&(Config&)> field) {
 }
 
 inline std::filesystem::path Resolve(const std::string& value, const std::filesystem::path& base) {
-  const std::filesystem::path path(value);
+  std::filesystem::path path(value);
   if (path.empty() || path.is_absolute() || base.empty()) return path;
   return (base / path).lexically_normal();
 }
 
 template <typename T>
-auto Choice(std::string_view key, std::vector<std::pair<std::string_view, T>> choices,
-            std::function<T&(Config&)> field) {
+auto Choice(std::string_view key, const std::vector<std::pair<std::string_view, T>>& choices,
+            const std::function<T&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     std::string allowed;
     for (const auto& [name, choice] : choices) {
@@ -97,18 +97,18 @@ inline std::vector<std::string> SplitList(std::string_view text, char separator)
   return items;
 }
 
-inline auto List(std::function<std::vector<std::string>&(Config&)> field) {
+inline auto List(const std::function<std::vector<std::string>&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path&) -> Status {
     field(config) = SplitList(value, ',');
     return Status();
   };
 }
 
-inline auto Switch(std::string_view key, std::function<bool&(Config&)> field) {
-  return Choice<bool>(key, {{"true", true}, {"false", false}}, std::move(field));
+inline auto Switch(std::string_view key, const std::function<bool&(Config&)>& field) {
+  return Choice<bool>(key, {{"true", true}, {"false", false}}, field);
 }
 
-inline auto File(std::function<std::string&(Config&)> field) {
+inline auto File(const std::function<std::string&(Config&)>& field) {
   return [=](Config& config, const std::string& value, const std::filesystem::path& base) -> Status {
     field(config) = Resolve(value, base).string();
     return Status();

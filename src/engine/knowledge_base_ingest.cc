@@ -124,6 +124,7 @@ Result<IngestReport> LocalKnowledgeBase::IngestInto(const std::vector<fs::path>&
   const SentenceSplitter splitter(config_.split.size_tokens, config_.split.overlap_tokens, count_tokens);
   const std::vector<std::unique_ptr<Reader>> owned = BuiltinReaders();
   std::vector<const Reader*> readers;
+  readers.reserve(owned.size());
   for (const std::unique_ptr<Reader>& reader : owned) readers.push_back(reader.get());
   IngestRequest request;
   request.paths = paths;

@@ -84,6 +84,7 @@ Result<std::vector<std::pair<NodeId, DocumentId>>> SampleNodes(const Context& co
   }));
   std::vector<std::pair<NodeId, DocumentId>> sample;
   count = std::min(count, nodes.size());
+  sample.reserve(count);
   for (size_t i = 0; i < count; ++i) sample.push_back(nodes[i * nodes.size() / count]);
   return sample;
 }

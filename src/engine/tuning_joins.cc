@@ -21,6 +21,7 @@ constexpr size_t kComparedMin = 10;
 Result<std::vector<std::string>> QuestionsOfNodes(const Snapshot& snapshot, size_t count, const Context& context) {
   RAGTIME_ASSIGN_OR_RETURN(const auto sample, SampleNodes(context, snapshot, "", count));
   std::vector<NodeId> ids;
+  ids.reserve(sample.size());
   for (const auto& [node, document] : sample) ids.push_back(node);
   RAGTIME_ASSIGN_OR_RETURN(const auto found, snapshot.GetNodes(ids));
   std::vector<std::string> questions;
