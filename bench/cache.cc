@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "cache/memcached/memcached_cache.h"
@@ -52,8 +53,7 @@ double MedianUs(int count, const std::function<void(int)>& work) {
     work(i);
     times.push_back(stopwatch.ElapsedMs() * 1000);
   }
-  std::nth_element(times.begin(), times.begin() + count / 2, times.end());
-  return times[static_cast<size_t>(count / 2)];
+  return Median(std::move(times));
 }
 
 void MeasureBackend(const char* name, Cache& cache) {

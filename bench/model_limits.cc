@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/thread_pool.h"
 #include "model/llama/llama_model.h"
@@ -28,11 +29,6 @@ namespace {
 
 constexpr size_t kReadBytes = size_t{1} << 30;  // Far beyond the caches.
 constexpr size_t kSteps = 40'000'000;           // Of each core: a fraction of a second.
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 __attribute__((target("avx2"))) uint64_t ReadAll(const std::byte* data, size_t bytes) {
   __m256i sums[4] = {};

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/median.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "model/llama/llama_generator.h"
@@ -40,11 +41,6 @@ std::vector<size_t> Numbers(const std::string& list) {
     start = comma + 1;
   }
   return numbers;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 Status Measure(const Arguments& arguments) {

@@ -1,5 +1,6 @@
 # ragtime_library(NAME base SRCS a.cc DEPS ragtime::x PRIVATE_DEPS third::party): the static library of one folder.
-# ragtime_test(NAME x_test SRCS x_test.cc DEPS ragtime::x LABELS fast): one gtest program, each case a ctest.
+# ragtime_test(NAME x_test SRCS x_test.cc DEPS ragtime::x LABELS fast): one gtest program, each case a ctest; with
+# TOGETHER 4, four ctests that share the cases, where starting the program takes longer than most of them.
 # ragtime_bench(...), ragtime_fuzz(...): programs that tests build and run with tiny input.
 include_guard()
 
@@ -13,6 +14,10 @@ function(ragtime_compile_options target)
   target_compile_options(${target} PRIVATE ${RAGTIME_WARNINGS})
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    # Elsewhere every processor can fuse a product into a sum, and GCC would: scores are the same on every machine.
+    target_compile_options(${target} PRIVATE -ffp-contract=off)
+  endif()
   if(RAGTIME_SANITIZE)
     list(JOIN RAGTIME_SANITIZE "," sanitize)
     target_compile_options(${target} PUBLIC -fsanitize=${sanitize} -fno-omit-frame-pointer -g1)
@@ -30,7 +35,7 @@ function(ragtime_library)
 endfunction()
 
 function(ragtime_test)
-  cmake_parse_arguments(T "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(T "" "NAME;TIMEOUT;TOGETHER" "SRCS;DEPS;LABELS" ${ARGN})
   if(NOT RAGTIME_DEVELOPER_MODE)
     return()
   endif()
@@ -47,6 +52,15 @@ function(ragtime_test)
   target_compile_definitions(${T_NAME} PRIVATE
     RAGTIME_SOURCE_DIR="${PROJECT_SOURCE_DIR}" RAGTIME_BINARY_DIR="${PROJECT_BINARY_DIR}" RAGTIME_TEST_MODELS="${RAGTIME_MODELS}"
     RAGTIME_TEST_SERVERS="${RAGTIME_SERVERS}")
+  if(T_TOGETHER)
+    foreach(shard RANGE 1 ${T_TOGETHER})
+      add_test(NAME ${T_NAME}_${shard} COMMAND ${T_NAME})
+      math(EXPR index "${shard} - 1")
+      set_tests_properties(${T_NAME}_${shard} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT}
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${T_TOGETHER};GTEST_SHARD_INDEX=${index}")
+    endforeach()
+    return()
+  endif()
   gtest_discover_tests(${T_NAME} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
 endfunction()
 

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -88,6 +89,22 @@ void UseSegment(const Segment& segment) {
   if (const auto index = segment.vector_index(); index.ok() && *index != nullptr && segment.dimension() < 4096) {
     const std::vector<float> query(segment.dimension(), 0.5f);
     (void)(*index)->Search({}, query, 5, {});
+  }
+  for (const NamedColumn& column : segment.named()) {
+    Require(segment.FindNamed(column.key) != nullptr && column.matrix().rows == column.count);
+    for (const uint32_t row : {0u, 1u, 2u, 39u, UINT32_MAX}) {
+      if (const auto place = column.PlaceOf(row)) Require(*place < column.count);
+    }
+    const auto index = segment.named_index(column);
+    if (!index.ok() || *index == nullptr || column.dimension >= 4096) continue;
+    const std::vector<float> query(column.dimension, 0.5f);
+    const auto hits = (*index)->Search({}, query, 5, {});
+    for (const RowHit& hit : hits.ok() ? *hits : std::vector<RowHit>()) Require(hit.row < column.count);
+  }
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (const auto& [key, vector] : segment.named_vectors(row)) {
+      Require(vector.size() == segment.FindNamed(key)->dimension);
+    }
   }
   if (const auto index = segment.keyword_index(); index.ok()) {
     const std::vector<WeightedTerm> terms = {{.term = "backup", .weight = 1, .nodes = 3}};
@@ -181,7 +198,10 @@ std::vector<std::byte> SegmentSeed() {
     node.bytes = Span{10, 20};
     std::vector<float> vector(8, 0.0f);
     vector[static_cast<size_t>(i) % 8] = 1;
-    Require(builder.Add(node, vector).ok());
+    std::map<std::string, std::vector<float>> named;
+    if (i % 3 == 0) named["english"] = {1, static_cast<float>(i), 0};
+    if (i % 2 == 1) named["far"] = {0.6f, 0.8f};
+    Require(builder.Add(node, vector, named).ok());
   }
   return (*builder.Finish({})).ToImage();
 }

@@ -103,8 +103,8 @@ threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
 threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|StateWriterTest|TextTokensTest|RemoteStoreTest)\.'
 threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex|SchedulerMemoryTest)\.'
-threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|JiebaTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
-threaded+='|^(KeptRepliesTest)\.'
+threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
+threaded+='|^(KeptRepliesTest)\.|^jieba_dictionary_test'
 
 suite set-up tools/setup.sh --dev || finish
 folders=$(tools/setup.sh --print-env) || finish

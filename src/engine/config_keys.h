@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ragtime/config.h"
 #include "ragtime/status.h"
@@ -25,6 +26,13 @@ struct ConfigKey {
   // Sets it from text. Relative paths are taken from `base`. A list comes as "a, b", a map as "k=a,b; l=c".
   std::function<Status(Config& config, const std::string& value, const std::filesystem::path& base)> set;
 };
+
+// The parts of the table, config_keys_*.cc.
+void AddIngestKeys(std::vector<ConfigKey>& keys);
+void AddStoreKeys(std::vector<ConfigKey>& keys);
+void AddSearchKeys(std::vector<ConfigKey>& keys);
+void AddAnswerKeys(std::vector<ConfigKey>& keys);
+void AddProcessKeys(std::vector<ConfigKey>& keys);
 
 std::span<const ConfigKey> ConfigKeys();
 const ConfigKey* FindConfigKey(std::string_view name);

@@ -75,19 +75,25 @@ Status NothingToTune() {
 
 }  // namespace
 
-Result<std::vector<TuningQuestion>> SampleQuestions(const Context& context, const Snapshot& snapshot,
-                                                    const std::string& group, size_t count) {
+Result<std::vector<std::pair<NodeId, DocumentId>>> SampleNodes(const Context& context, const Snapshot& snapshot,
+                                                               const std::string& group, size_t count) {
   std::vector<std::pair<NodeId, DocumentId>> nodes;
   RAGTIME_RETURN_IF_ERROR(snapshot.VisitNodes(context, {}, [&](const NodeRow& row) {
     if (group.empty() || row.group == group) nodes.emplace_back(row.node_id, row.document_id);
     return true;
   }));
-  std::map<DocumentId, std::unordered_set<NodeId>> chosen;
+  std::vector<std::pair<NodeId, DocumentId>> sample;
   count = std::min(count, nodes.size());
-  for (size_t i = 0; i < count; ++i) {
-    const auto& [node, document] = nodes[i * nodes.size() / count];
-    chosen[document].insert(node);
-  }
+  sample.reserve(count);
+  for (size_t i = 0; i < count; ++i) sample.push_back(nodes[i * nodes.size() / count]);
+  return sample;
+}
+
+Result<std::vector<TuningQuestion>> SampleQuestions(const Context& context, const Snapshot& snapshot,
+                                                    const std::string& group, size_t count) {
+  RAGTIME_ASSIGN_OR_RETURN(const auto sample, SampleNodes(context, snapshot, group, count));
+  std::map<DocumentId, std::unordered_set<NodeId>> chosen;
+  for (const auto& [node, document] : sample) chosen[document].insert(node);
   std::vector<TuningQuestion> questions;
   for (const auto& [document, wanted] : chosen) {
     RAGTIME_RETURN_IF_ERROR(context.Check());

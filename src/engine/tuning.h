@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ragtime/context.h"
@@ -33,7 +34,10 @@ struct TuningRequest {
   std::string group;  // "": all.
 };
 
-// The vectors of `count` nodes (all, if there are fewer) at equal steps through the ids.
+// `count` nodes (all, if there are fewer) at equal steps through the ids, and the documents that they are of.
+Result<std::vector<std::pair<NodeId, DocumentId>>> SampleNodes(const Context& context, const Snapshot& snapshot,
+                                                               const std::string& group, size_t count);
+// Their vectors.
 Result<std::vector<TuningQuestion>> SampleQuestions(const Context& context, const Snapshot& snapshot,
                                                     const std::string& group, size_t count);
 

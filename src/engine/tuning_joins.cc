@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/tuning_joins.h"
 
-#include <algorithm>
-
+#include "base/median.h"
 #include "base/str_cat.h"
 #include "engine/node_question.h"
+#include "engine/tuning.h"
 #include "query/pack.h"
 #include "text/language.h"
 
@@ -16,24 +16,13 @@ constexpr size_t kAnswerTokens = 32;
 // Fewer say nothing about the next hundred.
 constexpr size_t kComparedMin = 10;
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 }  // namespace
 
 Result<std::vector<std::string>> QuestionsOfNodes(const Snapshot& snapshot, size_t count, const Context& context) {
-  RAGTIME_ASSIGN_OR_RETURN(const uint64_t nodes, snapshot.CountNodes(context, Filter()));
-  const uint64_t step = std::max<uint64_t>(1, nodes / std::max<size_t>(1, count));
+  RAGTIME_ASSIGN_OR_RETURN(const auto sample, SampleNodes(context, snapshot, "", count));
   std::vector<NodeId> ids;
-  uint64_t seen = 0;
-  RAGTIME_RETURN_IF_ERROR(snapshot.VisitNodes(context, Filter(), [&](const NodeRow& row) {
-    if (seen++ % step == 0) ids.push_back(row.node_id);
-    return ids.size() < count;
-  }));
+  ids.reserve(sample.size());
+  for (const auto& [node, document] : sample) ids.push_back(node);
   RAGTIME_ASSIGN_OR_RETURN(const auto found, snapshot.GetNodes(ids));
   std::vector<std::string> questions;
   for (const std::optional<Node>& node : found) {

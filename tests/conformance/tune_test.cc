@@ -90,6 +90,18 @@ TEST_F(TuneTest, ChoosesTheLeastEfThatFindsEnough) {
   }
 }
 
+TEST_F(TuneTest, SamplesLieEvenlyOverAllNodes) {
+  Fill(std::make_shared<FlatIndexType>());
+  // Twice as many, less one: a step of whole nodes would end in the middle.
+  const auto sample = Value(SampleNodes({}, *snapshot_, "", kNodes / 2 + 1));
+  ASSERT_EQ(sample.size(), kNodes / 2 + 1);
+  NodeId last = 0;
+  ASSERT_OK(snapshot_->VisitNodes({}, {}, [&](const NodeRow& row) { return last = row.node_id, true; }));
+  EXPECT_GE(sample.back().first, last - 2);
+  for (size_t i = 1; i < sample.size(); ++i) EXPECT_LE(sample[i].first - sample[i - 1].first, 2);
+  EXPECT_EQ(Value(SampleNodes({}, *snapshot_, "", 2 * kNodes)).size(), kNodes);
+}
+
 TEST_F(TuneTest, WhatIsRecordedHoldsForTheVectorsOfOneModel) {
   Fill(std::make_shared<HnswIndexType>());
   const uint64_t generation = snapshot_->generation();

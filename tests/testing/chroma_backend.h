@@ -4,16 +4,12 @@
 #ifndef RAGTIME_TESTS_TESTING_CHROMA_BACKEND_H_
 #define RAGTIME_TESTS_TESTING_CHROMA_BACKEND_H_
 
-#include <gtest/gtest.h>
-
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/str_cat.h"
 #include "store/chroma/chroma_server.h"
-#include "testing/store_backends.h"
+#include "testing/remote_backend.h"
 
 namespace ragtime {
 
@@ -21,26 +17,9 @@ namespace ragtime {
 inline std::string ChromaCommand() { return StrCat(RAGTIME_TEST_SERVERS, "/bin/chroma"); }
 
 inline std::vector<StoreBackend> ChromaBackends() {
-  struct Started {
-    std::shared_ptr<ChromaServer> server;
-    int knowledge_bases = 0;
-  };
-  auto servers = std::make_shared<std::map<std::filesystem::path, Started>>();
-  return {{.name = "Chroma", .persistent = true, .open = [servers](const std::filesystem::path& folder, Metric metric) {
-             Started& started = (*servers)[folder];
-             if (started.server == nullptr) {
-               started.server =
-                   Value(ChromaServer::Connect({}, {.uri = (folder / "chroma").string(), .command = ChromaCommand()}));
-             }
-             if (!std::filesystem::exists(folder / "kb")) ++started.knowledge_bases;
-             std::filesystem::create_directories(folder / "kb");
-             RemoteStoreOptions options{.server = started.server,
-                                        .name = StrCat("kb", started.knowledge_bases),
-                                        .metric = metric,
-                                        .indexes = RealIndexes(),
-                                        .state_folder = folder / "kb"};
-             return std::unique_ptr<Store>(Value(RemoteStore::Open({}, std::move(options), true)));
-           }}};
+  return {RemoteBackend("Chroma", [](const std::filesystem::path& folder) {
+    return Value(ChromaServer::Connect({}, {.uri = (folder / "chroma").string(), .command = ChromaCommand()}));
+  })};
 }
 
 }  // namespace ragtime

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/llama/json_grammar.h"
 
+#include <llama.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -16,6 +18,7 @@ namespace {
 
 constexpr size_t kSchemaBytesMax = 256 << 10;
 constexpr size_t kRulesMax = 10000;
+constexpr size_t kDepthMax = 256;          // Of schemas within schemas, through references too.
 constexpr int64_t kRepetitionsMax = 1000;  // llama.cpp writes each out.
 
 // White space is short: a model may not go on with it for ever. Every value takes what stands behind it within what
@@ -80,6 +83,14 @@ class Writer {
 
   // What stands for the schema in another rule: the name of a rule.
   Result<std::string> RuleOf(const Json& schema, const std::string& place) {
+    if (depth_ >= kDepthMax) return Wrong(place, StrCat("it is deeper than ", kDepthMax, " levels"));
+    ++depth_;
+    Result<std::string> rule = RuleWithin(schema, place);
+    --depth_;
+    return rule;
+  }
+
+  Result<std::string> RuleWithin(const Json& schema, const std::string& place) {
     if (count_ > kRulesMax) return Wrong(place, "it is too large");
     if (schema.is_bool() && schema.AsBool()) return std::string("value");
     if (!schema.is_object()) return Wrong(place, "no object");
@@ -226,6 +237,7 @@ class Writer {
   const Json& whole_;
   std::string rules_;
   size_t count_ = 0;
+  size_t depth_ = 0;
   std::map<std::string, std::string> references_;
 };
 
@@ -238,6 +250,13 @@ Result<std::string> JsonGrammar(std::string_view schema) {
     return InvalidArgumentError(StrCat("the JSON schema is no JSON: ", json.status().message()), "correct the schema");
   }
   return Writer(*json).Write();
+}
+
+bool LlamaReads(const std::string& grammar) {
+  llama_sampler* sampler = llama_sampler_init_grammar(nullptr, grammar.c_str(), "root");
+  if (sampler == nullptr) return false;
+  llama_sampler_free(sampler);
+  return true;
 }
 
 }  // namespace ragtime

@@ -19,6 +19,10 @@ namespace ragtime {
 // `schema` "": any JSON object. The grammar's first rule is "root".
 Result<std::string> JsonGrammar(std::string_view schema);
 
+// Whether llama.cpp can follow the grammar: not where a rule begins with itself, as a schema that is but a reference to
+// itself. For tests, which have no model.
+bool LlamaReads(const std::string& grammar);
+
 }  // namespace ragtime
 
 #endif  // RAGTIME_MODEL_LLAMA_JSON_GRAMMAR_H_

@@ -67,5 +67,21 @@ TEST(JsonGrammarTest, WhatCannotBeHeldToIsNamed) {
   }
 }
 
+// Each of 8,000 definitions is the next one: a stack of so many calls would end the program.
+TEST(JsonGrammarTest, AChainOfReferencesEndsSomewhere) {
+  const auto chain = [](int length) {
+    std::string schema = R"({"$ref":"#/$defs/0","$defs":{)";
+    for (int i = 0; i < length; ++i) {
+      schema += "\"" + std::to_string(i) + R"(":{"$ref":"#/$defs/)" + std::to_string(i + 1) + R"("},)";
+    }
+    return schema + "\"" + std::to_string(length) + R"(":{"type":"null"}}})";
+  };
+  EXPECT_TRUE(Has(Grammar(chain(200)), "null\n"));
+  const Result<std::string> refused = JsonGrammar(chain(8000));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(Has(refused.status().message(), "deeper than 256 levels")) << refused.status().message();
+}
+
 }  // namespace
 }  // namespace ragtime

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/median.h"
 #include "base/str_cat.h"
 #include "model/llama/llama_model.h"
 
@@ -18,11 +19,6 @@ constexpr size_t kTokens = 24;
 constexpr size_t kCells = 768;
 constexpr size_t kRounds = 3;
 constexpr size_t kBatches[] = {512, 256, 128};  // The first that is as fast as any is chosen.
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 // What the rounds gave for each setting. Settings take turns, so that what else runs here slows all of them alike.
 class Rounds {

@@ -2,17 +2,15 @@
 #include "model/openai/openai_embedder.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "base/hash.h"
 #include "base/str_cat.h"
+#include "model/openai/embedding_answer.h"
 #include "model/openai/token_estimate.h"
 #include "model/remote_fingerprint.h"
-#include "wire/base64.h"
 
 namespace ragtime {
 namespace {
@@ -24,67 +22,12 @@ constexpr size_t kSpecialTokens = 8;
 // A part that is not cut further, whatever the server says.
 constexpr size_t kPartTokensMin = 16;
 
-static_assert(std::endian::native == std::endian::little, "servers send the bytes of little-endian floats");
-
-Result<std::vector<float>> ReadVector(const Json& embedding) {
-  std::vector<float> vector;
-  if (embedding.is_string()) {
-    const std::optional<std::string> bytes = DecodeBase64(embedding.AsString());
-    if (!bytes || bytes->size() % sizeof(float) != 0)
-      return DataLossError("the server sent a vector that is no base64", "set embed.encoding to float");
-    vector.resize(bytes->size() / sizeof(float));
-    std::memcpy(vector.data(), bytes->data(), bytes->size());
-  } else {
-    if (!embedding.is_array())
-      return DataLossError("the server sent a vector that is neither a list nor base64", "look into the server's log");
-    vector.reserve(embedding.AsArray().size());
-    for (const Json& value : embedding.AsArray()) {
-      // What is not finite cannot be written in JSON; servers write null.
-      vector.push_back(value.is_number() ? static_cast<float>(value.AsDouble()) : NAN);
-    }
-  }
-  double squares = 0;
-  for (const float value : vector) squares += static_cast<double>(value) * value;
-  if (!std::isfinite(squares) || (squares <= 0 && !vector.empty())) {
-    return DataLossError("the server sent a vector that is zero or not finite",
-                         "look into the server's log; another precision of the model may help");
-  }
-  const auto inverse = static_cast<float>(1 / std::sqrt(squares));
-  for (float& value : vector) value *= inverse;
-  return vector;
-}
-
-// Vectors in the order of the inputs, whatever the order of the answer.
-Result<std::vector<std::vector<float>>> ReadVectors(const Json& answer, size_t count) {
-  const Json& data = answer["data"];
-  if (!data.is_array()) {
-    return FailedPreconditionError(
-        "what answers is no OpenAI-compatible server of embeddings: its answer holds no data",
-        "check embed.base_url and embed.model; llama-server wants --embeddings");
-  }
-  if (data.AsArray().size() != count) {
-    return DataLossError(StrCat("the server sent ", data.AsArray().size(), " vectors for this many texts: ", count),
-                         "look into the server's log");
-  }
-  std::vector<std::vector<float>> vectors(count);
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t index = data[i]["index"].AsInt(static_cast<int64_t>(i));
-    if (index < 0 || static_cast<size_t>(index) >= count || !vectors[static_cast<size_t>(index)].empty()) {
-      return DataLossError(StrCat("the server sent a vector for no text, or two for one: index ", index, " of ", count),
-                           "look into the server's log");
-    }
-    RAGTIME_ASSIGN_OR_RETURN(std::vector<float> vector, ReadVector(data[i]["embedding"]));
-    if (vector.empty()) return DataLossError("the server sent an empty vector", "look into the server's log");
-    vectors[static_cast<size_t>(index)] = std::move(vector);
-  }
-  return vectors;
-}
-
 void Normalize(std::span<float> row) {
   double squares = 0;
   for (const float value : row) squares += static_cast<double>(value) * value;
-  const auto inverse = static_cast<float>(1 / std::sqrt(squares));
-  for (float& value : row) value *= inverse;
+  if (squares <= 0) return;  // The vectors of its parts cancel each other out.
+  const double length = std::sqrt(squares);
+  for (float& value : row) value = static_cast<float>(value / length);
 }
 
 float WeightOf(std::string_view words) { return static_cast<float>(std::max<size_t>(1, EstimateTokens(words))); }
@@ -236,7 +179,7 @@ Result<std::vector<std::vector<float>>> OpenAiEmbedder::Request(const Context& c
   std::vector<std::vector<float>> vectors;
   OpenAiServers::Course course;
   const auto read = [&](size_t server, const Json& answer) -> Status {
-    Result<std::vector<std::vector<float>>> taken = ReadVectors(answer, count);
+    Result<std::vector<std::vector<float>>> taken = ReadEmbeddings(answer, count);
     RAGTIME_RETURN_IF_ERROR(taken.status());
     vectors = *std::move(taken);
     const size_t dimension = info_.dimension > 0 ? info_.dimension : vectors[0].size();

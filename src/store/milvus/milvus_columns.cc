@@ -144,6 +144,7 @@ AnsweredColumn::AnsweredColumn(const schema::FieldData& data, size_t rows) : dat
 
 bool AnsweredColumn::IsWhole() const {
   const size_t count = ValueCount();
+  if (count > 0 && data_.has_vectors() && data_.vectors().dim() < 1) return false;
   if (places_.empty()) return count == rows_;
   return std::all_of(places_.begin(), places_.end(), [count](size_t i) { return i == SIZE_MAX || i < count; });
 }
