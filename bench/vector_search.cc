@@ -4,8 +4,8 @@
 // second, time of the build and of opening, bytes. bench/vector.py runs it beside other libraries.
 //
 // vector_search VECTORS QUERIES DIMENSION TYPE [OPTION VALUE]...
-// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, HNSW_FAST, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. One line of JSON
-// for each measurement. Of IVF_* --ef is nprobe, of PQ refine_k.
+// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, HNSW_FAST, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. One
+// line of JSON for each measurement. Of IVF_* --ef is nprobe, of PQ refine_k.
 //   --rows N            the first N vectors only
 //   --m, --ef-construction, --ef 16,24,...
 //   --k 10,100          how many are looked for

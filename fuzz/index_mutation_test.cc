@@ -16,6 +16,11 @@ TEST(IndexMutation, Flat) {
   EXPECT_GT(UseMutations(FlatSeed(), 3000, UseAsFlatIndex), 100);
 }
 
+TEST(IndexMutation, FastHnsw) {
+  ASSERT_TRUE(UseAsFastHnswIndex(FastHnswSeed()));
+  EXPECT_GT(UseMutations(FastHnswSeed(), 3000, UseAsFastHnswIndex), 100);
+}
+
 TEST(IndexMutation, Hnsw) {
   ASSERT_TRUE(UseAsHnswIndex(HnswSeed()));
   EXPECT_GT(UseMutations(HnswSeed(), 3000, UseAsHnswIndex), 100);

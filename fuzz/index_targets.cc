@@ -14,6 +14,7 @@
 #include "index/diskann/diskann_index.h"
 #include "index/flat/flat_format.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/fast_hnsw_index.h"
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_format.h"
@@ -219,6 +220,28 @@ bool UseAsIvfIndex(std::span<const std::byte> bytes) {
   return opened;
 }
 
+bool UseAsFastHnswIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<FastHnswHeader>(bytes, [](const FastHnswHeader& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(FastHnswHeader, header_hash)));
+  });
+  bool opened = false;
+  const uint64_t excluded[] = {0x5555};
+  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
+    auto index = FastHnswIndexType().Open(copy, Vectors(), metric);
+    if (!index.ok()) continue;
+    opened = true;
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
+        // With so few kept the graph is walked, not scanned.
+        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
+        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
+        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
+      }
+    }
+  }
+  return opened;
+}
+
 bool UseAsDiskannIndex(std::span<const std::byte> bytes) {
   const auto copy = WithRightHash<DiskannHeader>(bytes, [](const DiskannHeader& header) {
     return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(DiskannHeader, header_hash)));
@@ -336,6 +359,10 @@ std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build({}, Vectors(),
 
 std::vector<std::byte> HnswSeed() {
   return *HnswIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
+}
+
+std::vector<std::byte> FastHnswSeed() {
+  return *FastHnswIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
 }
 
 std::vector<std::vector<std::byte>> IvfSeeds() {

@@ -15,6 +15,7 @@ namespace ragtime {
 // True if the bytes could be opened.
 bool UseAsFlatIndex(std::span<const std::byte> bytes);
 bool UseAsHnswIndex(std::span<const std::byte> bytes);
+bool UseAsFastHnswIndex(std::span<const std::byte> bytes);
 bool UseAsIvfIndex(std::span<const std::byte> bytes);
 bool UseAsDiskannIndex(std::span<const std::byte> bytes);
 bool UseAsBm25Index(std::span<const std::byte> bytes);
@@ -26,6 +27,7 @@ bool UseAsFilter(std::string_view text);
 // Bytes to start from: what Build writes.
 std::vector<std::byte> FlatSeed();
 std::vector<std::byte> HnswSeed();
+std::vector<std::byte> FastHnswSeed();
 // One of each type.
 std::vector<std::vector<std::byte>> IvfSeeds();
 std::vector<std::byte> DiskannSeed();

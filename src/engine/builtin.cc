@@ -21,6 +21,7 @@
 #include "index/bm25/bm25_index.h"
 #include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/fast_hnsw_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_index.h"
 #include "index/scalar/columns.h"
@@ -119,12 +120,15 @@ IndexSet::OfKey VectorIndexes(const StoreConfig& store, size_t threads,
   const auto flat = std::make_shared<FlatIndexType>();
   const auto hnsw = std::make_shared<HnswIndexType>(parameters);
   const auto diskann = std::make_shared<DiskannIndexType>(parameters, store.diskann);
-  types.insert(types.end(), {flat, hnsw, diskann});
+  const auto fast = std::make_shared<FastHnswIndexType>(parameters);
+  types.insert(types.end(), {flat, hnsw, fast, diskann});
+  std::shared_ptr<const VectorIndexType> graph = hnsw;
+  if (parameters.profile == HnswProfile::kFast) graph = fast;
   IndexSet::OfKey indexes{.vector = flat};
-  if (store.index_type == "HNSW") indexes.vector = hnsw;
+  if (store.index_type == "HNSW") indexes.vector = graph;
   if (store.index_type == "DISKANN") indexes.vector = diskann;
   if (store.index_type == "AUTO") {
-    indexes.large_vector = hnsw;
+    indexes.large_vector = graph;
     indexes.large_rows = kHnswRowsMin;
   }
   IvfParameters ivf_parameters = store.ivf;

@@ -129,6 +129,14 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
        "longer. May differ from search to search; where nothing sets it, `ragtime tune` chooses.",
        Number<uint32_t>("store_conf.kwargs.index_kwargs.params.ef", 1, 65536,
                         [](Config& c) -> uint32_t& { return c.store.hnsw.ef; })});
+  keys.push_back(
+      {"store_conf.kwargs.index_kwargs.params.profile", "RAGTIME_HNSW_PROFILE", "compact | fast", "compact",
+       "HNSW: what is kept for each node. compact: codes of 8 bits, about a third of the vector. fast: also where its "
+       "links lie, four times as much in all; a search takes about half as long. For new segments, and for all after "
+       "`ragtime compact`.",
+       Choice<HnswProfile>("store_conf.kwargs.index_kwargs.params.profile",
+                           {{"compact", HnswProfile::kCompact}, {"fast", HnswProfile::kFast}},
+                           [](Config& c) -> HnswProfile& { return c.store.hnsw.profile; })});
   // Of the indexes here and of those of a server, which has defaults of its own.
   const auto of_both = [&keys](const char* name, const char* variable, const char* allowed, const char* standard,
                                const char* help, uint32_t most, uint32_t IvfParameters::* ours,

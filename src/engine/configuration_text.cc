@@ -66,8 +66,9 @@ std::string ConfigurationText(const Config& config) {
   Json of_keys(Json::Object{});
   for (const auto& [key, store] : config.key_stores) {
     of_keys.Set(key, Json(Json::Array{store.index_type, uint64_t{store.hnsw.m}, uint64_t{store.hnsw.ef_construction},
-                                      uint64_t{store.hnsw.ef}, uint64_t{store.ivf.nlist}, uint64_t{store.ivf.nprobe},
-                                      uint64_t{store.ivf.m}, uint64_t{store.ivf.nbits}, uint64_t{store.ivf.refine_k},
+                                      uint64_t{store.hnsw.ef}, static_cast<int>(store.hnsw.profile),
+                                      uint64_t{store.ivf.nlist}, uint64_t{store.ivf.nprobe}, uint64_t{store.ivf.m},
+                                      uint64_t{store.ivf.nbits}, uint64_t{store.ivf.refine_k},
                                       uint64_t{store.diskann.search_list}, uint64_t{store.diskann.beamwidth}}));
   }
   json.Set("key_indexes", std::move(of_keys));
@@ -85,7 +86,7 @@ std::string ConfigurationText(const Config& config) {
                                       static_cast<int>(config.fusion.scale), config.fusion.mmr_lambda}));
   json.Set("window", Json(Json::Array{uint64_t{config.search.window.before}, uint64_t{config.search.window.after}}));
   json.Set("hnsw", Json(Json::Array{uint64_t{config.store.hnsw.m}, uint64_t{config.store.hnsw.ef_construction},
-                                    uint64_t{config.store.hnsw.ef}}));
+                                    uint64_t{config.store.hnsw.ef}, static_cast<int>(config.store.hnsw.profile)}));
   const IvfParameters& ivf = config.store.ivf;
   json.Set("ivf", Json(Json::Array{uint64_t{ivf.nlist}, uint64_t{ivf.nprobe}, uint64_t{ivf.m}, uint64_t{ivf.nbits},
                                    uint64_t{ivf.refine_k}}));

@@ -24,6 +24,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"store_conf.kwargs.index_kwargs.params.M", "32"},
     {"store_conf.kwargs.index_kwargs.params.efConstruction", "64"},
     {"store_conf.kwargs.index_kwargs.params.ef", "64"},
+    {"store_conf.kwargs.index_kwargs.params.profile", "fast"},
     {"store_conf.kwargs.index_kwargs.params.nlist", "8"},
     {"store_conf.kwargs.index_kwargs.params.m", "8"},
     {"store_conf.kwargs.index_kwargs.params.nbits", "8"},

@@ -121,7 +121,7 @@ Result<TuneReport> MeasureRecall(const Context& context, const Snapshot& snapsho
   }
   for (const auto& [type, rows] : types) {
     // What others spend is no ef, and no ef makes them exact.
-    if (type == "FLAT" || type == "HNSW") continue;
+    if (type == "FLAT" || type == "HNSW" || type == "HNSW_FAST") continue;
     return FailedPreconditionError(
         StrCat("segments of this knowledge base have an index of type ", type, ", which is not tuned by ef"),
         "set its parameters in the configuration, or set index_type: HNSW and run ragtime compact");

@@ -14,6 +14,7 @@
 #include "index/bm25/bm25_index.h"
 #include "index/diskann/diskann_index.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/fast_hnsw_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_index.h"
 #include "index/scalar/columns.h"
@@ -89,6 +90,8 @@ inline std::vector<StoreBackend> StoreBackends() {
   // Keeps so many rows that it finds all.
   IndexSet hnsw = RealIndexes();
   hnsw.vector = std::make_shared<HnswIndexType>(HnswParameters{.ef = 5000});
+  IndexSet fast_hnsw = RealIndexes();
+  fast_hnsw.vector = std::make_shared<FastHnswIndexType>(HnswParameters{.ef = 5000});
   // From a few nodes on, and all lists and all exact scores, so that they find all.
   const auto lists = [](IvfKind kind) {
     IndexSet indexes = RealIndexes();
@@ -118,6 +121,7 @@ inline std::vector<StoreBackend> StoreBackends() {
       EmbeddedBackend("Embedded", RealIndexes(), {}),
       EmbeddedBackend("EmbeddedSmall", RealIndexes(), small),
       EmbeddedBackend("EmbeddedHnsw", hnsw, {}),
+      EmbeddedBackend("EmbeddedFastHnsw", fast_hnsw, {}),
       EmbeddedBackend("EmbeddedIvfFlat", lists(IvfKind::kIvfFlat), {}),
       EmbeddedBackend("EmbeddedIvfSq8", lists(IvfKind::kIvfSq8), {}),
       EmbeddedBackend("EmbeddedIvfPq", lists(IvfKind::kIvfPq), {}),

@@ -84,9 +84,9 @@ class FastHnswIndex final : public VectorIndex {
         std::vector<Candidate> candidates,
         Walk(context, query, ef, limit, selected == rows_ ? RowBitmap{} : selection.excluded, parameters.score_min));
     const bool few = candidates.size() < std::min<uint64_t>(limit, selected) &&
-                     std::all_of(candidates.begin(), candidates.end(), [&parameters](const Candidate& candidate) {
-                       return candidate.upper >= parameters.score_min;
-                     });
+                     std::all_of(
+                         candidates.begin(), candidates.end(),
+                         [&parameters](const Candidate& candidate) { return candidate.upper >= parameters.score_min; });
     if (few) return coded_.Search(context, query, limit, selection, parameters.score_min);
     return coded_.ScoreExactly(context, query, limit, std::move(candidates), parameters.score_min);
   }
@@ -98,8 +98,8 @@ class FastHnswIndex final : public VectorIndex {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
   }
 
-  // All that following the row reads. Inlined, since GCC 12 takes a function that only prefetches for one without effect
-  // and drops the call.
+  // All that following the row reads. Inlined, since GCC 12 takes a function that only prefetches for one without
+  // effect and drops the call.
   [[gnu::always_inline]] void Prefetch(uint32_t row) const {
     const std::byte* block = blocks_ + size_t{row} * signs_.row_size();
     for (size_t i = 0; i < signs_.row_size(); i += 64) __builtin_prefetch(block + i, 0, 2);
@@ -230,7 +230,7 @@ class FastHnswIndex final : public VectorIndex {
   const std::byte* const blocks_;
   const HnswLayout layout_;
   const SignLayout signs_;
-  const Rotation rotation_;
+  const SignRotation rotation_;
   const uint32_t rows_;
   const CodedRows coded_;
   const std::span<const float> mean_;

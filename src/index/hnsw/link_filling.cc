@@ -16,8 +16,8 @@ namespace {
 constexpr size_t kTaskRows = 64;
 // Of the rows two links away, so many of the nearest are looked at.
 constexpr size_t kCandidatesMax = 300;
-// A row is left out whose way from a link, squared and times this, is shorter than from the row itself: first those that
-// the links of the graph would leave out, then fewer (bench/vector_search.cc; 1.15 to 1.5 were tried).
+// A row is left out whose way from a link, squared and times this, is shorter than from the row itself: first those
+// that the links of the graph would leave out, then fewer (bench/vector_search.cc; 1.15 to 1.5 were tried).
 constexpr float kShares[] = {1.0f, 1.3f};
 
 // Squared distances between rows, by their codes; of inner products, between the vectors with one more dimension that

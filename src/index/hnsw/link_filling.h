@@ -17,8 +17,9 @@
 
 namespace ragtime {
 
-// `bottom` has `links_of_row` links for each row, ended by kNoRow; rows without any keep none. A row keeps those that it
-// has and gets, of the rows that its links lead to, those that no link leads to by a much shorter way, then the nearest.
+// `bottom` has `links_of_row` links for each row, ended by kNoRow; rows without any keep none. A row keeps those that
+// it has and gets, of the rows that its links lead to, those that no link leads to by a much shorter way, then the
+// nearest.
 Status FillLinks(const Context& context, const CodedRows& coded, Metric metric, double norm_max, size_t threads,
                  size_t links_of_row, std::span<uint32_t> bottom);
 

@@ -80,13 +80,13 @@ struct RowToCode {
 
 }  // namespace
 
-Rotation::Rotation(size_t dimensions) : dimensions_(dimensions), signs_(kRounds * dimensions) {
+SignRotation::SignRotation(size_t dimensions) : dimensions_(dimensions), signs_(kRounds * dimensions) {
   for (uint64_t i = 0; i < signs_.size(); ++i) {
     signs_[i] = Hash64(std::as_bytes(std::span(&i, 1))) % 2 == 0 ? 1.0f : -1.0f;
   }
 }
 
-void Rotation::Apply(std::span<const float> x, std::span<const float> mean, float* out) const {
+void SignRotation::Apply(std::span<const float> x, std::span<const float> mean, float* out) const {
   for (size_t i = 0; i < x.size(); ++i) out[i] = x[i] - mean[i];
   std::fill(out + x.size(), out + dimensions_, 0.0f);
   // The transform wants a power of two: it takes the first dimensions and the last ones in turn.
@@ -98,7 +98,7 @@ void Rotation::Apply(std::span<const float> x, std::span<const float> mean, floa
   }
 }
 
-SignQuery::SignQuery(const SignLayout& layout, const Rotation& rotation, std::span<const float> query,
+SignQuery::SignQuery(const SignLayout& layout, const SignRotation& rotation, std::span<const float> query,
                      std::span<const float> mean)
     : groups_(layout.groups()), tables_(groups_ * kScanTable) {
   std::vector<float> rotated(layout.dimensions);
@@ -134,7 +134,7 @@ SignQuery::SignQuery(const SignLayout& layout, const Rotation& rotation, std::sp
 Status WriteSignBlocks(const Context& context, VectorMatrix vectors, Metric metric, std::span<const float> mean,
                        std::span<const uint32_t> bottom, size_t links_of_row, size_t threads, std::byte* blocks) {
   const SignLayout layout = SignLayout::Of(vectors.dimension, links_of_row);
-  const Rotation rotation(layout.dimensions);
+  const SignRotation rotation(layout.dimensions);
   std::vector<float> rotated(vectors.rows * layout.dimensions);
   ThreadPool pool(std::max<size_t>(threads == 0 ? AvailableCores() : threads, 2) - 1);
   const size_t tasks = (vectors.rows + kTaskRows - 1) / kTaskRows;

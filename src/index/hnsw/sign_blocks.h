@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SignBlocks keep, at each row of the graph, one bit a dimension of where each of its links lies from there, so that one
-// look at the row says which links lead towards a query (RaBitQ codes at the vertices, as SymphonyQG has them).
+// SignBlocks keep, at each row of the graph, one bit a dimension of where each of its links lies from there, so that
+// one look at the row says which links lead towards a query (RaBitQ codes at the vertices, as SymphonyQG has them).
 //
 // A random rotation R spreads every difference over all dimensions. With s the signs of r = R(n - v), the inner product
 // of r with any other vector y is about |r|^2 / |r|_1 * <s, y>; <s, R q> is a sum of tables of the query alone.
@@ -38,9 +38,9 @@ struct SignLayout {
 };
 
 // Turns vectors in `layout.dimensions` dimensions, the same way on every machine.
-class Rotation {
+class SignRotation {
  public:
-  explicit Rotation(size_t dimensions);
+  explicit SignRotation(size_t dimensions);
   // out = R(x - mean), with zeros behind the dimensions of x; `out` has `dimensions` floats.
   void Apply(std::span<const float> x, std::span<const float> mean, float* out) const;
 
@@ -52,7 +52,7 @@ class Rotation {
 // The tables of one query.
 class SignQuery {
  public:
-  SignQuery(const SignLayout& layout, const Rotation& rotation, std::span<const float> query,
+  SignQuery(const SignLayout& layout, const SignRotation& rotation, std::span<const float> query,
             std::span<const float> mean);
   FastScanQuery scan() const { return {tables_.data(), groups_, unit_, shift_}; }
 

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Goal: HNSW_FAST finds nearly all rows that a plain scan finds, with their exact scores, whatever is excluded; builds
+// the same bytes with any number of threads; refuses bytes that are not its own.
+// Method: as hnsw_index_test: the oracle is ScanExactly, and every search is the same in every run.
+#include "index/hnsw/fast_hnsw_index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <random>
+#include <string>
+
+#include "base/hash.h"
+#include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/sign_blocks.h"
+#include "testing/vector_index_fixture.h"
+
+namespace ragtime {
+namespace {
+
+constexpr Metric kMetrics[] = {Metric::kCosine, Metric::kInnerProduct, Metric::kL2};
+// With so few kept, a walk is cheaper than a scan from 2,400 rows on. One bit says less than eight: at the same ef a
+// little less is found than by HNSW.
+constexpr VectorSearchParameters kWalk{.ef = 60};
+
+class FastHnsw : public testing::TestWithParam<Metric>, protected VectorIndexFixture {
+ protected:
+  void Build(Vectors vectors, const HnswParameters& parameters = {}) {
+    BuildIndex(FastHnswIndexType(parameters), std::move(vectors), GetParam());
+  }
+  double Recall(size_t limit, const RowSelection& selection, const VectorSearchParameters& parameters = kWalk) {
+    return RecallOf(limit, selection, parameters);
+  }
+};
+
+TEST_P(FastHnsw, FindsNearlyAllInEveryDimension) {
+  for (const size_t dimension : {1u, 7u, 96u, 384u, 768u, 1024u, 1536u}) {
+    SCOPED_TRACE(dimension);
+    Build(Clustered(1, 2600, dimension, GetParam()));
+    EXPECT_GE(Recall(10, {}), 0.93);
+  }
+}
+
+TEST_P(FastHnsw, MoreIsFoundWithALargerEf) {
+  Build(Clustered(2, 20000, 24, GetParam()));
+  EXPECT_EQ(Recall(10, {}, {}), Recall(10, {}, {.ef = kHnswEf}));
+  EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.99);
+  EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.93);
+  EXPECT_GE(Recall(100, {}, {.ef = 400}), 0.98);
+  EXPECT_EQ(Recall(10, {}, {.ef = 20000}), 1);
+}
+
+TEST_P(FastHnsw, ExcludedRowsDoNotCount) {
+  Build(Clustered(3, 6000, 48, GetParam()));
+  std::mt19937 random(4);
+  for (const uint32_t share : {1u, 30u, 49u, 60u, 99u, 100u}) {
+    SCOPED_TRACE(share);
+    const auto excluded = Bits(6000, [&](uint32_t) { return random() % 100 < share; });
+    EXPECT_GE(Recall(10, RowBitmap{excluded}), 0.93);
+  }
+  // Rows behind those that the bitmap holds are not excluded.
+  const std::vector<uint64_t> short_bitmap(3, ~uint64_t{0});
+  EXPECT_GE(Recall(10, RowBitmap{short_bitmap}), 0.93);
+  const std::vector<uint32_t> wrong = {1, 6000};
+  EXPECT_EQ(index_->Search({}, vectors_.matrix().row(0), 1, {{}, wrong}).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_P(FastHnsw, EqualRowsHideNeitherEachOtherNorTheRest) {
+  Vectors vectors = Clustered(7, 5000, 32, GetParam());
+  std::mt19937 random(8);
+  for (uint32_t row = 0; row < 5000; ++row) {
+    if (random() % 3 == 0) std::copy_n(vectors.data.begin() + row % 3 * 32, 32, vectors.data.begin() + row * 32);
+  }
+  Build(std::move(vectors));
+  EXPECT_GE(Recall(10, {}), 0.95);
+  for (uint32_t row = 0; row < 3; ++row) {
+    const auto query = vectors_.matrix().row(row);
+    EXPECT_EQ(*index_->Search({}, query, 30, {}, kWalk), Oracle(query, 30, {}));
+  }
+}
+
+TEST_P(FastHnsw, HardDataIsSearchedToo) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  const std::function<float(size_t, size_t)> hard[] = {
+      [](size_t, size_t) { return 0.0f; },
+      [](size_t r, size_t i) { return r % 16 == i ? 1.0f : 0.0f; },
+      [&](size_t, size_t) { return normal(random) * 1e-30f; },
+      [&](size_t, size_t) { return normal(random) * 1e13f; },
+      [&](size_t r, size_t) { return normal(random) * static_cast<float>(std::exp2(r % 45)); },
+      [](size_t r, size_t) { return 1.0f + static_cast<float>(r % 3) * 1e-7f; },
+  };
+  for (const auto& value : hard) {
+    Vectors vectors{std::vector<float>(2500 * 16), 16};
+    for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = value(i / 16, i % 16);
+    Build(std::move(vectors));
+    for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
+      const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
+      ASSERT_TRUE(hits.ok()) << hits.status().ToString();
+      EXPECT_EQ(hits->size(), 10u);
+    }
+  }
+}
+
+TEST_P(FastHnsw, TheBytesDoNotDependOnTheThreads) {
+  Build(Clustered(10, 2600, 20, GetParam()), {.threads = 1});
+  const auto bytes = bytes_;
+  for (const size_t threads : {2u, 5u}) {
+    Build(vectors_, {.threads = threads});
+    EXPECT_EQ(bytes_, bytes) << threads;
+  }
+  const auto query = vectors_.matrix().row(7);
+  const auto hits = index_->Search({}, query, 20, {}, kWalk);
+  for (int n = 0; n < 3; ++n) EXPECT_EQ(*index_->Search({}, query, 20, {}, kWalk), *hits);
+}
+
+// Of M 4 a block is not full, of M 20 there are two.
+TEST_P(FastHnsw, AnyNumberOfLinksHasBlocks) {
+  for (const uint32_t m : {4u, 20u, 128u}) {
+    SCOPED_TRACE(m);
+    Build(Clustered(11, 3000, 20, GetParam()), {.m = m, .ef_construction = 60});
+    EXPECT_GE(Recall(10, {}), 0.9);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, FastHnsw, testing::ValuesIn(kMetrics),
+                         [](const auto& test) { return MetricName(test.param); });
+
+TEST(FastHnswIndex, WhatIsCancelledStops) {
+  const FastHnswIndexType type;
+  const Vectors vectors = Clustered(14, 3000, 16, Metric::kL2);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kL2);
+  auto index = type.Open(bytes, vectors.matrix(), Metric::kL2);
+  ASSERT_TRUE(index.ok());
+  std::stop_source source;
+  source.request_stop();
+  const Context context{.stop = source.get_token()};
+  EXPECT_EQ((*index)->Search(context, vectors.matrix().row(0), 3, {}, kWalk).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(type.Build(context, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kCancelled);
+}
+
+TEST(FastHnswIndex, FewRowsAreScanned) {
+  const FastHnswIndexType type;
+  for (const size_t rows : {0u, 1u, 255u}) {
+    const Vectors vectors = Clustered(12, rows, 8, Metric::kL2);
+    const VectorMatrix matrix{vectors.data.data(), rows, 8};
+    const auto bytes = *type.Build({}, matrix, Metric::kL2);
+    EXPECT_EQ(bytes.size(), sizeof(FastHnswHeader) + sizeof(HnswHeader));
+    auto index = type.Open(bytes, matrix, Metric::kL2);
+    ASSERT_TRUE(index.ok());
+    const std::vector<float> query(8, 0.5f);
+    EXPECT_EQ(*(*index)->Search({}, query, 5, {}), *ScanExactly({}, matrix, Metric::kL2, query, 5, {}));
+  }
+}
+
+TEST(FastHnswIndex, ForeignBytesAreRefused) {
+  const FastHnswIndexType type;
+  const Vectors vectors = Clustered(15, 300, 16, Metric::kCosine);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
+  for (size_t size = 0; size < bytes.size(); size += size < 200 ? 1 : 997) {
+    EXPECT_EQ(type.Open(std::span(bytes).first(size), vectors.matrix(), Metric::kCosine).status().code(),
+              StatusCode::kDataLoss);
+  }
+  for (size_t bit = 0; bit < (sizeof(FastHnswHeader) + sizeof(HnswHeader)) * 8; ++bit) {
+    auto damaged = bytes;
+    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
+    EXPECT_FALSE(type.Open(damaged, vectors.matrix(), Metric::kCosine).ok()) << bit;
+  }
+  EXPECT_EQ(type.Open(bytes, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kDataLoss);
+  auto newer = bytes;
+  newer[offsetof(FastHnswHeader, version)] = std::byte{2};
+  const Status status = type.Open(newer, vectors.matrix(), Metric::kCosine).status();
+  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
+}
+
+// Damage that a checksum would find must not lead a walk out of its bytes; sanitizers see it if it does.
+TEST(FastHnswIndex, MutatedBodiesAreSearchedWithoutHarm) {
+  std::mt19937 random(16);
+  const FastHnswIndexType type;
+  const Vectors vectors = Clustered(17, 2500, 20, Metric::kCosine);
+  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
+  const auto excluded = Bits(2500, [](uint32_t row) { return row % 10 == 0; });
+  constexpr size_t kHeaders = sizeof(FastHnswHeader) + sizeof(HnswHeader);
+  size_t refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    auto damaged = bytes;
+    for (int n = 1 + static_cast<int>(random() % 2000); n > 0; --n) {
+      damaged[kHeaders + random() % (damaged.size() - kHeaders)] = static_cast<std::byte>(random());
+    }
+    auto index = type.Open(damaged, vectors.matrix(), Metric::kCosine);
+    ASSERT_TRUE(index.ok());
+    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+      const auto hits = (*index)->Search({}, vectors.matrix().row(random() % 2500), 10, bitmap, kWalk);
+      if (!hits.ok()) {
+        ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
+        ++refused;
+        continue;
+      }
+      EXPECT_LE(hits->size(), 10u);
+      for (const RowHit& hit : *hits) EXPECT_LT(hit.row, 2500u);
+    }
+  }
+  EXPECT_GT(refused, 0u);
+}
+
+// What changes this changes the format: raise the version and keep the reader of the old one.
+TEST(FastHnswIndex, TheBytesAreThoseOfVersion1) {
+  Vectors vectors{std::vector<float>(300 * 20), 20};
+  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 7 + i / 20 * 3) % 11) - 5;
+  const auto bytes = *FastHnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "fae1a305115181621355075d400eddaf");
+}
+
+// The estimates of signs are about the inner products, and lean to no side.
+TEST(SignBlocks, EstimatesAreNearTheScores) {
+  constexpr size_t kDimension = 384;
+  const Vectors vectors = Clustered(20, 33, kDimension, Metric::kCosine);
+  std::vector<uint32_t> bottom(33 * 32, kNoRow);
+  for (uint32_t i = 0; i < 32; ++i) bottom[i] = i + 1;
+  const SignLayout layout = SignLayout::Of(kDimension, 32);
+  std::vector<std::byte> blocks(33 * layout.row_size());
+  const std::vector<float> mean(kDimension, 0.01f);
+  ASSERT_TRUE(WriteSignBlocks({}, vectors.matrix(), Metric::kCosine, mean, bottom, 32, 1, blocks.data()).ok());
+  const SignRotation rotation(layout.dimensions);
+  double sum = 0;
+  for (uint32_t q = 1; q < 33; ++q) {
+    const SignQuery query(layout, rotation, vectors.matrix().row(q), mean);
+    const auto score = [&](uint32_t row) {
+      return Dot(vectors.matrix().row(q).data(), vectors.matrix().row(row).data(), kDimension);
+    };
+    float scores[kScanRows];
+    BestFastScan().score(query.scan(), reinterpret_cast<const uint8_t*>(blocks.data()) + sizeof(ScanFactors),
+                         *reinterpret_cast<const ScanFactors*>(blocks.data()), score(0), 0, scores);
+    for (uint32_t i = 0; i < 32; ++i) {
+      EXPECT_NEAR(scores[i], score(i + 1), 0.3);
+      sum += scores[i] - score(i + 1);
+    }
+  }
+  EXPECT_NEAR(sum / (32 * 32), 0, 0.02);
+}
+
+}  // namespace
+}  // namespace ragtime
