@@ -76,7 +76,12 @@ Status Place(const LlamaPlacement& placement, llama_model_params& params) {
   }
   // Negative: all of them, the output too.
   params.n_gpu_layers = gpus == 0 ? 0 : placement.gpu_layers;
-  if (gpus == 0) return Status();
+  if (params.n_gpu_layers == 0) {
+    // Told of none, llama.cpp takes every GPU and copies the weights to it for each large batch.
+    static ggml_backend_dev_t none[] = {nullptr};
+    params.devices = none;
+    return Status();
+  }
   params.split_mode = placement.split_mode == "none"     ? LLAMA_SPLIT_MODE_NONE
                       : placement.split_mode == "tensor" ? LLAMA_SPLIT_MODE_TENSOR
                                                          : LLAMA_SPLIT_MODE_LAYER;
