@@ -295,6 +295,8 @@ Status LlamaModel::Compute(std::span<const BatchToken> tokens, const std::functi
   abort_ = &abort;
   const int32_t code = llama_decode(context_, batch);
   abort_ = nullptr;
+  // A GPU may still compute, and what comes next is chosen by how long this took.
+  if (code == 0 && !on_cpu_) llama_synchronize(context_);
   if (code == 0) return Status();
   if (code == 1) {
     return ResourceExhaustedError("the memory of the language model is full", "raise llm.kv_tokens");
