@@ -29,6 +29,10 @@ if [[ ! -e $work/source.done ]]; then
 
      // exit barrier (full seq-cst fence)
 EOF
+  # AMX kernels have other declarations of the same types, so that on a processor with AMX they cannot be united.
+  cat >>"$work/source/vendor/llama.cpp/ggml/src/CMakeLists.txt" <<'EOF'
+set_source_files_properties(ggml-cpu/amx/amx.cpp ggml-cpu/amx/mmq.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+EOF
   touch "$work/source.done"
 fi
 cmake -S "$work/source/vendor/llama.cpp" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
