@@ -2,60 +2,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keyword search beside other keyword indexes: the same words, questions of 2 to 8 of them, the best ten and hundred.
 
-usage: bench/keyword_search.py RESULTS --build BUILD_FOLDER --work FOLDER [--english HTML_FOLDER]
-       [--chinese HTML_FOLDER] [--generated FOLDER] [--peers VENV] [--lucene JARS] [--sides NAMES] [--rounds N]
-       [--queries N]
+usage: bench/keyword_search.py RESULTS --build BUILD_FOLDER --work FOLDER [--documents FOLDER] [--corpora NAMES]
+       [--generated FOLDER] [--peers VENV] [--lucene JARS] [--sides NAMES] [--rounds N] [--seconds N] [--queries N]
+       [--only-build] [--again]
 
---english takes postgresql-doc-15's html folder (about 31,000 chunks), --chinese debian-reference's zh-cn pages,
---generated what bench/store_generate wrote (all of its rows). VENV is the "stores" environment of
-bench/store_peers.sh, JARS its "lucene" folder. Every side gets the words that Ragtime's rules cut, one space
-between them, so that only the indexes differ. Each side builds and answers in a process of its own, on one thread;
-the time of a question is the least of N rounds. Lines of JSON go to RESULTS/keyword.jsonl, the tables to the standard
-output. Agreement is the share of the best ten that the exact scores give too; ours are exact (bm25_index_test).
+--documents is what bench/keyword_documents.sh unpacked. A corpus is "english" (postgresql-doc-15, 31,654 pieces),
+"chinese" (all Chinese documents, about 18,500), or one of those with a number of rows, such as "english-1000000": all
+documents of the language, and then rows made of their sentences (bench/keyword_texts.py). --generated takes what
+bench/store_generate wrote. VENV is the "stores" environment of bench/store_peers.sh, JARS its "lucene" folder.
+
+Every side gets the words that Ragtime's rules cut, one space between them, so that only the indexes differ. Each side
+builds and answers in a process of its own, on one thread; the time of a question is the least of N rounds, of as many
+as --seconds let for each of the best ten and the best hundred. What is there in --work (words, questions, indexes,
+answers) is not made again, so that a run can be stopped and goes on; --again asks anew. Lines of JSON go to
+RESULTS/keyword.jsonl, the tables to the standard output.
+
+Right is the share of the best ten that an exact scorer without an index (bench/keyword_exact) has too, equal scores
+counting as equal. "Open" is opening and the first question in a fresh process, with the files in memory.
 """
 
 import argparse
-import array
-import html
-import itertools
+import hashlib
 import json
 import pathlib
 import random
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 
+import keyword_texts
 from start import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
-SEGMENT_ROWS = 65536  # As `ragtime ingest` makes segments.
-CHUNK_BYTES = {"english": 220, "chinese": 120}
-
-
-def text_of(page):
-    page = re.sub(r"(?is)<(script|style|head)\b.*?</\1>", " ", page)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"(?s)<[^>]+>", " ", page)))
-
-
-def chunks_of(folder, pattern, size):
-    for path in sorted(pathlib.Path(folder).glob(pattern)):
-        text = text_of(path.read_text(encoding="utf-8", errors="replace"))
-        while text:
-            space = text.find(" ", size)
-            end = space if 0 <= space < size + 40 else size
-            yield text[:end].strip()
-            text = text[end:]
-
-
-def generated_texts(folder):
-    """As store_data.py, which needs numpy."""
-    starts = array.array("Q")
-    starts.frombytes((folder / "texts.idx").read_bytes())
-    with open(folder / "texts.bin", "rb") as texts:
-        for start, end in itertools.pairwise(starts):
-            yield texts.read(end - start).decode().replace("\n", " ")
+# As `ragtime ingest` makes segments, and about as `ragtime compact` leaves them.
+SEGMENT_ROWS = {"ragtime": 65536, "ragtime-compacted": 262144}
+LIMITS = (10, 100)
 
 
 def is_one_character(word):
@@ -81,65 +63,103 @@ def questions_of(rows, chinese, count):
     return questions
 
 
+def run_json(command):
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command[:6])}: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def cached(path, make):
+    """The JSON of `path`, made if it is not there."""
+    if not path.exists():
+        made = path.with_suffix(".making")
+        made.write_text(json.dumps(make()), encoding="utf-8")
+        made.rename(path)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
-        self.program = arguments.build / "bench" / "keyword_ours"
+        self.programs = arguments.build / "bench"
         self.jars = sorted(arguments.lucene.glob("*.jar")) if arguments.lucene else []
         arguments.work.mkdir(parents=True, exist_ok=True)
         arguments.results.mkdir(parents=True, exist_ok=True)
 
-    def corpus(self, name, texts, languages):
-        """Writes the words and the questions, language by language; gives both paths and how many of each."""
+    def words(self, name, texts):
         path = self.arguments.work / f"{name}.words"
         if not path.exists():
             made = path.with_suffix(".making")
             with open(made, "wb") as out:
-                process = subprocess.Popen([self.program, "words"], stdin=subprocess.PIPE, stdout=out)
-                for text in texts:
+                command = [self.programs / "keyword_ours", "words"]
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out)
+                for text in texts():
                     process.stdin.write(text.encode() + b"\n")
                 process.stdin.close()
                 if process.wait() != 0:
                     sys.exit("keyword_ours words failed")
             made.rename(path)
-        sample = []
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines):
-                if number % 10 == 0 or number < 30000:
-                    sample.append(line)
-        asked = {
-            language: questions_of(sample, language == "chinese", self.arguments.queries) for language in languages
-        }
-        questions = path.with_suffix(".questions")
-        questions.write_text("".join(f"{line}\n" for lines in asked.values() for line in lines), encoding="utf-8")
-        return path, questions, {language: len(lines) for language, lines in asked.items()}
+        return path
 
-    def command(self, side, corpus, questions, folder):
-        if side == "ragtime":
-            return [self.program, "search", corpus, questions, SEGMENT_ROWS, self.arguments.rounds]
-        common = [corpus, questions, folder, self.arguments.rounds]
-        if side == "lucene":
+    def questions(self, corpus, languages):
+        """A file for each language, with how many questions it has."""
+        paths = {language: corpus.with_suffix(f".{language}-{self.arguments.queries}") for language in languages}
+        if not all(path.exists() for path in paths.values()):
+            sample = []
+            with open(corpus, encoding="utf-8") as lines:
+                for number, line in enumerate(lines):
+                    if number % 10 == 0 or number < 30000:
+                        sample.append(line)
+            for language, path in paths.items():
+                asked = questions_of(sample, language == "chinese", self.arguments.queries)
+                path.write_text("".join(f"{line}\n" for line in asked), encoding="utf-8")
+        return paths
+
+    def command(self, side, verb, source, folder):
+        if side in SEGMENT_ROWS:
+            own = [SEGMENT_ROWS[side]] if verb == "build" else []
+            command = [self.programs / "keyword_ours"]
+        elif side == "lucene":
             java = ["java", "-Xmx4g", "--add-modules=jdk.incubator.vector", "-cp", ":".join(map(str, self.jars))]
-            return [*java, HERE / "keyword_lucene.java", *common]
-        return [self.arguments.peers / "bin" / "python", HERE / "keyword_peers.py", side, *common]
+            own, command = [], [*java, HERE / "keyword_lucene.java"]
+        else:
+            own, command = [], [self.arguments.peers / "bin" / "python", HERE / "keyword_peers.py", side]
+        limits = [self.arguments.rounds, self.arguments.seconds] if verb == "ask" else []
+        return [*command, verb, source, folder, *own, *limits]
 
-    def run(self, side, name, corpus, questions):
-        folder = self.arguments.work / f"{side}-{name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [str(part) for part in self.command(side, corpus, questions, folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        if done.returncode != 0:
-            print(f"{side} on {name}: failed: {done.stderr.strip()[-300:]}", file=sys.stderr)
+    def built(self, side, corpus):
+        """The side's index and what building it took."""
+        folder = self.arguments.work / f"{side}-{corpus.stem}"
+
+        def build():
+            shutil.rmtree(folder, ignore_errors=True)
+            print(f"building {folder.name}", file=sys.stderr)
+            return run_json(self.command(side, "build", corpus, folder))
+
+        return folder, cached(folder.with_name(folder.name + ".built.json"), build)
+
+    def run(self, side, corpus, language, questions):
+        folder, built = self.built(side, corpus)
+        if self.arguments.only_build:
             return None
-        result = json.loads(done.stdout.strip().splitlines()[-1])
-        result |= {"side": side, "corpus": name, "machine": machine()}
-        with open(self.arguments.results / "keyword.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(result) + "\n")
-        return result
+        key = f"{folder.name}.{language}-{self.arguments.queries}.json"
+        answers = self.arguments.work / key
+        if self.arguments.again:
+            answers.unlink(missing_ok=True)
+
+        def ask():
+            result = run_json(self.command(side, "ask", questions, folder))
+            result |= {"side": side, "corpus": corpus.stem, "language": language, "machine": machine()}
+            with open(self.arguments.results / "keyword.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps(built | result) + "\n")
+            return result
+
+        return built | cached(answers, ask)
 
     def sides(self):
-        sides = ["ragtime"]
+        sides = list(SEGMENT_ROWS)
         if self.arguments.peers:
             sides += ["tantivy", "bm25s", "sqlite-fts5", "pisa"]
         if self.jars:
@@ -147,72 +167,101 @@ class Bench:
         return [side for side in sides if not self.arguments.sides or side in self.arguments.sides.split(",")]
 
     def compare(self, name, texts, languages):
-        corpus, questions, counts = self.corpus(name, texts, languages)
-        results = [self.run(side, name, corpus, questions) for side in self.sides()]
-        results = [result for result in results if result]
-        start = 0
-        for language, count in counts.items():
-            report(name, language, corpus, [part_of(result, start, start + count) for result in results])
-            start += count
-
-
-def part_of(result, start, end):
-    """The questions [start, end) of a result."""
-    return {key: value[start:end] if isinstance(value, list) else value for key, value in result.items()}
+        corpus = self.words(name, texts)
+        for language, questions in self.questions(corpus, languages).items():
+            results = []
+            for side in self.sides():
+                try:
+                    results.append(self.run(side, corpus, language, questions))
+                except RuntimeError as error:
+                    print(f"{side} on {name}: failed: {error}", file=sys.stderr)
+            results = [result for result in results if result]
+            if results:
+                exact = cached(
+                    questions.with_name(questions.name + ".exact.json"),
+                    lambda: run_json([self.programs / "keyword_exact", corpus, questions, LIMITS[0]]),
+                )
+                report(name, language, corpus, results, exact)
 
 
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def agreement(ours, theirs):
-    shares = [len(set(a) & set(b)) / len(a) for a, b in zip(ours, theirs) if a]
+def right(exact, found):
+    """Each of `exact` has the ten best and what ties with the last of them."""
+    shares = [len(set(best) & set(rows)) / min(LIMITS[0], len(best)) for best, rows in zip(exact, found) if best]
     return statistics.mean(shares)
 
 
-def report(name, language, corpus, results):
-    if not results or results[0]["side"] != "ragtime":
-        return
+def times_ours(ours, result, limit):
+    """On the questions that both were asked."""
+    both = list(zip(ours[f"us_{limit}"], result[f"us_{limit}"]))
+    return sum(theirs for _, theirs in both) / sum(our for our, _ in both)
+
+
+TARGETS = {"tantivy": 3, "lucene": 1, "pisa": 1, "bm25s": 1}
+
+
+def report(name, language, corpus, results, exact):
     ours = results[0]
     size = corpus.stat().st_size
-    print(f"\n{name}: {ours['rows']} rows, {ours['words']} words, {size / 1e6:.1f} MB of words; "
-          f"{len(ours['us_10'])} {language} questions; us")
-    heads = "".join(f"{f'top {limit}: mean':>14} {'p50':>7} {'p99':>8} {'ours is':>8}" for limit in (10, 100))
-    print(f"  {'side':22} {'build MB/s':>10} {'bytes/row':>9} {heads} {'agreement':>9}")
+    rows, words = (f"{ours[key]:,}" if key in ours else "?" for key in ("rows", "words"))
+    print(f"\n{name}: {rows} rows, {words} words, {size / 1e6:.1f} MB of words; "
+          f"{len(exact)} {language} questions; {ours['machine']}; microseconds")
+    heads = "".join(f" top {limit}: mean | p50 | p99 | ours is |" for limit in LIMITS)
+    print(f"| side | build MB/s | bytes a row | open ms |{heads} right |")
+    print("|---" * (5 + 4 * len(LIMITS)) + "|")
     for result in results:
         label = result["side"] + (" " + result["version"] if "version" in result else "")
-        line = f"  {label:22} {size / 1e3 / result['build_ms']:10.1f} {result['bytes'] / ours['rows']:9.0f} "
-        for limit in (10, 100):
+        if len(result["us_10"]) < len(exact):
+            label += f", {len(result['us_10'])} questions"
+        line = f"| {label} | {size / 1e3 / result['build_ms']:.1f} | {result['bytes'] / (ours.get('rows') or 1):.0f} "
+        line += f"| {result['open_ms'] + result['first_ms']:.2f} "
+        for limit in LIMITS:
             times = result[f"us_{limit}"]
-            ratio = statistics.mean(times) / statistics.mean(ours[f"us_{limit}"])
-            line += f"{statistics.mean(times):14.1f} {percentile(times, 0.5):7.1f} {percentile(times, 0.99):8.1f}"
-            line += f" {f'{ratio:.2f}x':>8}"
-        print(line + f" {agreement(ours['hits_10'], result['hits_10']):9.3f}")
-    for result in results[1:]:
-        if result["side"] == "tantivy":
-            ratio = statistics.mean(result["us_10"]) / statistics.mean(ours["us_10"])
-            print(f"  {'met   ' if ratio >= 3 else 'MISSED'}  top 10 >= 3x sooner than tantivy: {ratio:.1f}x")
+            ratio = times_ours(ours, result, limit)
+            line += f"| {statistics.mean(times):,.1f} | {percentile(times, 0.5):,.1f} | {percentile(times, 0.99):,.1f} "
+            line += f"| {ratio:.2f}x "
+        print(line + f"| {right(exact, result['hits_10']):.3f} |")
+    for result in results:
+        if result["side"] in TARGETS and ours["side"] in SEGMENT_ROWS:
+            target, ratio = TARGETS[result["side"]], times_ours(ours, result, 10)
+            verdict = "met   " if ratio >= target else "MISSED"
+            print(f"  {verdict}  top 10 at least {target} times as fast as {result['side']}: {ratio:.2f}")
+
+
+def texts_of(name, arguments):
+    language, _, rows = name.partition("-")
+    if language not in keyword_texts.PIECE_CHARACTERS or (rows and not rows.isdigit()):
+        sys.exit(f"no such corpus: {name}; say english, chinese, or one of them with a number of rows: english-1000000")
+    if rows:
+        return language, lambda: keyword_texts.large(arguments.documents, language, int(rows))
+    return language, lambda: keyword_texts.small(arguments.documents, language)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=pathlib.Path)
-    for name in ("--build", "--work"):
-        parser.add_argument(name, type=pathlib.Path, required=True)
-    for name in ("--english", "--chinese", "--generated", "--peers", "--lucene"):
-        parser.add_argument(name, type=pathlib.Path)
+    for option in ("--build", "--work"):
+        parser.add_argument(option, type=pathlib.Path, required=True)
+    for option in ("--documents", "--generated", "--peers", "--lucene"):
+        parser.add_argument(option, type=pathlib.Path)
+    parser.add_argument("--corpora", default="english,chinese,english-1000000,chinese-1000000")
     parser.add_argument("--sides")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--only-build", action="store_true")
+    parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     bench = Bench(arguments)
-    print(f"machine: {machine()}")
-    if arguments.english:
-        bench.compare("english", chunks_of(arguments.english, "*.html", CHUNK_BYTES["english"]), ["english"])
-    if arguments.chinese:
-        bench.compare("chinese", chunks_of(arguments.chinese, "*.zh-cn.html", CHUNK_BYTES["chinese"]), ["chinese"])
+    if arguments.documents:
+        for name in arguments.corpora.split(","):
+            language, texts = texts_of(name, arguments)
+            bench.compare(name, texts, [language])
     if arguments.generated:
-        bench.compare("generated", generated_texts(arguments.generated), ["english", "chinese"])
+        bench.compare("generated", lambda: keyword_texts.generated(arguments.generated), ["english", "chinese"])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Asks one knowledge base many questions under many configurations and prints where the wanted file stands each time.
+// Asks one knowledge base many questions under many configurations and prints where the wanted files stand each time.
 //
-// usage: recall KNOWLEDGE_BASE QUESTIONS CONFIGURATION... with QUESTIONS of lines "question<TAB>file". Prints a JSON
-// line for each configuration: {"config", "ranks": [rank or 0 ...], "ms": [...], "stages": {stage: [ms ...]}}.
+// usage: recall KNOWLEDGE_BASE QUESTIONS CONFIGURATION... with QUESTIONS of lines "question<TAB>file<TAB>file...".
+// Prints a JSON line for each configuration: {"config", "ranks": [[rank or 0 of each file ...] ...], "ms": [...],
+// "stages": {stage: [ms ...]}}.
 #include <cstdio>
 #include <fstream>
 #include <map>
-#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -19,17 +20,19 @@ namespace {
 
 struct Question {
   std::string text;
-  std::string file;
+  std::vector<std::string> files;
 };
 
-// The place of `file` among the different files of the hits, from 1; 0: it is not there.
-size_t RankOf(const ragtime::SearchResult& result, const std::string& file) {
-  std::set<std::string> seen;
-  for (const ragtime::SearchHit& hit : result.hits) {
-    seen.insert(hit.file);
-    if (hit.file == file) return seen.size();
+// The place of each file among the different files of the hits, from 1; 0: it is not there.
+ragtime::Json RanksOf(const ragtime::SearchResult& result, const std::vector<std::string>& files) {
+  std::map<std::string, uint64_t> places;
+  for (const ragtime::SearchHit& hit : result.hits) places.try_emplace(hit.file, places.size() + 1);
+  ragtime::Json ranks(ragtime::Json::Array{});
+  for (const std::string& file : files) {
+    const auto place = places.find(file);
+    ranks.Append(place == places.end() ? uint64_t{0} : place->second);
   }
-  return 0;
+  return ranks;
 }
 
 int Run(const std::string& kb, const std::vector<Question>& questions, const std::string& file) {
@@ -46,7 +49,7 @@ int Run(const std::string& kb, const std::vector<Question>& questions, const std
     auto result = (*opened)->Search({.query = question.text});
     times.Append(stopwatch.ElapsedMs());
     if (!result.ok()) return std::fprintf(stderr, "%s\n", result.status().ToString().c_str()), 1;
-    ranks.Append(uint64_t{RankOf(*result, question.file)});
+    ranks.Append(RanksOf(*result, question.files));
     for (const auto& [stage, ms] : result->timings_ms) stages[stage].Append(ms);
   }
   ragtime::Json json(ragtime::Json::Object{}), by_stage(ragtime::Json::Object{});
@@ -67,8 +70,10 @@ int main(int argc, char** argv) {
   std::vector<Question> questions;
   std::ifstream lines(argv[2]);
   for (std::string line; std::getline(lines, line);) {
-    const size_t tab = line.find('\t');
-    if (tab != std::string::npos) questions.push_back({line.substr(0, tab), line.substr(tab + 1)});
+    std::vector<std::string> parts;
+    std::istringstream fields(line);
+    for (std::string part; std::getline(fields, part, '\t');) parts.push_back(std::move(part));
+    if (parts.size() >= 2) questions.push_back({parts[0], {parts.begin() + 1, parts.end()}});
   }
   for (int i = 3; i < argc; ++i) {
     if (const int failed = Run(argv[1], questions, argv[i]); failed != 0) return failed;

@@ -4,7 +4,7 @@
 // second, time of the build and of opening, bytes. bench/vector.py runs it beside other libraries.
 //
 // vector_search VECTORS QUERIES DIMENSION TYPE [OPTION VALUE]...
-// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. One line of JSON
+// VECTORS and QUERIES hold float32, row by row; TYPE is HNSW, HNSW_FAST, FLAT, IVF_FLAT, IVF_SQ8, IVF_PQ or PQ. One line of JSON
 // for each measurement. Of IVF_* --ef is nprobe, of PQ refine_k.
 //   --rows N            the first N vectors only
 //   --m, --ef-construction, --ef 16,24,...
@@ -33,6 +33,7 @@
 #include "base/files.h"
 #include "base/stopwatch.h"
 #include "index/flat/flat_index.h"
+#include "index/hnsw/fast_hnsw_index.h"
 #include "index/hnsw/hnsw_index.h"
 #include "index/ivf/ivf_index.h"
 #include "index/kernels/coded_rows.h"
@@ -142,6 +143,9 @@ Status Bench(const std::string& vectors_path, const std::string& queries_path, s
   std::unique_ptr<VectorIndexType> index_type;
   if (type == "FLAT") {
     index_type = std::make_unique<FlatIndexType>();
+  }
+  if (type == "HNSW_FAST") {
+    index_type = std::make_unique<FastHnswIndexType>(parameters);
   }
   for (const IvfKind kind : {IvfKind::kIvfFlat, IvfKind::kIvfSq8, IvfKind::kIvfPq, IvfKind::kPq}) {
     auto ivf = std::make_unique<IvfIndexType>(kind);

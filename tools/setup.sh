@@ -179,9 +179,10 @@ parts_complete() {
 find_folders() {
   local cuda_recipe=()
   if ((cuda)); then cuda_recipe=("$root/tools/cuda.cmake"); fi
+  local llama_recipe=("$root/tools/compile_llama.sh" "$root/tools/llama")
   deps_key=$({ g++ -march=native -dM -E -x c++ /dev/null | LC_ALL=C sort
     if ((cuda)); then nvcc --version 2>/dev/null || true; echo "${RAGTIME_CUDA_ARCHITECTURES:-native}"; fi; } |
-    "$python" "$root/tools/deps.py" key compile "$root/tools/compile_llama.sh" "${cuda_recipe[@]}" -)
+    "$python" "$root/tools/deps.py" key compile "${llama_recipe[@]}" "${cuda_recipe[@]}" -)
   models_key=$("$python" "$root/tools/deps.py" key model,convert "$root/tools/models")
   bench_key=$("$python" "$root/tools/deps.py" key bench,convert "$root/tools/models")
   python_key=$("$python" "$root/tools/deps.py" key fetch,convert)

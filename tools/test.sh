@@ -101,7 +101,7 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 threaded='^(ThreadPool|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest)\.'
 threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
 threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
-threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|RemoteStoreTest)\.'
+threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|StateWriterTest|TextTokensTest|RemoteStoreTest)\.'
 threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex|SchedulerMemoryTest)\.'
 threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|JiebaTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
 threaded+='|^(KeptRepliesTest)\.'

@@ -86,7 +86,8 @@ struct GeneratorInfo {
   std::string model;
   std::vector<std::string> languages;  // ISO 639-1 codes the model declares; empty: any.
   size_t context_tokens = 0;
-  bool cites = true;  // False: it is known to put no markers under what it says, however it is asked.
+  bool cites = true;           // False: it is known to put no markers under what it says, however it is asked.
+  bool holds_markers = false;  // It is held to GenerationRequest::passage_count while it writes.
 };
 
 // One answer twice: with the whole prompt computed, and with chunks joined that were computed elsewhere.

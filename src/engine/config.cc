@@ -281,8 +281,8 @@ search:
 #   summary: {splitter: summary, writer: rules}     # or keywords, questions; writer: llm has the language model write
 # retrievers:                     # the routes of a question; without them: cosine and bm25 over the first group
 #   - {name: meaning, group: sentence, similarity: cosine, target: paragraph}
-#   - {name: words, group: paragraph, similarity: bm25, weight: 1.0}
-# fusion: {type: rrf, k: 60}      # rrf | weighted | priority
+#   - {name: words, group: paragraph, similarity: bm25, weight: 0.5}
+# fusion: {type: weighted}        # rrf | weighted | priority
 
 # rewrite:
 #   synonyms: {k8s: [kubernetes]} # what else the keyword route looks for

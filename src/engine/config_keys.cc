@@ -594,12 +594,12 @@ std::vector<ConfigKey> MakeKeys() {
        "all, or a "
        "registered one",
        "none",
-       "The routes that a question takes, side by side. None: cosine as `vector` and bm25 as `keyword`, over the "
-       "first group. target: the group whose nodes are returned for those "
+       "The routes that a question takes, side by side. None: cosine as `vector` and bm25 as `keyword`, of half its "
+       "weight, over the first group. target: the group whose nodes are returned for those "
        "found, which lie in them or hold them. embed_key: whose vectors are compared; none: those of embed.",
        SetRetrieversText});
   keys.push_back(
-      {"fusion.type", "RAGTIME_FUSION_TYPE", "rrf | weighted | priority", "rrf",
+      {"fusion.type", "RAGTIME_FUSION_TYPE", "rrf | weighted | priority", "weighted",
        "How the routes are joined. rrf: by weight / (k + rank). weighted: by scores brought to one scale. "
        "priority: all hits of the first route, then of the second.",
        Choice<FusionType>(

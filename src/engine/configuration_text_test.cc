@@ -41,7 +41,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"node_groups", "{paragraph: {splitter: paragraph}}"},
     {"embedders", "{english: {model: other-model}}"},
     {"retrievers", "[{name: meaning, similarity: cosine}]"},
-    {"fusion.type", "weighted"},
+    {"fusion.type", "rrf"},
     {"fusion.k", "10"},
     {"fusion.scale", "zscore"},
     {"fusion.mmr_lambda", "0.5"},

@@ -40,7 +40,7 @@ bool MarkerFilter::Step(char c) {
     place_ = Place::kNumber;
     return allowed;
   }
-  const bool is_gap = std::string_view(" \t\r\n+-#^(.").find(c) != std::string_view::npos;
+  const bool is_gap = std::string_view(" \t\r\n+-#^(.,").find(c) != std::string_view::npos;
   place_ = is_gap ? Place::kGap : Place::kText;
   return true;
 }

@@ -223,7 +223,8 @@ Result<bool> Generated(Asking& asking) {
   }
 
   CheckedStream stream(packed->passages.size(), asking.request.on_token, /*hold_until_cited=*/is_auto,
-                       /*verbatim=*/asking.request.json_schema.has_value());
+                       /*verbatim=*/asking.request.json_schema.has_value(),
+                       asking.context.generator->info().holds_markers);
   const GenerationRequest generation{.messages = std::move(packed->messages),
                                      .max_tokens = asking.context.max_tokens,
                                      .temperature = asking.request.temperature,

@@ -223,7 +223,8 @@ std::vector<RouteSpec> RoutesOf(const RecallRequest& request) {
                       .group = request.group,
                       .stored = request.metric,
                       .shown = request.metric});
-    routes.push_back({.name = kKeywordRoute, .kind = RouteKind::kKeyword, .group = request.group});
+    routes.push_back(
+        {.name = kKeywordRoute, .kind = RouteKind::kKeyword, .group = request.group, .weight = kKeywordWeight});
   }
   if (request.route != Route::kHybrid) {
     const bool vectors = request.route == Route::kVector;

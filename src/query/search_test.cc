@@ -35,7 +35,7 @@ TEST_F(SearchTest, GivesNodesFilesAndScores) {
   EXPECT_EQ(hits[0].file, "a.md");
   EXPECT_EQ(hits[0].scores.at("keyword"), 2);
   EXPECT_TRUE(hits[0].scores.contains("vector"));
-  EXPECT_DOUBLE_EQ(hits[0].score, 2.0 / 61);
+  EXPECT_DOUBLE_EQ(hits[0].score, 1 + kKeywordWeight);
   EXPECT_EQ(hits[2].file, "b.md");
   EXPECT_FALSE(hits[2].scores.contains("keyword"));
   for (const char* stage : {"embed", "vector", "keyword", "fuse", "fetch", "total"}) {

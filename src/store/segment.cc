@@ -116,12 +116,13 @@ Status Segment::ParseSections() {
     }
   }
   const uint64_t rows = header_.rows;
-  const auto take = [this](SectionType type, uint64_t size_bytes, std::span<const std::byte>& out) -> Status {
+  const auto take = [this](SectionType type, uint64_t size_bytes, std::span<const std::byte>& out,
+                           uint32_t newest = 0) -> Status {
     const SectionEntry* entry = Find(type);
     if (entry == nullptr) return Damaged(StrCat("section ", static_cast<uint32_t>(type), " is missing"));
-    if (entry->version != 0) {
+    if (entry->version > newest) {
       return FailedPreconditionError(StrCat("section ", entry->type, " of the segment ", name_, " has version ",
-                                            entry->version, ", and this Ragtime reads 0"),
+                                            entry->version, ", and this Ragtime reads ", newest),
                                      "use a newer Ragtime");
     }
     out = BytesOf(*entry);
@@ -133,7 +134,9 @@ Status Segment::ParseSections() {
   RAGTIME_RETURN_IF_ERROR(take(SectionType::kNodeIds, rows * sizeof(NodeId), node_ids_));
   RAGTIME_RETURN_IF_ERROR(take(SectionType::kRows, rows * sizeof(RowRecord), rows_));
   RAGTIME_RETURN_IF_ERROR(take(SectionType::kDocuments, UINT64_MAX, documents_));
-  RAGTIME_RETURN_IF_ERROR(take(SectionType::kText, UINT64_MAX, text_));
+  std::span<const std::byte> texts;
+  RAGTIME_RETURN_IF_ERROR(take(SectionType::kText, UINT64_MAX, texts, kTextSectionVersion));
+  texts_.emplace(texts);
   if (documents_.size() % sizeof(DocumentRows) != 0) return Damaged("its list of documents has a wrong size");
   if (header_.dimension > 0) {
     RAGTIME_RETURN_IF_ERROR(take(SectionType::kVectors, rows * header_.dimension * sizeof(float), vectors_));
@@ -239,7 +242,7 @@ Result<Node> Segment::ReadNode(uint32_t row, TextBlockCache& cache) const {
   if ((record.flags & RowRecord::kHasExtracted) != 0)
     node.extracted = Span{record.extracted_start, record.extracted_end};
   if ((record.flags & RowRecord::kHasPage) != 0) node.page = record.page;
-  const Status status = TextBlocks(text_).Read({record.text_block, record.text_offset}, cache, node);
+  const Status status = texts_->Read({record.text_block, record.text_offset}, cache, node);
   if (!status.ok()) return status.Annotate(StrCat("the segment ", name_, ", row ", row)).WithRemedy(kRemedy);
   return node;
 }

@@ -178,7 +178,7 @@ class Segment {
   std::span<const std::byte> rows_;
   std::span<const std::byte> documents_;
   std::span<const std::byte> vectors_;
-  std::span<const std::byte> text_;
+  std::optional<TextBlocks> texts_;  // Always there in a segment that was opened.
   std::vector<NamedColumn> named_;
 
   mutable Lazy<std::unique_ptr<VectorIndex>> vector_index_;

@@ -171,7 +171,7 @@ Result<SegmentParts> SegmentBuilder::Finish(const Context& context) {
     fields_ = {};
   }
   RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> text, texts_.Finish());
-  add(SectionType::kText, std::move(text));
+  add(SectionType::kText, std::move(text), kTextSectionVersion);
   RAGTIME_RETURN_IF_ERROR(context.Check());
   {
     RAGTIME_ASSIGN_OR_RETURN(std::vector<std::byte> index, indexes_.keyword->Build(words_.rows()));

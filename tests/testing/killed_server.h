@@ -30,11 +30,13 @@ struct KilledServer {
   std::function<void()> kill;  // SIGKILL; from any thread.
   std::string named;           // What every error of it holds beside operation and collection.
   int large_commit_documents = 0;
+  std::map<std::string, std::string> index_params = {};
 };
 
 // A store whose writer before is taken for dead at once.
-inline Result<std::unique_ptr<RemoteStore>> OpenAfterWriterDied(std::shared_ptr<CollectionServer> server) {
-  RemoteStoreOptions options{.server = server, .indexes = RealIndexes()};
+inline Result<std::unique_ptr<RemoteStore>> OpenAfterWriterDied(const KilledServer& killed) {
+  const std::shared_ptr<CollectionServer> server = killed.start();
+  RemoteStoreOptions options{.server = server, .index_params = killed.index_params, .indexes = RealIndexes()};
   options.catalog = std::make_shared<RemoteCatalog>(server, "ragtime_catalog", "", RemoteCatalogLimits{.lease_ms = 1});
   return RemoteStore::Open({}, std::move(options), true);
 }
@@ -85,7 +87,7 @@ inline void LosesNothingThatWasAcknowledged(const KilledServer& server) {
   WriteBatch failed;
   for (int round = 0; round < 3; ++round) {
     SCOPED_TRACE(StrCat("round ", round));
-    auto store = Value(OpenAfterWriterDied(server.start()));
+    auto store = Value(OpenAfterWriterDied(server));
     ASSERT_OK(store->BeginWrite(5000));
     note_if_committed(*store, failed);
     if (!acknowledged.empty()) ExpectAcknowledged(*store, acknowledged, RandomVector(random, kDimension));
@@ -121,7 +123,7 @@ inline void LosesNothingThatWasAcknowledged(const KilledServer& server) {
     EXPECT_NE(result.status().message().find(" of "), std::string::npos) << result.status().ToString();
     EXPECT_NE(result.status().message().find("ragtime_"), std::string::npos) << result.status().ToString();
   }
-  auto store = Value(OpenAfterWriterDied(server.start()));
+  auto store = Value(OpenAfterWriterDied(server));
   ASSERT_OK(store->BeginWrite(5000));
   note_if_committed(*store, failed);
   ExpectAcknowledged(*store, acknowledged, RandomVector(random, kDimension));

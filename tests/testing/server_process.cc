@@ -58,7 +58,9 @@ void ServerProcess::Kill() {
 }
 
 void ServerProcess::Stall() {
-  if (pid_ > 0) ::kill(pid_, SIGSTOP);
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGSTOP);
+  ::waitpid(pid_, nullptr, WUNTRACED);  // Its threads run on for a moment, long enough for an answer.
 }
 
 void ServerProcess::Continue() {

@@ -38,6 +38,20 @@ pid_t Spawn(const std::vector<std::string>& command, int output, const std::stri
   ::_exit(127);
 }
 
+// Its threads run on for a moment after the signal, long enough for an answer.
+void AwaitStop(pid_t process) {
+  const auto stopped = [](const std::filesystem::path& thread) {
+    std::string line;
+    std::getline(std::ifstream(thread / "stat"), line);
+    const size_t name_end = line.rfind(") ");
+    return name_end == std::string::npos || line[name_end + 2] == 'T' || line[name_end + 2] == 'Z';
+  };
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+    for (int i = 0; i < 2000 && !stopped(thread.path()); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 class Postgresql : public SqlServer {
  public:
   bool Prepare() {
@@ -191,9 +205,12 @@ void SqlServer::Stall(bool stalled) {
   std::getline(std::ifstream("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) + "/children"),
                children);
   const int signal = stalled ? SIGSTOP : SIGCONT;
-  ::kill(pid_, signal);
+  std::vector<pid_t> processes = {pid_};
   std::istringstream ids(children);
-  for (pid_t id = 0; ids >> id;) ::kill(id, signal);
+  for (pid_t id = 0; ids >> id;) processes.push_back(id);
+  for (const pid_t id : processes) ::kill(id, signal);
+  if (!stalled) return;
+  for (const pid_t id : processes) AwaitStop(id);
 }
 
 void SqlServer::Kill() {

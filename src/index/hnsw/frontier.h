@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -30,6 +31,8 @@ class Frontier {
   bool full() const { return count_ == size_; }
   // Best first; equal scores in the order in which they came.
   std::span<const MetRow> rows() const { return {rows_.data(), count_}; }
+  // Scores up to this one are not kept.
+  float bar() const { return full() ? worst_ : -std::numeric_limits<float>::infinity(); }
   // Whether a row with this score would be kept. Never one that is not a number.
   bool Takes(float score) const { return full() ? score > worst_ : score == score; }
 
@@ -58,6 +61,12 @@ class Frontier {
   float next_score() {
     while (next_ < count_ && rows_[next_].followed) ++next_;
     return next_ < count_ ? rows_[next_].score : worst_;
+  }
+  // The row that Next would give; false if there is none.
+  bool Peek(uint32_t& row) {
+    while (next_ < count_ && rows_[next_].followed) ++next_;
+    if (next_ < count_) row = rows_[next_].row;
+    return next_ < count_;
   }
   // The best row that was not given yet; false if there is none.
   bool Next(uint32_t& row) {

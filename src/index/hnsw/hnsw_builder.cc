@@ -2,7 +2,6 @@
 #include "index/hnsw/hnsw_builder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -13,8 +12,8 @@
 #include "base/hash.h"
 #include "base/thread_pool.h"
 #include "index/hnsw/frontier.h"
+#include "index/hnsw/row_scores.h"
 #include "index/hnsw/walk.h"
-#include "index/kernels/kernels.h"
 
 namespace ragtime {
 namespace {
@@ -22,55 +21,27 @@ namespace {
 // Rows that are linked at once do not find each other: they are at most this part of those that are linked already.
 constexpr size_t kBatchShare = 50;
 constexpr size_t kBatchMax = 2048;
+// How much nearer, as a square of distances, a row must be to a selected one to get no link of its own. Rows are linked
+// as the paper says; the last pass leaves out less, so that walks get stuck less.
+constexpr float kNearer = 1;
+constexpr float kMuchNearer = 1.1f * 1.1f;
+// For each link that a row can have, the last pass looks at so many rows that two steps lead to, and selects from so
+// many of them, the nearest.
+constexpr size_t kMetForLink = 32;
+constexpr size_t kSelectedFromForLink = 4;
 // Rows for a thread at a time.
 constexpr size_t kTaskRows = 8;
 
 uint64_t HashOf(uint32_t row) { return Hash64(std::as_bytes(std::span(&row, 1))); }
 
-// Scores between two rows as the walk needs them: higher is nearer. For kInnerProduct every vector is taken to have one
-// more dimension that makes all of them equally long, so that near has one meaning for all pairs; a query has 0 there,
-// and so its order of the rows is that of the inner products.
-class RowScores {
- public:
-  RowScores(const CodedRows& coded, Metric metric, double norm_max)
-      : coded_(coded), stride_(CodedLayout::CodeStride(coded.vectors().dimension)), l2_(metric == Metric::kL2) {
-    if (metric != Metric::kInnerProduct) return;
-    const VectorMatrix& vectors = coded.vectors();
-    heights_.resize(vectors.rows);
-    for (size_t r = 0; r < vectors.rows; ++r) {
-      double square = 0;
-      for (const float value : vectors.row(r)) square += double{value} * value;
-      heights_[r] = static_cast<float>(std::sqrt(std::max(0.0, norm_max * norm_max - square)));
-    }
-  }
-
-  // At most kLinksOfRowMax rows.
-  void Of(uint32_t row, std::span<const uint32_t> others, float* scores) const {
-    int32_t products[kLinksOfRowMax];
-    BestKernels().dot_listed_codes(coded_.codes(row), coded_.codes(0), stride_, others.data(), others.size(), products);
-    for (size_t i = 0; i < others.size(); ++i) scores[i] = Score(row, others[i], products[i]);
-  }
-
- private:
-  float Score(uint32_t a, uint32_t b, int32_t product) const {
-    const CodedRow& x = coded_.row(a);
-    const CodedRow& y = coded_.row(b);
-    const float inner = x.scale * y.scale * static_cast<float>(product);
-    const float offsets = x.offset + y.offset;
-    if (l2_) return 0.5f * offsets + inner;
-    return heights_.empty() ? offsets + inner : offsets + inner + heights_[a] * heights_[b];
-  }
-
-  const CodedRows& coded_;
-  const uint32_t stride_;
-  const bool l2_;
-  std::vector<float> heights_;  // Of kInnerProduct.
-};
-
 struct ScoredRow {
   float score;
   uint32_t id;  // Of the level: a place, or a row.
 };
+
+bool NearerFirst(const ScoredRow& a, const ScoredRow& b) {
+  return a.score > b.score || (a.score == b.score && a.id < b.id);
+}
 
 class Linker {
  public:
@@ -99,7 +70,7 @@ class Linker {
       LinkBatch(start, count);
       start += count;
     }
-    return Status();
+    return Refine(context);
   }
 
  private:
@@ -169,23 +140,39 @@ class Linker {
     scores_.Of(row, {rows, ids.size()}, scores);
   }
 
-  // The candidates, best first, without those that are nearer to one selected before them than to the row itself: what
-  // they would lead to is reached through that one.
-  void Select(size_t level, const std::vector<ScoredRow>& candidates, size_t limit,
+  // Adds the candidates to `selected`, best first, without those that are nearer (by the factor) to one selected before
+  // them than to the row itself: what they would lead to is reached through that one.
+  void Select(size_t level, const std::vector<ScoredRow>& candidates, size_t limit, float nearer,
               std::vector<uint32_t>& selected) const {
     constexpr size_t kAtOnce = 8;
+    const float zero = scores_.zero();
     float scores[kAtOnce];
-    selected.clear();
     for (const ScoredRow& candidate : candidates) {
       if (selected.size() == limit) break;
       bool apart = true;
       for (size_t i = 0; i < selected.size() && apart; i += kAtOnce) {
         const auto some = std::span<const uint32_t>(selected).subspan(i, std::min(kAtOnce, selected.size() - i));
         Score(level, RowOf(level, candidate.id), some, scores);
-        apart = std::none_of(scores, scores + some.size(), [&](float score) { return score > candidate.score; });
+        apart = std::none_of(scores, scores + some.size(),
+                             [&](float score) { return (zero - score) * nearer < zero - candidate.score; });
       }
       if (apart) selected.push_back(candidate.id);
     }
+  }
+
+  // Leaves in the frontier what is nearest to `row` among what `from` leads to.
+  void WalkOver(size_t level, uint32_t row, uint32_t from, uint32_t ids, Scratch& scratch) const {
+    const auto links_of = [this, level](uint32_t id) { return std::span<const uint32_t>(Links(level, id)); };
+    const auto scores_of = [this, level, row](std::span<const uint32_t> some, float* scores) {
+      Score(level, row, some, scores);
+    };
+    float score = 0;
+    scores_of(std::span<const uint32_t>(&from, 1), &score);
+    scratch.frontier.Clear();
+    scratch.visited.Clear();
+    scratch.visited.Insert(from);
+    scratch.frontier.Offer(from, score);
+    Walk(scratch.frontier, scratch.visited, ids, links_of, scores_of, [] { return true; });
   }
 
   // Finds the links of the row at `place`, level by level, in the graph as it is. Nothing leads to the row yet.
@@ -203,20 +190,112 @@ class Linker {
         Descend(at, ids, links_of, scores_of);
         continue;
       }
-      float score = 0;
-      scores_of(std::span<const uint32_t>(&at, 1), &score);
-      scratch.frontier.Clear();
-      scratch.visited.Clear();
-      scratch.visited.Insert(at);
-      scratch.frontier.Offer(at, score);
-      Walk(scratch.frontier, scratch.visited, ids, links_of, scores_of, [] { return true; });
+      WalkOver(level, row, at, ids, scratch);
       scratch.candidates.clear();
       for (const MetRow& met : scratch.frontier.rows()) scratch.candidates.push_back({met.score, met.row});
       if (scratch.candidates.empty()) continue;  // The score was not a number.
       at = scratch.candidates[0].id;
-      Select(level, scratch.candidates, layout_.links, scratch.selected);
+      scratch.selected.clear();
+      Select(level, scratch.candidates, layout_.links, kNearer, scratch.selected);
       std::copy(scratch.selected.begin(), scratch.selected.end(), Links(level, level == 0 ? row : place).begin());
     }
+  }
+
+  // Rows were linked when those after them were not there yet. Fills the links of level 0 up with the nearest of what
+  // two steps lead to in the graph as it is, and then with links back. No link is taken away: those that lead far, and
+  // hold the graph together, are the oldest.
+  Status Refine(const Context& context) {
+    const size_t capacity = Capacity(0);
+    std::vector<uint32_t> refined(coded_.vectors().rows * capacity, kNoRow);
+    for (size_t start = 0; start < order_.size(); start += kBatchMax) {
+      RAGTIME_RETURN_IF_ERROR(context.Check());
+      ForEach(std::min(kBatchMax, order_.size() - start), [&](size_t i, Scratch& scratch) {
+        const uint32_t row = order_[start + i];
+        FindNear(row, scratch);
+        Select(0, scratch.candidates, capacity, kMuchNearer, scratch.selected);
+        std::copy(scratch.selected.begin(), scratch.selected.end(), refined.begin() + size_t{row} * capacity);
+      });
+    }
+    std::copy(refined.begin(), refined.end(), bottom_);
+    for (const uint32_t row : order_) {
+      for (const uint32_t to : std::span(refined).subspan(size_t{row} * capacity, capacity)) {
+        if (to == kNoRow) break;
+        const std::span<uint32_t> list = Links(0, to);
+        const auto end = std::find(list.begin(), list.end(), kNoRow);
+        if (end != list.end() && std::find(list.begin(), end, row) == end) *end = row;
+      }
+    }
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    ReachAll();
+    return Status();
+  }
+
+  // Has every row that the first one does not lead to linked by the nearest that a walk finds. A list that is full
+  // loses its last link that no row was reached by, so that nothing is led to no more.
+  void ReachAll() {
+    std::vector<uint32_t> reached_by(coded_.vectors().rows, kNoRow);
+    std::vector<uint32_t> open;
+    const auto reach = [&](uint32_t first, uint32_t by) {
+      reached_by[first] = by;
+      open.push_back(first);
+      while (!open.empty()) {
+        const uint32_t row = open.back();
+        open.pop_back();
+        for (const uint32_t link : Links(0, row)) {
+          if (link == kNoRow) break;
+          if (reached_by[link] != kNoRow) continue;
+          reached_by[link] = row;
+          open.push_back(link);
+        }
+      }
+    };
+    reach(order_[0], order_[0]);
+    std::unique_ptr<Scratch> scratch;
+    for (const uint32_t row : order_) {
+      if (reached_by[row] != kNoRow) continue;
+      if (scratch == nullptr) scratch = TakeScratch();
+      WalkOver(0, row, order_[0], static_cast<uint32_t>(coded_.vectors().rows), *scratch);
+      for (const MetRow& met : scratch->frontier.rows()) {
+        const std::span<uint32_t> list = Links(0, met.row);
+        auto at = std::find(list.begin(), list.end(), kNoRow);
+        if (at == list.end()) {
+          const auto spare =
+              std::find_if(list.rbegin(), list.rend(), [&](uint32_t to) { return reached_by[to] != met.row; });
+          if (spare == list.rend()) continue;
+          at = spare.base() - 1;
+        }
+        *at = row;
+        reach(row, met.row);
+        break;
+      }
+    }
+  }
+
+  // Selected: the links of `row`. The candidates: the nearest rows that two steps lead to, best first.
+  void FindNear(uint32_t row, Scratch& scratch) const {
+    scratch.visited.Clear();
+    scratch.visited.Insert(row);
+    scratch.candidates.clear();
+    uint32_t met[kLinksOfRowMax];
+    float scores[kLinksOfRowMax];
+    const auto meet = [&](uint32_t from) {
+      size_t count = 0;
+      VisitLinks(Links(0, from), static_cast<uint32_t>(coded_.vectors().rows), scratch.visited, met, count);
+      scores_.Of(row, {met, count}, scores);
+      for (size_t i = 0; i < count; ++i) {
+        if (scores[i] == scores[i]) scratch.candidates.push_back({scores[i], met[i]});
+      }
+    };
+    const std::span<uint32_t> links = Links(0, row);
+    scratch.selected.assign(links.begin(), std::find(links.begin(), links.end(), kNoRow));
+    for (const uint32_t link : scratch.selected) scratch.visited.Insert(link);
+    for (const uint32_t link : scratch.selected) {
+      if (scratch.candidates.size() < kMetForLink * Capacity(0)) meet(link);
+    }
+    const size_t kept = std::min(scratch.candidates.size(), kSelectedFromForLink * Capacity(0));
+    std::partial_sort(scratch.candidates.begin(), scratch.candidates.begin() + static_cast<std::ptrdiff_t>(kept),
+                      scratch.candidates.end(), NearerFirst);
+    scratch.candidates.resize(kept);
   }
 
   // Adds the links from `links[0].to` to each of the others, and selects anew where they are too many.
@@ -238,10 +317,9 @@ class Linker {
       for (size_t j = 0; j < some.size(); ++j) scratch.candidates.push_back({scores[j], some[j]});
     }
     std::erase_if(scratch.candidates, [](const ScoredRow& candidate) { return candidate.score != candidate.score; });
-    std::sort(scratch.candidates.begin(), scratch.candidates.end(), [](const ScoredRow& a, const ScoredRow& b) {
-      return a.score > b.score || (a.score == b.score && a.id < b.id);
-    });
-    Select(level, scratch.candidates, list.size(), scratch.selected);
+    std::sort(scratch.candidates.begin(), scratch.candidates.end(), NearerFirst);
+    scratch.selected.clear();
+    Select(level, scratch.candidates, list.size(), kNearer, scratch.selected);
     std::fill(std::copy(scratch.selected.begin(), scratch.selected.end(), list.begin()), list.end(), kNoRow);
   }
 

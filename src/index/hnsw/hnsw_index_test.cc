@@ -180,6 +180,38 @@ TEST_P(Hnsw, TheBytesDoNotDependOnTheThreads) {
   for (int n = 0; n < 3; ++n) EXPECT_EQ(*index_->Search({}, query, 20, {}, kWalk), *hits);
 }
 
+// A row that nothing leads to is never found, however large ef is.
+TEST_P(Hnsw, EveryRowIsReached) {
+  for (const uint32_t m : {4u, 8u}) {
+    Vectors vectors = Clustered(20, 6000, 24, GetParam());
+    // Near duplicates crowd each other out.
+    for (size_t row = 0; row < 6000; ++row) {
+      if (row % 3 == 0) continue;
+      for (size_t i = 0; i < 24; ++i) vectors.data[row * 24 + i] = vectors.data[row / 60 * 60 * 24 + i];
+      vectors.data[row * 24 + row % 24] *= 1 + static_cast<float>(row % 60) * 0.01f;
+    }
+    Build(std::move(vectors), {.m = m, .ef_construction = 20});
+    const HnswLayout layout = HnswLayout::Of(6000, 24, m);
+    const auto* bottom = reinterpret_cast<const uint32_t*>(bytes_.data() + layout.bottom);
+    const auto* twins = reinterpret_cast<const uint32_t*>(bytes_.data() + layout.twins);
+    std::vector<uint32_t> open = {reinterpret_cast<const uint32_t*>(bytes_.data() + layout.rows)[0]};
+    std::vector<bool> reached(6000);
+    reached[open[0]] = true;
+    const auto reach = [&](uint32_t row) {
+      if (row == kNoRow || reached[row]) return;
+      reached[row] = true;
+      open.push_back(row);
+    };
+    while (!open.empty()) {
+      const uint32_t row = open.back();
+      open.pop_back();
+      reach(twins[row]);
+      for (size_t i = 0; i < size_t{2} * m; ++i) reach(bottom[size_t{row} * 2 * m + i]);
+    }
+    EXPECT_EQ(std::count(reached.begin(), reached.end(), false), 0) << "M " << m;
+  }
+}
+
 TEST_P(Hnsw, ParametersAreTaken) {
   Build(Clustered(11, 3000, 20, GetParam()), {.m = 16, .ef_construction = 100});
   const double recall = Recall(10, {});

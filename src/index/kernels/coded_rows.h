@@ -97,6 +97,7 @@ class CodedRows {
   static void Write(VectorMatrix vectors, Metric metric, const CodedLayout& layout, std::span<std::byte> bytes);
 
   const VectorMatrix& vectors() const { return vectors_; }
+  std::span<const float> mean() const { return {mean_, vectors_.dimension}; }
   const CodedRow& row(uint32_t r) const { return rows_[r]; }
   const int8_t* codes(uint32_t r) const { return codes_ + size_t{r} * stride_; }
 

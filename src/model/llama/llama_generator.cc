@@ -97,6 +97,7 @@ Result<std::unique_ptr<LlamaGenerator>> LlamaGenerator::Open(LlamaGeneratorOptio
   } else {
     info.model = gguf.stem().string();
   }
+  info.holds_markers = true;
   RAGTIME_RETURN_IF_ERROR(CheckGguf(gguf));
   if (options.threads == 0) options.threads = AvailableCores();
   if (options.read_threads == 0) options.read_threads = options.threads;
@@ -153,15 +154,15 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
 Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMessage>& beginning) {
   RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
   try {
+    std::vector<ChatMessage> messages = beginning;
+    messages.push_back({"user", "?"});
+    RAGTIME_ASSIGN_OR_RETURN(LlamaModel::Prompt prompt, model_->BuildPrompt(messages));
     std::vector<Token> tokens = scheduler->latest_prompt();
     if (tokens.empty()) {
-      std::vector<ChatMessage> messages = beginning;
-      messages.push_back({"user", "?"});
-      RAGTIME_ASSIGN_OR_RETURN(LlamaModel::Prompt prompt, model_->BuildPrompt(messages));
       tokens = std::move(prompt.tokens);
     } else {
-      // What is saved is all but the last token of a prompt, and any will do.
-      tokens.push_back(tokens.back());
+      // What is saved is all but the last token of a prompt, and that is the template's, the same for all.
+      tokens.push_back(prompt.tokens.back());
     }
     GenerationRequest request;
     request.max_tokens = 1;

@@ -165,6 +165,9 @@ Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> 
 
 std::vector<llama_token> LlamaModel::Tokenize(std::string_view text, bool parse_special) const {
   if (text.empty()) return {};
+  if (!parse_special) {
+    if (std::optional<std::vector<Token>> known = texts_.Find(text)) return *std::move(known);
+  }
   // A token is at least a byte, but for a space put in front; a normaliser may still add some.
   std::vector<llama_token> tokens(text.size() + 8);
   for (int round = 0; round < 2; ++round) {
@@ -172,6 +175,7 @@ std::vector<llama_token> LlamaModel::Tokenize(std::string_view text, bool parse_
                                          static_cast<int32_t>(tokens.size()), false, parse_special);
     if (count >= 0) {
       tokens.resize(static_cast<size_t>(count));
+      if (!parse_special) texts_.Keep(text, tokens);
       return tokens;
     }
     if (count == INT32_MIN) break;

@@ -20,6 +20,7 @@
 
 #include "model/llama/batch_model.h"
 #include "model/llama/llama_placement.h"
+#include "model/llama/text_tokens.h"
 #include "ragtime/generator.h"
 #include "ragtime/status.h"
 
@@ -92,6 +93,9 @@ class LlamaModel final : public BatchModel {
 
   Status MakeContext(size_t cells, size_t sequences);
 
+  static constexpr size_t kTextBytesMax = 4 << 20;
+
+  mutable TextTokens texts_{kTextBytesMax};
   std::shared_ptr<llama_model> weights_;
   llama_model* model_ = nullptr;  // Of weights_.
   const llama_vocab* vocab_ = nullptr;

@@ -5,12 +5,19 @@
 #include <utility>
 
 namespace ragtime {
+namespace {
+
+// Of states that wait to be written, beside what the limit of the memory allows: some four prompts.
+constexpr size_t kWritingBytesMax = 128 << 20;
+
+}  // namespace
 
 struct PrefixCache::State {
   size_t start = 0;
   size_t end = 0;
-  std::vector<std::byte> bytes;       // Empty: not in memory.
-  std::optional<StoredState> stored;  // In the folder.
+  StateBytes bytes;                   // Null: not in memory.
+  std::optional<StoredState> stored;  // In the folder, or on its way there.
+  bool is_writing = false;            // On its way.
   uint64_t hits = 1;
   double value = 0;
 };
@@ -25,12 +32,19 @@ struct PrefixCache::Node {
   size_t end() const { return start + edge.size(); }
 };
 
-PrefixCache::PrefixCache(uint64_t memory_bytes_max, uint64_t disk_bytes_max, std::unique_ptr<StateFolder> folder)
+PrefixCache::PrefixCache(uint64_t memory_bytes_max, uint64_t disk_bytes_max, std::unique_ptr<StateFolder> folder,
+                         std::function<void()> on_written)
     : memory_bytes_max_(memory_bytes_max),
       disk_bytes_max_(disk_bytes_max),
       folder_(disk_bytes_max > 0 ? std::move(folder) : nullptr),
       root_(std::make_unique<Node>()) {
-  if (folder_ != nullptr) ReadFolder();
+  if (folder_ == nullptr) return;
+  writer_ = std::make_unique<StateWriter>(
+      [this](const StoredState& as, std::span<const std::byte> bytes) {
+        return folder_->Write(as.tokens, as.start, bytes).status();
+      },
+      [this](const StoredState& stored) { folder_->Remove(stored); }, kWritingBytesMax, std::move(on_written));
+  ReadFolder();
 }
 
 PrefixCache::~PrefixCache() = default;
@@ -95,8 +109,9 @@ std::vector<Token> PrefixCache::Latest() {
 }
 
 std::optional<std::span<const std::byte>> PrefixCache::Use(const std::shared_ptr<State>& state) {
+  TakeWritten();
   Touch(*state);
-  if (!state->bytes.empty()) return state->bytes;
+  if (state->bytes != nullptr) return *state->bytes;
   if (state->stored && folder_ != nullptr) {
     if (Result<MappedFile> file = folder_->Open(*state->stored); file.ok()) {
       opened_ = *std::move(file);
@@ -112,23 +127,22 @@ std::optional<std::span<const std::byte>> PrefixCache::Use(const std::shared_ptr
 }
 
 void PrefixCache::Insert(std::span<const Token> tokens, size_t start, std::vector<std::byte> bytes) {
+  TakeWritten();
   const std::vector<Piece> known = Match(tokens);
   if ((known.empty() ? 0 : known.back().end) != start || start >= tokens.size()) return;
   auto state = std::make_shared<State>();
   state->start = start;
   state->end = tokens.size();
-  if (folder_ != nullptr && bytes.size() <= disk_bytes_max_) {
-    // A folder that cannot be written to, on a read-only disk say, is no reason to fail: memory is left.
-    if (Result<StoredState> stored = folder_->Write(tokens, start, bytes); stored.ok()) {
-      disk_bytes_ += stored->size_bytes;
-      state->stored = *std::move(stored);
-    }
+  const bool is_for_disk = folder_ != nullptr && bytes.size() <= disk_bytes_max_;
+  if (!is_for_disk && bytes.size() > memory_bytes_max_) return;
+  memory_bytes_ += bytes.size();
+  state->bytes = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  if (is_for_disk) {
+    state->stored = folder_->Plan(tokens, start, state->bytes->size());
+    disk_bytes_ += state->stored->size_bytes;
+    state->is_writing = true;
+    writing_[writer_->Write(*state->stored, state->bytes)] = state;
   }
-  if (bytes.size() <= memory_bytes_max_) {
-    memory_bytes_ += bytes.size();
-    state->bytes = std::move(bytes);
-  }
-  if (state->bytes.empty() && !state->stored) return;
   AddLeaf(tokens, start, state);
   Touch(*state);
   KeepWithinLimits();
@@ -193,6 +207,23 @@ void PrefixCache::Touch(State& state) {
   state.value = clock_ + static_cast<double>(state.hits++) * (1 + position / 4096);
 }
 
+// A folder that cannot be written to, on a read-only disk say, is no reason to fail: memory is left.
+void PrefixCache::TakeWritten() {
+  if (writer_ == nullptr) return;
+  bool any = false;
+  for (const auto& [number, went_well] : writer_->Finished()) {
+    const auto entry = writing_.extract(number);
+    State& state = *entry.mapped();
+    if (!state.is_writing) continue;  // Dropped meanwhile.
+    any = true;
+    state.is_writing = false;
+    if (went_well) continue;
+    disk_bytes_ -= state.stored->size_bytes;
+    state.stored.reset();
+  }
+  if (any) KeepWithinLimits();
+}
+
 void PrefixCache::KeepWithinLimits() {
   while (memory_bytes_ > memory_bytes_max_ && EvictFromMemory()) {
   }
@@ -203,7 +234,8 @@ void PrefixCache::KeepWithinLimits() {
 bool PrefixCache::EvictFromMemory() {
   Node* least = nullptr;
   VisitNodes(root_.get(), [&](Node& node) {
-    if (node.state->bytes.empty() || (!node.state->stored && !node.children.empty())) return;
+    if (node.state->bytes == nullptr || node.state->is_writing) return;
+    if (!node.state->stored && !node.children.empty()) return;
     if (least == nullptr || node.state->value < least->state->value) least = &node;
   });
   if (least == nullptr) return false;
@@ -220,12 +252,12 @@ bool PrefixCache::EvictFromDisk() {
   if (folder_->RemoveOldestOther()) return true;
   Node* least = nullptr;
   VisitNodes(root_.get(), [&](Node& node) {
-    if (!node.state->stored || (node.state->bytes.empty() && !node.children.empty())) return;
+    if (!node.state->stored || (node.state->bytes == nullptr && !node.children.empty())) return;
     if (least == nullptr || node.state->value < least->state->value) least = &node;
   });
   if (least == nullptr) return false;
   clock_ = std::max(clock_, least->state->value);
-  if (least->state->bytes.empty()) {
+  if (least->state->bytes == nullptr) {
     RemoveBelow(least);
   } else {
     DropFile(*least->state);
@@ -234,15 +266,16 @@ bool PrefixCache::EvictFromDisk() {
 }
 
 void PrefixCache::DropMemory(State& state) {
-  memory_bytes_ -= state.bytes.size();
-  state.bytes = {};
+  if (state.bytes != nullptr) memory_bytes_ -= state.bytes->size();
+  state.bytes = nullptr;
 }
 
 void PrefixCache::DropFile(State& state) {
   if (!state.stored) return;
   disk_bytes_ -= state.stored->size_bytes;
-  folder_->Remove(*state.stored);
+  writer_->Remove(*std::move(state.stored));
   state.stored.reset();
+  state.is_writing = false;
 }
 
 }  // namespace ragtime

@@ -5,12 +5,15 @@
 //
 // A state covers a range of positions and depends on the tokens before it, so a state is of use only below the states
 // above it. Where a new sequence leaves an old one within a state, both halves of the edge refer to that one state.
-// Threads: one at a time.
+// Files are written and removed by a thread of its own, so that whoever computes does not wait for the disk. Until its
+// file is there, a state stays in memory.
+// Threads: one at a time. The destructor waits until what was taken up is written.
 #ifndef RAGTIME_MODEL_LLAMA_PREFIX_CACHE_H_
 #define RAGTIME_MODEL_LLAMA_PREFIX_CACHE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,13 +21,15 @@
 #include <vector>
 
 #include "model/llama/state_folder.h"
+#include "model/llama/state_writer.h"
 
 namespace ragtime {
 
 class PrefixCache {
  public:
-  // `folder` may be null.
-  PrefixCache(uint64_t memory_bytes_max, uint64_t disk_bytes_max, std::unique_ptr<StateFolder> folder);
+  // `folder` may be null. `on_written` is called on another thread when a file is there: TakeWritten then finds it.
+  PrefixCache(uint64_t memory_bytes_max, uint64_t disk_bytes_max, std::unique_ptr<StateFolder> folder,
+              std::function<void()> on_written = {});
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
   ~PrefixCache();
@@ -46,6 +51,10 @@ class PrefixCache {
   // Takes up the state of tokens[start, tokens.size()). What lies before `start` must be in the tree.
   void Insert(std::span<const Token> tokens, size_t start, std::vector<std::byte> bytes);
 
+  // Takes note of files that were written, so that memory can go. Insert and Use do it too.
+  void TakeWritten();
+
+  // Of states on their way to the disk too.
   uint64_t memory_bytes() const { return memory_bytes_; }
   uint64_t disk_bytes() const { return disk_bytes_; }
   bool enabled() const { return memory_bytes_max_ > 0 || folder_ != nullptr; }
@@ -69,6 +78,8 @@ class PrefixCache {
   const uint64_t memory_bytes_max_;
   const uint64_t disk_bytes_max_;
   const std::unique_ptr<StateFolder> folder_;
+  std::unique_ptr<StateWriter> writer_;                 // Null where folder_ is.
+  std::map<uint64_t, std::shared_ptr<State>> writing_;  // By the writer's numbers.
   std::unique_ptr<Node> root_;
   MappedFile opened_;  // What Use last gave out of the folder.
   double clock_ = 0;   // The value of what was evicted last: what comes later starts above it.

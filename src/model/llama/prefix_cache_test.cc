@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <random>
+#include <thread>
 
 #include "base/str_cat.h"
 
@@ -81,6 +85,110 @@ TEST(PrefixCacheTest, WhatIsUsedStaysAndTheRestMakesRoom) {
   }
   EXPECT_FALSE(cache.Match(sequence(19)).empty());
   EXPECT_TRUE(cache.Match(sequence(5)).empty());
+}
+
+TEST(StateWriterTest, TheCallerWaitsForRoomOnlyAndTheOrderIsKept) {
+  std::promise<void> go_on;
+  std::vector<std::string> done;  // Of the writer's thread, until it has ended.
+  const auto bytes = std::make_shared<const std::vector<std::byte>>(60, std::byte{1});
+  const auto named = [](const char* name) { return StoredState{name, {1}, 0, 60}; };
+  {
+    StateWriter writer(
+        [&, released = go_on.get_future().share()](const StoredState& as, std::span<const std::byte>) {
+          released.wait();
+          done.push_back("write " + as.path.string());
+          return as.path == "b" ? UnavailableError("the disk is full") : Status();
+        },
+        [&](const StoredState& stored) { done.push_back("remove " + stored.path.string()); }, 100);
+    EXPECT_EQ(writer.Write(named("a"), bytes), 1u);  // Returns, though nothing is written yet.
+    writer.Remove(named("a"));
+    EXPECT_TRUE(writer.Finished().empty());
+    auto second = std::async(std::launch::async, [&] { return writer.Write(named("b"), bytes); });
+    EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    go_on.set_value();
+    EXPECT_EQ(second.get(), 2u);
+    std::vector<std::pair<uint64_t, bool>> finished;
+    while (finished.size() < 2) {
+      for (const auto& each : writer.Finished()) finished.push_back(each);
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(finished, (std::vector<std::pair<uint64_t, bool>>{{1, true}, {2, false}}));
+    writer.Write(named("c"), bytes);
+    writer.Remove(named("d"));
+  }
+  EXPECT_EQ(done, (std::vector<std::string>{"write a", "remove a", "write b", "write c", "remove d"}));
+}
+
+// Most states are evicted while or soon after they are written.
+TEST(PrefixCacheTest, WhatIsWrittenBehindIsThereAfterwards) {
+  std::mt19937 random(Seed());
+  const fs::path folder = fs::temp_directory_path() / StrCat("ragtime_prefix_cache_test_", ::getpid());
+  fs::remove_all(folder);
+  constexpr size_t kStateBytes = 1000 * sizeof(Token);
+  const auto open = [&] {
+    return std::make_unique<StateFolder>(folder, std::string(32, 'a'),
+                                         [](const std::string& message) { ADD_FAILURE() << message; });
+  };
+  std::vector<std::vector<Token>> taken;
+  size_t found = 0;
+  {
+    PrefixCache cache(3 * kStateBytes, 20 * 2 * kStateBytes, open());
+    for (int round = 0; round < 400; ++round) {
+      std::vector<Token> tokens(1000, static_cast<Token>(round));
+      if (round % 3 == 0 && !taken.empty()) {
+        // Goes on behind another one.
+        tokens = taken[random() % taken.size()];
+        tokens.insert(tokens.end(), 1000, static_cast<Token>(round));
+      }
+      const std::vector<PrefixCache::Piece> known = cache.Match(tokens);
+      const size_t start = known.empty() ? 0 : known.back().end;
+      cache.Insert(tokens, start, BytesOf(std::span(tokens).subspan(start)));
+      taken.push_back(tokens);
+      const std::vector<Token>& again = taken[taken.size() - 1 - random() % std::min<size_t>(taken.size(), 12)];
+      for (const PrefixCache::Piece& piece : cache.Match(again)) {
+        const auto state = cache.Use(piece.state);
+        if (!state) break;
+        ++found;
+        ASSERT_EQ(std::memcmp(state->data(), again.data() + piece.start, (piece.end - piece.start) * sizeof(Token)), 0);
+      }
+      EXPECT_LE(cache.disk_bytes(), 20 * 2 * kStateBytes);
+    }
+    EXPECT_GT(found, 300u);
+  }
+  // What was taken up last is on the disk by then; what has lost what it stands on is removed.
+  PrefixCache cache(0, 20 * 2 * kStateBytes, open());
+  uint64_t bytes = 0;
+  for (const fs::directory_entry& file : fs::directory_iterator(folder)) bytes += file.file_size();
+  EXPECT_EQ(cache.disk_bytes(), bytes);
+  EXPECT_LE(bytes, 20 * 2 * kStateBytes);
+  EXPECT_GT(bytes, 5 * kStateBytes);
+  size_t pieces = 0;
+  for (const std::vector<Token>& tokens : taken) {
+    for (const PrefixCache::Piece& piece : cache.Match(tokens)) {
+      const auto state = cache.Use(piece.state);
+      ASSERT_TRUE(state);
+      ++pieces;
+      ASSERT_EQ(std::memcmp(state->data(), tokens.data() + piece.start, (piece.end - piece.start) * sizeof(Token)), 0);
+    }
+  }
+  EXPECT_GT(pieces, 5u);
+  fs::remove_all(folder);
+}
+
+TEST(PrefixCacheTest, AFolderThatCannotBeWrittenToLeavesTheMemory) {
+  const fs::path file = fs::temp_directory_path() / StrCat("ragtime_prefix_cache_test_file_", ::getpid());
+  std::ofstream(file) << "a file where a folder should be";
+  PrefixCache cache(1 << 20, 1 << 20,
+                    std::make_unique<StateFolder>(file, std::string(32, 'a'), [](const std::string&) {}));
+  const std::vector<Token> tokens(100, 7);
+  cache.Insert(tokens, 0, BytesOf(tokens));
+  while (cache.disk_bytes() > 0) {  // Until the writer has found out.
+    const std::vector<PrefixCache::Piece> pieces = cache.Match(tokens);
+    ASSERT_EQ(pieces.size(), 1u);
+    ASSERT_TRUE(cache.Use(pieces[0].state));
+  }
+  EXPECT_EQ(cache.memory_bytes(), tokens.size() * sizeof(Token));
+  fs::remove(file);
 }
 
 TEST(StateFolderTest, EveryChangeOfAFileIsSeen) {

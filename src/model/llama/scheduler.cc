@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kSharedTokensMin = 16;
 // A prompt that shares this much with one that is being read waits for it instead of reading it as well.
 constexpr size_t kWorthWaitingTokens = 64;
+// Some 80 prompts of a vocabulary of 49,152.
+constexpr size_t kFirstScoresBytesMax = 16 << 20;
 
 size_t SharedTokens(std::span<const Token> a, std::span<const Token> b) {
   const auto most = static_cast<ptrdiff_t>(std::min(a.size(), b.size()));
@@ -97,7 +99,8 @@ Scheduler::Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* re
       options_(std::move(options)),
       reuses_(options_.reuse && model.keeps_beginnings()),
       spare_sequence_(static_cast<int>(model.sequences()) - 1),
-      shared_sequence_(static_cast<int>(model.sequences()) - 2) {
+      shared_sequence_(static_cast<int>(model.sequences()) - 2),
+      first_scores_(kFirstScoresBytesMax) {
   for (int sequence = shared_sequence_ - 1; sequence >= 0; --sequence) free_sequences_.push_back(sequence);
   std::unique_ptr<StateFolder> folder;
   if (!options_.states_folder.empty() && options_.disk_bytes_max > 0 && reuses_) {
@@ -106,7 +109,14 @@ Scheduler::Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* re
       warnings_.push_back(std::move(message));
     });
   }
-  states_ = std::make_unique<PrefixCache>(options_.memory_bytes_max, options_.disk_bytes_max, std::move(folder));
+  states_ =
+      std::make_unique<PrefixCache>(options_.memory_bytes_max, options_.disk_bytes_max, std::move(folder), [this] {
+        {
+          std::lock_guard lock(mutex_);
+          has_written_ = true;
+        }
+        wake_.notify_all();
+      });
   latest_prompt_ = states_->Latest();
   if (reading_memory != nullptr && model.keeps_beginnings()) {
     reading_memory_ = std::make_unique<ReadingMemory>(*reading_memory, model);
@@ -202,15 +212,18 @@ void Scheduler::Loop() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] {
-        return stopping_ || !arrived_.empty() || !waiting_.empty() || !running_.empty() || !chunks_wanted_.empty();
+        return stopping_ || has_written_ || !arrived_.empty() || !waiting_.empty() || !running_.empty() ||
+               !chunks_wanted_.empty();
       });
       if (stopping_) break;
       has_arrived_ = false;
+      has_written_ = false;
       std::move(arrived_.begin(), arrived_.end(), std::back_inserter(waiting_));
       arrived_.clear();
     }
     // llama.cpp allocates, and its C++ may throw.
     try {
+      states_->TakeWritten();
       DropGone();
       TakeWaiting();
       if (running_.empty() && waiting_.empty()) ComputeWantedChunk();
@@ -327,11 +340,14 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
                   ticket->held + options_.wide_tokens < ticket->prompt.size();
   running_.push_back(ticket);
   if (ticket->is_background) return true;
-  std::lock_guard lock(mutex_);
-  ticket->cached = ticket->held;
-  ticket->queue_ms = queue_ms;
-  statistics_.prompt_tokens += ticket->prompt.size();
-  statistics_.cached_tokens += ticket->held;
+  {
+    std::lock_guard lock(mutex_);
+    ticket->cached = ticket->held;
+    ticket->queue_ms = queue_ms;
+    statistics_.prompt_tokens += ticket->prompt.size();
+    statistics_.cached_tokens += ticket->held;
+  }
+  BeginWithKnownScores(ticket);
   return true;
 }
 
@@ -444,7 +460,9 @@ std::vector<BatchToken> Scheduler::MakeBatch() {
     if (ticket->reads()) continue;
     ticket->scores_at = batch.size();
     const bool begins = ticket->held < ticket->prompt.size();
-    batch.push_back({begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, true});
+    if (begins && ticket->written > 0) ticket->scores_at.reset();  // Its first token is chosen.
+    batch.push_back(
+        {begins ? ticket->prompt.back() : ticket->last, ticket->held, ticket->sequence, ticket->scores_at.has_value()});
     ++ticket->batch_end;
     if (!begins && running_.size() == 1) GuessAhead(*ticket, batch);
   }
@@ -587,12 +605,45 @@ void Scheduler::GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch) {
   for (const Token guess : ticket.guesses) batch.push_back({guess, ticket.batch_end++, ticket.sequence, true});
 }
 
+// Chooses the first token before the prompt's last one is computed, where all else of the prompt is there and the
+// scores behind it are known. Nothing else changes: the next step computes that last token, alone as always.
+void Scheduler::BeginWithKnownScores(const TicketPtr& ticket) {
+  if (ticket->reads() || ticket->max_tokens == 0 || ticket->options.first_scores != nullptr) return;
+  const std::span<const float> known = first_scores_.Find(ticket->prompt);
+  if (known.empty()) return;
+  std::vector<float> scores(known.begin(), known.end());
+  bool truncated = false;
+  if (!TakeToken(*ticket, scores, truncated)) return;
+  {
+    // Nobody needs the prompt's last token any more.
+    std::lock_guard lock(mutex_);
+    ++ticket->cached;
+    ++statistics_.cached_tokens;
+  }
+  End(ticket, Status(), truncated);
+}
+
+// Chooses and publishes the next token. True: the answer ends.
+bool Scheduler::TakeToken(Ticket& ticket, std::span<float> scores, bool& truncated) {
+  std::string piece;
+  const std::optional<Token> token = ticket.chooser.Next(scores, piece);
+  if (!token) return true;
+  ticket.last = *token;
+  ++ticket.written;
+  if (!ticket.text.empty()) ticket.text.push_back(*token);
+  Publish(ticket, std::move(piece));
+  truncated = ticket.written == ticket.max_tokens || ticket.held == std::min(options_.context_tokens, model_.cells());
+  return truncated;
+}
+
 // Takes the next token by the scores, and those after it as long as what was guessed is what is chosen.
 void Scheduler::Advance(const TicketPtr& ticket) {
   ++ticket->held;
   if (ticket->max_tokens == 0) return End(ticket, Status(), true);
   const std::vector<Token>& guesses = ticket->guesses;
-  const size_t context_tokens = std::min(options_.context_tokens, model_.cells());
+  if (ticket->written == 0 && ticket->alone && reuses_ && ticket->exact == SIZE_MAX) {
+    first_scores_.Keep(ticket->prompt, model_.Scores(*ticket->scores_at));
+  }
   if (ticket->options.first_scores != nullptr && ticket->written == 0) {
     const std::span<const float> scores = model_.Scores(*ticket->scores_at);
     ticket->options.first_scores->assign(scores.begin(), scores.end());
@@ -601,16 +652,8 @@ void Scheduler::Advance(const TicketPtr& ticket) {
   bool ends = false;
   bool truncated = false;
   for (;;) {
-    std::string piece;
-    const std::optional<Token> token = ticket->chooser.Next(model_.Scores(*ticket->scores_at + right), piece);
-    ends = !token;
-    if (ends) break;
-    ticket->last = *token;
-    ++ticket->written;
-    if (!ticket->text.empty()) ticket->text.push_back(*token);
-    Publish(*ticket, std::move(piece));
-    ends = truncated = ticket->written == ticket->max_tokens || ticket->held == context_tokens;
-    if (ends || right == guesses.size() || guesses[right] != *token) break;
+    ends = TakeToken(*ticket, model_.Scores(*ticket->scores_at + right), truncated);
+    if (ends || right == guesses.size() || guesses[right] != ticket->last) break;
     ++right;
     ++ticket->held;
   }

@@ -24,6 +24,7 @@
 
 #include "model/answer_stream.h"
 #include "model/llama/batch_model.h"
+#include "model/llama/first_scores.h"
 #include "model/llama/prefix_cache.h"
 #include "model/llama/prompt_lookup.h"
 #include "model/llama/reading_memory.h"
@@ -120,6 +121,8 @@ class Scheduler {
   size_t PartOf(size_t rest, size_t room) const;
   std::vector<BatchToken> MakeBatch();
   void GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch);
+  void BeginWithKnownScores(const TicketPtr& ticket);
+  bool TakeToken(Ticket& ticket, std::span<float> scores, bool& truncated);
   void Advance(const TicketPtr& ticket);
   void End(const TicketPtr& ticket, Status status, bool truncated);
   bool PaysToSave() const;
@@ -140,6 +143,7 @@ class Scheduler {
   std::condition_variable wake_;
   std::deque<TicketPtr> arrived_;   // Guarded by mutex_.
   bool stopping_ = false;           // Guarded by mutex_.
+  bool has_written_ = false;        // Guarded by mutex_. A saved state has reached the disk.
   GeneratorStatistics statistics_;  // Guarded by mutex_.
   std::atomic<bool> has_arrived_ = false;
   std::vector<std::string> warnings_;  // Guarded by mutex_. For whoever ends next.
@@ -154,6 +158,7 @@ class Scheduler {
   std::string last_client_;
   size_t reserved_ = 0;  // Cells that running requests may come to need.
   LookupGate lookup_;
+  FirstScores first_scores_;
   std::map<std::vector<Token>, size_t> chunk_uses_;  // By the tokens up to the chunk's end.
   std::deque<std::vector<Token>> chunks_wanted_;     // Computed when nobody waits.
   double read_token_ms_ = 0;                         // What a token costs that is computed, and one that is joined.

@@ -125,6 +125,10 @@ std::vector<StoredState> StateFolder::List() {
   return states;
 }
 
+StoredState StateFolder::Plan(std::span<const Token> tokens, size_t start, size_t state_bytes) const {
+  return {PathOf(tokens, start), {tokens.begin(), tokens.end()}, start, StateOffset(tokens.size()) + state_bytes};
+}
+
 Result<StoredState> StateFolder::Write(std::span<const Token> tokens, size_t start, std::span<const std::byte> state) {
   std::error_code error;
   fs::create_directories(folder_, error);
@@ -138,8 +142,7 @@ Result<StoredState> StateFolder::Write(std::span<const Token> tokens, size_t sta
   header.state_bytes = state.size();
   header.state_hash = Hash64(state);
   header.head_hash = HeadHash(header, std::as_bytes(tokens));
-  StoredState stored{PathOf(tokens, start), {tokens.begin(), tokens.end()}, start, 0};
-  stored.size_bytes = StateOffset(tokens.size()) + state.size();
+  StoredState stored = Plan(tokens, start, state.size());
   // The name of the process keeps two writers of the same state apart.
   const fs::path unfinished = StrCat(stored.path.string(), ".", ::getpid(), ".tmp");
   {

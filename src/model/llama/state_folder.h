@@ -3,8 +3,9 @@
 // StateFolder keeps saved states of a language model as files, so that a prompt's beginning is not computed again after
 // a restart. docs/formats/kv.md is the format. The folder can be deleted at any time.
 //
-// Threads: one at a time; several processes may share the folder. A file is written beside and renamed, so that a
-// reader sees all of it or nothing; its checksums are looked at before it is used.
+// Threads: Write and Remove may be called beside all others, which are called one at a time, and Write by one at a
+// time; several processes may share the folder. A file is written beside and renamed, so that a reader sees all of it
+// or nothing; its checksums are looked at before it is used.
 #ifndef RAGTIME_MODEL_LLAMA_STATE_FOLDER_H_
 #define RAGTIME_MODEL_LLAMA_STATE_FOLDER_H_
 
@@ -41,6 +42,8 @@ class StateFolder {
   // The files of this model, those used longest ago first. Files that are damaged are removed; files that are no states
   // at all stay. Each gives a warning.
   std::vector<StoredState> List();
+  // What Write would make of it.
+  StoredState Plan(std::span<const Token> tokens, size_t start, size_t state_bytes) const;
   // The path of the new file, or why there is none: no room, no right to write.
   Result<StoredState> Write(std::span<const Token> tokens, size_t start, std::span<const std::byte> state);
   // The state, mapped and compared with its checksum, which also makes it the file used last. A damaged file is removed

@@ -21,10 +21,12 @@ class CheckedStream {
  public:
   // `on_token` may be empty. `hold_until_cited`: the answer is passed on once RestsOnPassages says kYes, and the
   // generator is stopped once it says kNo; reasoning is passed on at once in any case.
-  // `verbatim`: brackets in the text are no markers, and nothing of it is changed.
-  CheckedStream(size_t passages, const Generator::OnToken& on_token, bool hold_until_cited, bool verbatim = false)
+  // `verbatim`: brackets in the text are no markers, and nothing of it is changed. `holds_markers`: as GeneratorInfo
+  // has it; a marker is then passed on as it is written.
+  CheckedStream(size_t passages, const Generator::OnToken& on_token, bool hold_until_cited, bool verbatim = false,
+                bool holds_markers = false)
       : on_token_(on_token),
-        check_(passages),
+        check_(passages, holds_markers),
         verbatim_(verbatim),
         rests_(hold_until_cited ? Rests::kOpen : Rests::kYes) {}
 

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMarkerBodyBytesMax = 32;
 constexpr size_t kMarkerDigitsMax = 6;
 constexpr std::string_view kSpaces = " \t\r\n";
+constexpr std::string_view kSpacesAndBracket = " \t\r\n[";
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kBody = "0123456789, ";
 
@@ -58,9 +59,9 @@ std::string MarkerCheck::Decide(bool at_end) {
     const size_t bracket = rest.find_first_not_of(kSpaces);
     if (bracket == std::string_view::npos) break;
     const std::string_view spaces = rest.substr(0, bracket);
-    if (rest[bracket] != '[') {
+    if (trusted_ || rest[bracket] != '[') {
       // Up to the next white space or bracket nothing is in question.
-      const size_t end = std::min(rest.find_first_of(" \t\r\n[", bracket), rest.size());
+      const size_t end = std::min(rest.find_first_of(trusted_ ? kSpaces : kSpacesAndBracket, bracket), rest.size());
       emit(spaces, rest.substr(bracket, end - bracket));
       done += end;
       continue;

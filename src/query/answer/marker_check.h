@@ -4,6 +4,7 @@
 //
 // What may still become a marker is held back: white space, and a bracket until it is decided. However the text is cut
 // into pieces, what comes out in all is the same. "[1, 2]" comes out as "[1][2]"; white space at both ends is dropped.
+// Where the writer is held to the markers itself, no bracket is in question, and only white space is held back.
 //
 // Threads: one thread at a time.
 #ifndef RAGTIME_QUERY_ANSWER_MARKER_CHECK_H_
@@ -17,8 +18,8 @@ namespace ragtime {
 
 class MarkerCheck {
  public:
-  // Valid markers are [1] ... [passage_count].
-  explicit MarkerCheck(size_t passage_count) : passage_count_(passage_count) {}
+  // Valid markers are [1] ... [passage_count]. `trusted`: the text has no others.
+  explicit MarkerCheck(size_t passage_count, bool trusted = false) : passage_count_(passage_count), trusted_(trusted) {}
 
   // Returns what is decided by now; may be empty.
   std::string Feed(std::string_view text);
@@ -34,6 +35,7 @@ class MarkerCheck {
   std::string ValidMarkers(std::string_view body);
 
   const size_t passage_count_;
+  const bool trusted_;
   std::string held_;      // Not decided yet.
   bool started_ = false;  // Something other than white space has come out.
   bool open_ = false;     // What came out ends in "[" and digits: with a later "]" it would read as a marker.

@@ -62,6 +62,17 @@ TEST(MarkerCheck, HoldsBackNoMoreThanItMust) {
   EXPECT_EQ(check.Feed("[" + std::string(33, ' ')), "[");
 }
 
+TEST(MarkerCheck, ATrustedWriterWaitsForNothingButWhiteSpace) {
+  MarkerCheck check(2, /*trusted=*/true);
+  EXPECT_EQ(check.Feed(" ["), "[");
+  EXPECT_EQ(check.Feed("1"), "1");
+  EXPECT_EQ(check.Feed("]"), "]");
+  EXPECT_EQ(check.Feed(" \n"), "");
+  EXPECT_EQ(check.Feed("x [2"), " \nx [2");
+  EXPECT_EQ(check.Feed("] "), "]");
+  EXPECT_EQ(check.Finish(), "");
+}
+
 TEST(MarkerCheck, GivesTheSameForEveryCutInTwoAndIntoBytes) {
   const std::string text = "\n A [1]b [ 2 ,3][4]\n[5] c[ [6]]. [2]\n\n 中文【1】 [1";
   const std::string whole = Filter(text);

@@ -131,7 +131,7 @@ TEST(Priority, TakesOneRouteAfterTheOther) {
 TEST(Fuse, DoesWhatTheConfigurationSays) {
   const std::vector<RouteSpec> specs = {{.name = "keyword", .weight = 3}, {.name = "vector"}};
   const std::vector routes = {kVector, kKeyword};
-  EXPECT_EQ(FuseRoutes(routes, specs, {.k = 7}), FuseByRank(routes, 7, {{"keyword", 3}}));
+  EXPECT_EQ(FuseRoutes(routes, specs, {.type = FusionType::kRrf, .k = 7}), FuseByRank(routes, 7, {{"keyword", 3}}));
   EXPECT_EQ(FuseRoutes(routes, specs, {.type = FusionType::kWeighted, .scale = ScoreScale::kZScore}),
             FuseByWeight(routes, {{"keyword", 3}}, ScoreScale::kZScore));
   EXPECT_EQ(FuseRoutes(routes, specs, {.type = FusionType::kPriority}),
