@@ -84,6 +84,10 @@ EOF
 +#endif
  #if defined(__AVX2__) || defined(__AVX512F__) || defined(__AVX__)
 EOF
+  # AMX kernels have other declarations of the same types, so that on a processor with AMX they cannot be united.
+  cat >>"$work/source/vendor/llama.cpp/ggml/src/CMakeLists.txt" <<'EOF'
+set_source_files_properties(ggml-cpu/amx/amx.cpp ggml-cpu/amx/mmq.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+EOF
   touch "$work/source.done"
 fi
 cmake -S "$work/source/vendor/llama.cpp" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \

@@ -46,6 +46,9 @@ Result<ModelPointer> LoadModel(const std::filesystem::path& gguf, bool vocabular
   Silence();
   llama_model_params parameters = llama_model_default_params();
   parameters.n_gpu_layers = 0;
+  // Told of none, llama.cpp takes every GPU and copies the weights to it for each large batch.
+  static ggml_backend_dev_t no_gpus[] = {nullptr};
+  parameters.devices = no_gpus;
   parameters.vocab_only = vocabulary_only;
   try {
     ModelPointer model(llama_model_load_from_file(gguf.c_str(), parameters));

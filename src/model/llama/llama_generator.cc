@@ -312,6 +312,8 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                               .states_folder = options_.kv_folder,
                                                               .reuse = options_.reuse,
                                                               .prompt_lookup = options_.prompt_lookup,
+                                                              .always_guesses = options_.always_guesses,
+                                                              .weighs_saving = !model->computes_on_cpu(),
                                                               .seed = options_.seed},
                                              reading_model_.get());
   } catch (const std::exception& exception) {

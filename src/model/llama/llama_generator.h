@@ -41,6 +41,8 @@ struct LlamaGeneratorOptions {
   size_t read_threads = 0;     // Of prompts; 0: as many.
   size_t batch_tokens = 0;     // Of a prompt, read at once, 128 to 512; 0: 512.
   uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
+  // Guess at every chance, whether it pays or not, where prompt_lookup is on: to compare with.
+  bool always_guesses = false;
 };
 
 class LlamaGenerator final : public Generator {

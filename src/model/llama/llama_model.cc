@@ -76,7 +76,12 @@ Status Place(const LlamaPlacement& placement, llama_model_params& params) {
   }
   // Negative: all of them, the output too.
   params.n_gpu_layers = gpus == 0 ? 0 : placement.gpu_layers;
-  if (gpus == 0) return Status();
+  if (params.n_gpu_layers == 0) {
+    // Told of none, llama.cpp takes every GPU and copies the weights to it for each large batch.
+    static ggml_backend_dev_t none[] = {nullptr};
+    params.devices = none;
+    return Status();
+  }
   params.split_mode = placement.split_mode == "none"     ? LLAMA_SPLIT_MODE_NONE
                       : placement.split_mode == "tensor" ? LLAMA_SPLIT_MODE_TENSOR
                                                          : LLAMA_SPLIT_MODE_LAYER;
@@ -294,6 +299,8 @@ Status LlamaModel::Compute(std::span<const BatchToken> tokens, const std::functi
   abort_ = &abort;
   const int32_t code = llama_decode(context_, batch);
   abort_ = nullptr;
+  // A GPU may still compute, and what comes next is chosen by how long this took.
+  if (code == 0 && !on_cpu_) llama_synchronize(context_);
   if (code == 0) return Status();
   if (code == 1) {
     return ResourceExhaustedError("the memory of the language model is full", "raise llm.kv_tokens");

@@ -11,7 +11,8 @@ constexpr size_t kWordsMin = 2;
 // Taken whatever they cost, each of kTrialGuesses: they say what a larger batch costs and whether guesses are right.
 constexpr size_t kTrials = 3;
 constexpr size_t kTrialGuesses = 4;
-constexpr size_t kChancesBetweenTrials = 64;
+constexpr size_t kPatienceMin = 64;
+constexpr size_t kPatienceMax = 4096;
 // What guessing must gain by the estimate, which is rough.
 constexpr double kGainMin = 1.1;
 // Guesses of other requests count as much as that many of its own.
@@ -32,12 +33,14 @@ std::vector<Token> GuessTokens(std::span<const Token> tokens, size_t most) {
   return {};
 }
 
+LookupGate::LookupGate() : patience_(kPatienceMin) {}
+
 LookupGate::Record LookupGate::StartOf() const {
   if (all_.guessed < 1) return {};
   return {.guessed = kPriorGuesses, .right = kPriorGuesses * all_.right / all_.guessed};
 }
 
-size_t LookupGate::Length(Record& record, size_t available) {
+size_t LookupGate::Length(const Record& record, size_t available) {
   available = std::min(available, kGuessesMax);
   if (available == 0 || cost_ms_[1] == 0) return 0;
   if (trials_ < kTrials) {
@@ -59,9 +62,11 @@ size_t LookupGate::Length(Record& record, size_t available) {
     }
   }
   if (best > 0) {
-    record.refused = 0;
-  } else if (++record.refused == kChancesBetweenTrials) {
-    record.refused = 0;
+    passed_ = 0;
+    patience_ = kPatienceMin;
+  } else if (++passed_ >= patience_) {
+    passed_ = 0;
+    patience_ = std::min(2 * patience_, kPatienceMax);
     best = std::min<size_t>(available, 2);
   }
   return best;

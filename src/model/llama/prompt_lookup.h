@@ -30,17 +30,19 @@ std::vector<Token> GuessTokens(std::span<const Token> tokens, size_t most);
 // Decides how much is guessed, by what guessing has cost and brought so far.
 class LookupGate {
  public:
+  LookupGate();
+
   // How often guesses were right: of one request, which starts with what is known of all.
   struct Record {
     double guessed = 0;
     double right = 0;
-    size_t refused = 0;  // Chances since the last guess.
   };
   Record StartOf() const;
 
   // How many of `available` guesses are computed with the next token; 0: none. The first few chances are taken to find
-  // out what a batch costs, and then one in 64, in case the text has changed its nature.
-  size_t Length(Record& record, size_t available);
+  // out what a batch costs, and one after 64 that were let pass, in case the text has changed its nature; each that was
+  // taken in vain doubles that number. So guessing costs next to nothing where it never pays.
+  size_t Length(const Record& record, size_t available);
   // A batch of that many tokens of one answer took so long.
   void TookMs(size_t tokens, double ms);
   void Counted(Record& record, size_t guessed, size_t right);
@@ -50,6 +52,8 @@ class LookupGate {
 
   std::array<double, kGuessesMax + 2> cost_ms_{};  // By tokens; 0: not known.
   size_t trials_ = 0;
+  size_t passed_ = 0;  // Chances since the last guess.
+  size_t patience_;
   Record all_;
 };
 

@@ -65,6 +65,25 @@ TEST(PromptLookupTest, LosesNothingWhereItDoesNot) {
   EXPECT_GT(Gain(0.05, 30), 0.95);  // And dear.
 }
 
+TEST(PromptLookupTest, TriesTheLessOftenTheLessItPays) {
+  LookupGate gate;
+  size_t early = 0;
+  size_t late = 0;
+  for (int request = 0; request < 200; ++request) {
+    LookupGate::Record record = gate.StartOf();
+    for (int step = 0; step < 60; ++step) {
+      const size_t guesses = gate.Length(record, 4);
+      gate.TookMs(guesses + 1, guesses == 0 ? 10 : 40);
+      if (guesses == 0) continue;
+      gate.Counted(record, guesses, 1);
+      (request < 20 ? early : late) += 1;
+    }
+  }
+  EXPECT_LE(early, 8u);
+  EXPECT_LE(late, 5u);  // Of 10,800 chances.
+  EXPECT_GE(late, 1u);
+}
+
 TEST(PromptLookupTest, FindsOutAgainWhenTheTextChanges) {
   LookupGate gate;
   LookupGate::Record record = gate.StartOf();

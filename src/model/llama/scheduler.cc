@@ -561,6 +561,10 @@ void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
     });
   });
   if (computed.size() == 1 && computed.front()->written > 0) lookup_.TookMs(batch.size(), stopwatch.ElapsedMs());
+  if (batch.size() >= options_.wide_tokens) {
+    const double ms = stopwatch.ElapsedMs() / static_cast<double>(batch.size());
+    read_token_ms_min_ = read_token_ms_min_ == 0 ? ms : std::min(read_token_ms_min_, ms);
+  }
   if (computed.size() == 1 && batch.size() >= options_.wide_tokens) {
     read_token_ms_ = stopwatch.ElapsedMs() / static_cast<double>(batch.size());
   }
@@ -597,7 +601,7 @@ void Scheduler::GuessAhead(Ticket& ticket, std::vector<BatchToken>& batch) {
   }
   const size_t room = std::min(ticket.cells_needed - ticket.held - 1, ticket.max_tokens - ticket.written - 1);
   ticket.guesses = GuessTokens(ticket.text, std::min(kGuessesMax, room));
-  ticket.guesses.resize(lookup_.Length(ticket.lookup, ticket.guesses.size()));
+  if (!options_.always_guesses) ticket.guesses.resize(lookup_.Length(ticket.lookup, ticket.guesses.size()));
   for (const Token guess : ticket.guesses) batch.push_back({guess, ticket.batch_end++, ticket.sequence, true});
 }
 
@@ -700,17 +704,30 @@ void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
   UpdateStatistics();
 }
 
+// Of the states that are saved, about one in four is asked for again, and is then loaded for as much as it took to
+// save.
+bool Scheduler::PaysToSave() const {
+  constexpr size_t kSavesMeasured = 3;
+  if (!options_.weighs_saving || saves_measured_ < kSavesMeasured || read_token_ms_min_ == 0) return true;
+  return save_token_ms_min_ < (read_token_ms_min_ - save_token_ms_min_) / 4;
+}
+
 // Saves what it has computed of its prompt and nobody has saved yet; also of a request that was given up.
 void Scheduler::KeepState(Ticket& ticket) {
   if (!states_->enabled() || ticket.prompt.size() <= options_.wide_tokens) return;
   const std::span<const Token> held = ticket.kept();
   const std::vector<PrefixCache::Piece> known = states_->Match(held);
   const size_t start = known.empty() ? 0 : known.back().end;
-  if (held.size() <= start) return;
+  // A prompt without an answer was computed to be saved.
+  if (held.size() <= start || (ticket.max_tokens > 0 && !PaysToSave())) return;
+  const Stopwatch stopwatch;
   model_.Share(ticket.sequence, spare_sequence_, start, held.size());
   Result<std::vector<std::byte>> state = model_.SaveState(spare_sequence_);
   model_.Forget(spare_sequence_, 0);
   if (state.ok()) states_->Insert(held, start, *std::move(state));
+  if (held.size() < start + options_.wide_tokens) return;
+  const double ms = stopwatch.ElapsedMs() / static_cast<double>(held.size() - start);
+  save_token_ms_min_ = saves_measured_++ == 0 ? ms : std::min(save_token_ms_min_, ms);
 }
 
 // The beginning that this prompt and the last one have in common (the system message, at least) stays in the model,

@@ -51,6 +51,10 @@ struct SchedulerOptions {
   // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
   // than batches of one, so that a near tie may fall the other way.
   bool prompt_lookup = false;
+  bool always_guesses = false;  // Whether it pays or not, to compare with.
+  // Save states only where that is measured to be sooner than computing again. A GPU reads a prompt as fast as it
+  // copies what it made of it.
+  bool weighs_saving = false;
   // Of a chunk that is loaded at another place than it was computed at, so many tokens are computed anew: what a model
   // looks at most of a text is its beginning (LegoLink: Hu et al. 2024, arXiv 2410.15332, section 4).
   size_t chunk_head_tokens = 16;
@@ -121,6 +125,7 @@ class Scheduler {
   bool TakeToken(Ticket& ticket, std::span<float> scores, bool& truncated);
   void Advance(const TicketPtr& ticket);
   void End(const TicketPtr& ticket, Status status, bool truncated);
+  bool PaysToSave() const;
   void KeepState(Ticket& ticket);
   void KeepShared(Ticket& ticket);
   void DropShared();
@@ -158,6 +163,9 @@ class Scheduler {
   std::deque<std::vector<Token>> chunks_wanted_;     // Computed when nobody waits.
   double read_token_ms_ = 0;                         // What a token costs that is computed, and one that is joined.
   double join_token_ms_ = 0;
+  double read_token_ms_min_ = 0;  // At best, likewise of one that is saved.
+  double save_token_ms_min_ = 0;
+  size_t saves_measured_ = 0;
   std::vector<Token> last_prompt_;
   int last_sequence_ = -1;  // Holds last_held_, what is left of the last request while none runs; -1: nothing.
   std::vector<Token> last_held_;

@@ -93,6 +93,43 @@ TEST(SchedulerTest, WhatIsCachedWasNotComputed) {
   EXPECT_GT(statistics.states_memory_bytes, 0u);
 }
 
+TEST(SchedulerTest, SavesNothingThatIsSoonerComputedWhereItWeighsThat) {
+  std::mt19937 random(5);
+  const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(30)); };
+  for (const bool saves_slowly : {true, false}) {
+    ScriptedBatchModel model(4096, 4);
+    if (saves_slowly) {
+      model.before_save = pause;
+    } else {
+      model.before_compute = [&](std::span<const BatchToken>) { pause(); };
+    }
+    SchedulerOptions options = WithMemory();
+    options.wide_tokens = 64;
+    options.weighs_saving = true;
+    Scheduler scheduler(model, options);
+    // What is saved after that many prompts that have nothing in common. A short one is not saved: when it is answered,
+    // those before it are done with.
+    const auto saved_after = [&](size_t prompts, size_t max_tokens) {
+      for (size_t i = 0; i < prompts; ++i) {
+        const std::vector<Token> prompt = RandomTokens(random, 300);
+        EXPECT_TRUE(Ask(scheduler, prompt, max_tokens).ok());
+      }
+      EXPECT_TRUE(Ask(scheduler, RandomTokens(random, 10), 1).ok());
+      return scheduler.statistics().states_memory_bytes;
+    };
+    const uint64_t measured = saved_after(3, 1);
+    EXPECT_GT(measured, 0u);
+    const uint64_t later = saved_after(3, 1);
+    if (saves_slowly) {
+      EXPECT_EQ(later, measured);
+    } else {
+      EXPECT_EQ(later, 2 * measured);
+    }
+    // Without an answer there is nothing else to compute it for.
+    EXPECT_GT(saved_after(1, 0), later);
+  }
+}
+
 TEST(SchedulerTest, WhatIsGuessedChangesNoAnswer) {
   std::mt19937 random(11);
   for (const size_t window : {1, 2, 3, 200}) {

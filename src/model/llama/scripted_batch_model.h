@@ -91,6 +91,7 @@ class ScriptedBatchModel final : public BatchModel {
     }
   }
   Result<std::vector<std::byte>> SaveState(int sequence) override {
+    if (before_save) before_save();
     std::vector<std::byte> state;
     for (const auto& [position, token] : held_[static_cast<size_t>(sequence)]) {
       const int32_t cell[2] = {static_cast<int32_t>(position), *token};
@@ -121,6 +122,7 @@ class ScriptedBatchModel final : public BatchModel {
   }
 
   std::function<void(std::span<const BatchToken>)> before_compute;  // On the engine thread.
+  std::function<void()> before_save;                                // Likewise.
   Status next_error;                                                // Of the next Compute. Set within before_compute.
   std::atomic<size_t> computed = 0;                                 // Tokens.
   std::string fingerprint_ = std::string(32, 'f');
