@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "index/kernels/coded_rows.h"
+#include "index/kernels/rotation.h"
 #include "ragtime/index.h"
 
 namespace ragtime {
@@ -30,19 +31,6 @@ struct ShortRow {
   float error;   // |x - m - scale * c| / sqrt(dimension).
 };
 static_assert(sizeof(ShortRow) == 12 && std::is_trivially_copyable_v<ShortRow>);
-
-// Turns vectors, always in the same way: lengths and angles stay.
-class Rotation {
- public:
-  explicit Rotation(size_t dimension);
-  // `values` are as many as dimensions.
-  void Apply(std::span<float> values) const;
-
- private:
-  const size_t dimension_;
-  size_t block_ = 1;          // The largest power of 2 that is not above the dimension.
-  std::vector<float> signs_;  // Of each round.
-};
 
 // A query in the terms of the codes, for one search.
 struct ShortQuery {

@@ -230,7 +230,7 @@ class FastHnswIndex final : public VectorIndex {
   const std::byte* const blocks_;
   const HnswLayout layout_;
   const SignLayout signs_;
-  const SignRotation rotation_;
+  const Rotation rotation_;
   const uint32_t rows_;
   const CodedRows coded_;
   const std::span<const float> mean_;

@@ -212,37 +212,41 @@ TEST(FastHnswIndex, MutatedBodiesAreSearchedWithoutHarm) {
 // What changes this changes the format: raise the version and keep the reader of the old one.
 TEST(FastHnswIndex, TheBytesAreThoseOfVersion1) {
   Vectors vectors{std::vector<float>(300 * 20), 20};
-  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 7 + i / 20 * 3) % 11) - 5;
+  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 2654435761 >> 7) % 11) - 5;
   const auto bytes = *FastHnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
-  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "fae1a305115181621355075d400eddaf");
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "5bdbe1bf709d56dfdca873232e244452");
 }
 
-// The estimates of signs are about the inner products, and lean to no side.
+// The estimates of signs are about the inner products, and lean to no side. What lies around one row leans together
+// by chance, so that many rows are looked at.
 TEST(SignBlocks, EstimatesAreNearTheScores) {
   constexpr size_t kDimension = 384;
-  const Vectors vectors = Clustered(20, 33, kDimension, Metric::kCosine);
-  std::vector<uint32_t> bottom(33 * 32, kNoRow);
-  for (uint32_t i = 0; i < 32; ++i) bottom[i] = i + 1;
-  const SignLayout layout = SignLayout::Of(kDimension, 32);
-  std::vector<std::byte> blocks(33 * layout.row_size());
+  constexpr uint64_t kSets = 40;
   const std::vector<float> mean(kDimension, 0.01f);
-  ASSERT_TRUE(WriteSignBlocks({}, vectors.matrix(), Metric::kCosine, mean, bottom, 32, 1, blocks.data()).ok());
-  const SignRotation rotation(layout.dimensions);
   double sum = 0;
-  for (uint32_t q = 1; q < 33; ++q) {
-    const SignQuery query(layout, rotation, vectors.matrix().row(q), mean);
-    const auto score = [&](uint32_t row) {
-      return Dot(vectors.matrix().row(q).data(), vectors.matrix().row(row).data(), kDimension);
-    };
-    float scores[kScanRows];
-    BestFastScan().score(query.scan(), reinterpret_cast<const uint8_t*>(blocks.data()) + sizeof(ScanFactors),
-                         *reinterpret_cast<const ScanFactors*>(blocks.data()), score(0), 0, scores);
-    for (uint32_t i = 0; i < 32; ++i) {
-      EXPECT_NEAR(scores[i], score(i + 1), 0.3);
-      sum += scores[i] - score(i + 1);
+  for (uint64_t seed = 0; seed < kSets; ++seed) {
+    const Vectors vectors = Clustered(20 + seed, 33, kDimension, Metric::kCosine);
+    std::vector<uint32_t> bottom(33 * 32, kNoRow);
+    for (uint32_t i = 0; i < 32; ++i) bottom[i] = i + 1;
+    const SignLayout layout = SignLayout::Of(kDimension, 32);
+    std::vector<std::byte> blocks(33 * layout.row_size());
+    ASSERT_TRUE(WriteSignBlocks({}, vectors.matrix(), Metric::kCosine, mean, bottom, 32, 1, blocks.data()).ok());
+    const Rotation rotation(layout.dimensions);
+    for (uint32_t q = 1; q < 33; ++q) {
+      const SignQuery query(layout, rotation, vectors.matrix().row(q), mean);
+      const auto score = [&](uint32_t row) {
+        return Dot(vectors.matrix().row(q).data(), vectors.matrix().row(row).data(), kDimension);
+      };
+      float scores[kScanRows];
+      BestFastScan().score(query.scan(), reinterpret_cast<const uint8_t*>(blocks.data()) + sizeof(ScanFactors),
+                           *reinterpret_cast<const ScanFactors*>(blocks.data()), score(0), 0, scores);
+      for (uint32_t i = 0; i < 32; ++i) {
+        EXPECT_NEAR(scores[i], score(i + 1), 0.35);
+        sum += scores[i] - score(i + 1);
+      }
     }
   }
-  EXPECT_NEAR(sum / (32 * 32), 0, 0.02);
+  EXPECT_NEAR(sum / (32 * 32 * kSets), 0, 0.005);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/hnsw/sign_blocks.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -8,31 +9,13 @@
 #include <limits>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/thread_pool.h"
 #include "index/hnsw/hnsw_format.h"
 
 namespace ragtime {
 namespace {
 
-constexpr size_t kRounds = 4;
 constexpr size_t kTaskRows = 64;
-
-// The fast Hadamard transform; `n` is a power of two.
-void Transform(float* x, size_t n) {
-  for (size_t half = 1; half < n; half *= 2) {
-    for (size_t i = 0; i < n; i += 2 * half) {
-      for (size_t j = i; j < i + half; ++j) {
-        const float a = x[j];
-        const float b = x[j + half];
-        x[j] = a + b;
-        x[j + half] = a - b;
-      }
-    }
-  }
-  const float scale = 1 / std::sqrt(static_cast<float>(n));
-  for (size_t i = 0; i < n; ++i) x[i] *= scale;
-}
 
 // The nearest number of the upper 16 bits of a float.
 uint16_t Upper(float value) {
@@ -80,29 +63,18 @@ struct RowToCode {
 
 }  // namespace
 
-SignRotation::SignRotation(size_t dimensions) : dimensions_(dimensions), signs_(kRounds * dimensions) {
-  for (uint64_t i = 0; i < signs_.size(); ++i) {
-    signs_[i] = Hash64(std::as_bytes(std::span(&i, 1))) % 2 == 0 ? 1.0f : -1.0f;
-  }
-}
-
-void SignRotation::Apply(std::span<const float> x, std::span<const float> mean, float* out) const {
+void RotateFromMean(const Rotation& rotation, std::span<const float> x, std::span<const float> mean,
+                    std::span<float> out) {
   for (size_t i = 0; i < x.size(); ++i) out[i] = x[i] - mean[i];
-  std::fill(out + x.size(), out + dimensions_, 0.0f);
-  // The transform wants a power of two: it takes the first dimensions and the last ones in turn.
-  const size_t part = std::bit_floor(dimensions_);
-  for (size_t round = 0; round < kRounds; ++round) {
-    const float* signs = signs_.data() + round * dimensions_;
-    for (size_t i = 0; i < dimensions_; ++i) out[i] *= signs[i];
-    Transform(round % 2 == 0 ? out : out + (dimensions_ - part), part);
-  }
+  std::fill(out.begin() + static_cast<std::ptrdiff_t>(x.size()), out.end(), 0.0f);
+  rotation.Apply(out);
 }
 
-SignQuery::SignQuery(const SignLayout& layout, const SignRotation& rotation, std::span<const float> query,
+SignQuery::SignQuery(const SignLayout& layout, const Rotation& rotation, std::span<const float> query,
                      std::span<const float> mean)
     : groups_(layout.groups()), tables_(groups_ * kScanTable) {
   std::vector<float> rotated(layout.dimensions);
-  rotation.Apply(query, mean, rotated.data());
+  RotateFromMean(rotation, query, mean, rotated);
   // A table holds sums of four numbers with all signs, from -reach to reach.
   std::vector<float> reaches(groups_);
   float largest = 0;
@@ -134,7 +106,7 @@ SignQuery::SignQuery(const SignLayout& layout, const SignRotation& rotation, std
 Status WriteSignBlocks(const Context& context, VectorMatrix vectors, Metric metric, std::span<const float> mean,
                        std::span<const uint32_t> bottom, size_t links_of_row, size_t threads, std::byte* blocks) {
   const SignLayout layout = SignLayout::Of(vectors.dimension, links_of_row);
-  const SignRotation rotation(layout.dimensions);
+  const Rotation rotation(layout.dimensions);
   std::vector<float> rotated(vectors.rows * layout.dimensions);
   ThreadPool pool(std::max<size_t>(threads == 0 ? AvailableCores() : threads, 2) - 1);
   const size_t tasks = (vectors.rows + kTaskRows - 1) / kTaskRows;
@@ -152,7 +124,9 @@ Status WriteSignBlocks(const Context& context, VectorMatrix vectors, Metric metr
     if (threads != 1) return pool.ParallelFor(tasks, task);
     for (size_t t = 0; t < tasks; ++t) task(t);
   };
-  for_each_row([&](uint32_t row) { rotation.Apply(vectors.row(row), mean, &rotated[row * layout.dimensions]); });
+  for_each_row([&](uint32_t row) {
+    RotateFromMean(rotation, vectors.row(row), mean, {&rotated[row * layout.dimensions], layout.dimensions});
+  });
   const RowToCode coder{vectors, metric, rotated.data(), layout};
   const uint16_t nowhere = Upper(-std::numeric_limits<float>::infinity());
   for_each_row([&](uint32_t row) {

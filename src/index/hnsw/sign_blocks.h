@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "index/kernels/fast_scan.h"
+#include "index/kernels/rotation.h"
 #include "ragtime/index.h"
 
 namespace ragtime {
@@ -37,22 +38,14 @@ struct SignLayout {
   size_t row_size() const { return blocks * block_size; }
 };
 
-// Turns vectors in `layout.dimensions` dimensions, the same way on every machine.
-class SignRotation {
- public:
-  explicit SignRotation(size_t dimensions);
-  // out = R(x - mean), with zeros behind the dimensions of x; `out` has `dimensions` floats.
-  void Apply(std::span<const float> x, std::span<const float> mean, float* out) const;
-
- private:
-  const size_t dimensions_;
-  std::vector<float> signs_;
-};
+// out = R(x - mean), with zeros behind the dimensions of x; `out` has the dimensions of the rotation.
+void RotateFromMean(const Rotation& rotation, std::span<const float> x, std::span<const float> mean,
+                    std::span<float> out);
 
 // The tables of one query.
 class SignQuery {
  public:
-  SignQuery(const SignLayout& layout, const SignRotation& rotation, std::span<const float> query,
+  SignQuery(const SignLayout& layout, const Rotation& rotation, std::span<const float> query,
             std::span<const float> mean);
   FastScanQuery scan() const { return {tables_.data(), groups_, unit_, shift_}; }
 
