@@ -11,7 +11,6 @@
 #include "base/str_cat.h"
 #include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_format.h"
-#include "index/hnsw/link_filling.h"
 #include "index/hnsw/sign_blocks.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
@@ -257,12 +256,9 @@ Result<std::vector<std::byte>> FastHnswIndexType::Build(const Context& context, 
   hnsw = {};
   if (of_hnsw.has_graph == 0) return bytes;
   const std::span<std::byte> inner = std::span(bytes).subspan(sizeof(header), header.hnsw_size);
-  const CodedRows coded(inner, parts.layout.codes, vectors, metric, of_hnsw.norm_max);
   const size_t links_of_row = 2 * size_t{of_hnsw.links};
-  const std::span<uint32_t> bottom(reinterpret_cast<uint32_t*>(inner.data() + parts.layout.bottom),
-                                   vectors.rows * links_of_row);
-  RAGTIME_RETURN_IF_ERROR(
-      FillLinks(context, coded, metric, of_hnsw.norm_max, parameters_.threads, links_of_row, bottom));
+  const std::span<const uint32_t> bottom(reinterpret_cast<const uint32_t*>(inner.data() + parts.layout.bottom),
+                                         vectors.rows * links_of_row);
   const std::span<const float> mean(reinterpret_cast<const float*>(inner.data() + parts.layout.codes.mean),
                                     vectors.dimension);
   RAGTIME_RETURN_IF_ERROR(WriteSignBlocks(context, vectors, metric, mean, bottom, links_of_row, parameters_.threads,
