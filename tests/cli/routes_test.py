@@ -392,7 +392,7 @@ class Routes(unittest.TestCase):
         starts = [hit["byte_start"] for hit in hits]
         self.assertEqual(starts, sorted(starts))
         self.assertEqual(len({hit["score"] for hit in hits}), 1)
-        diverse = self.configured("fusion: {mmr_lambda: 0.3}\nsearch: {top_k: 5}\n")
+        diverse = self.configured("fusion: {mmr_lambda: 0.1}\nsearch: {top_k: 5}\n")
         result = self.search(LOST_CARD, "--config", diverse)
         self.assertIn("diversify", result["timings_ms"])
         plain = self.search(LOST_CARD, "--kb", self.kb, "--top-k", "5")
