@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -151,17 +152,19 @@ Status TextBlocksBuilder::Compress(std::string_view block) {
 Result<std::vector<std::byte>> TextBlocksBuilder::Finish() {
   RAGTIME_RETURN_IF_ERROR(Flush());
   if (!learned_) RAGTIME_RETURN_IF_ERROR(Learn());
-  const size_t table_end = kSectionHeaderSize + entries_.size() * sizeof(TextBlockEntry);
-  const size_t start = table_end + dictionary_.size();
+  const size_t start = kSectionHeaderSize + entries_.size() * sizeof(TextBlockEntry) + dictionary_.size();
   for (TextBlockEntry& entry : entries_) entry.offset += start;
-  std::vector<std::byte> section(start + compressed_.size());
-  const auto count = static_cast<uint32_t>(entries_.size());
-  const auto dictionary_size = static_cast<uint32_t>(dictionary_.size());
-  std::memcpy(section.data(), &count, sizeof(count));
-  std::memcpy(section.data() + sizeof(count), &dictionary_size, sizeof(dictionary_size));
-  std::memcpy(section.data() + kSectionHeaderSize, entries_.data(), entries_.size() * sizeof(TextBlockEntry));
-  std::memcpy(section.data() + table_end, dictionary_.data(), dictionary_.size());
-  std::memcpy(section.data() + start, compressed_.data(), compressed_.size());
+  const std::array<uint32_t, 2> header = {static_cast<uint32_t>(entries_.size()),
+                                          static_cast<uint32_t>(dictionary_.size())};
+  std::vector<std::byte> section;
+  section.reserve(start + compressed_.size());
+  const auto append = [&section](std::span<const std::byte> bytes) {
+    section.insert(section.end(), bytes.begin(), bytes.end());
+  };
+  append(std::as_bytes(std::span(header)));
+  append(std::as_bytes(std::span(entries_)));
+  append(std::as_bytes(std::span(dictionary_)));
+  append(compressed_);
   return section;
 }
 
