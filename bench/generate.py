@@ -6,7 +6,7 @@ LlamaIndex before such a llama-server, and OpenVINO GenAI.
 usage: bench/generate.py BUILD_FOLDER MODELS_FOLDER PEERS WORK [--sets same,zipf,unique,restart] [--users 1,16]
                          [--questions 40] [--max-tokens 24] [--sides ragtime,llama-server,llama-index,openvino]
 
-PEERS is made by bench/generate_peers.sh. Documents and headings are those of bench/recall.py (Debian's reference in
+PEERS is made by bench/generate_peers.sh. Documents and headings are those of bench/recall_sets.py (Debian's reference in
 English and PostgreSQL's documentation), 5 passages of at most 256 tokens a question.
 
   same     one question six times: the first is a full prefill, the others find everything
@@ -41,7 +41,7 @@ import subprocess
 import threading
 import time
 
-import recall
+import recall_sets
 import start
 from generate_sides import LlamaIndex, LlamaServer, OpenVino, Ragtime, ask, environment
 
@@ -78,7 +78,7 @@ def prepare(arguments):
     """The knowledge base and the lists of questions, made once."""
     work = arguments.work
     if not (work / "questions.json").exists():
-        documents, sections = recall.make_documents(work, 600)
+        documents, sections = recall_sets.make("headings", work, 600)
         shutil.rmtree(work / "kb", ignore_errors=True)
         folders = [documents / corpus for corpus in ("debian-en", "postgresql")]
         subprocess.run(

@@ -26,7 +26,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from recall import Sections, clean  # noqa: E402
+from recall_sets import Page, clean  # noqa: E402
 
 PACKAGES = ("postgresql-doc-15", "python3.11-doc", "debian-reference-en", "sqlite3-doc", "python-django-doc", "git-doc",
             "debian-policy", "apache2-doc", "erlang-doc", "rust-doc")
@@ -74,9 +74,7 @@ def make_texts(work, rows):
     for page in every:
         if len(texts) >= rows and len(headings) >= 20 * QUERIES:
             break
-        parser = Sections()
-        parser.feed(page.read_text(encoding="utf-8", errors="replace"))
-        for heading, parts in parser.sections:
+        for heading, parts in Page(page).sections:
             name = clean(heading)
             if 3 <= len(name.split()) <= 20:
                 headings[name] = None
@@ -95,9 +93,7 @@ def make_foreign(work):
     headings = {}
     for package, language in zip(FOREIGN, ("de", "zh-cn")):
         for page in pages(work, [package], f"*.{language}.html"):
-            parser = Sections()
-            parser.feed(page.read_text(encoding="utf-8", errors="replace"))
-            headings.update({clean(heading): None for heading, _ in parser.sections})
+            headings.update({clean(heading): None for heading, _ in Page(page).sections})
     # What is not ASCII is not English.
     names = [name for name in headings if len(name) >= 6 and not name.isascii()]
     (work / "foreign.txt").write_text("".join(line + "\n" for line in names[:QUERIES]), encoding="utf-8")
