@@ -6,8 +6,8 @@ LlamaIndex before such a llama-server, and OpenVINO GenAI.
 usage: bench/generate.py BUILD_FOLDER MODELS_FOLDER PEERS WORK [--sets same,zipf,unique,restart] [--users 1,16]
                          [--questions 40] [--max-tokens 24] [--sides ragtime,llama-server,llama-index,openvino]
 
-PEERS is made by bench/generate_peers.sh. Documents and headings are those of bench/recall_sets.py (Debian's reference in
-English and PostgreSQL's documentation), 5 passages of at most 256 tokens a question.
+PEERS is made by bench/generate_peers.sh. Documents and headings are those of bench/recall_sets.py (Debian's
+reference in English and PostgreSQL's documentation), 5 passages of at most 256 tokens a question.
 
   same     one question six times: the first is a full prefill, the others find everything
   zipf     the section asked about is drawn by Zipf's law (exponent 1) of 40, the wording evenly of 5: passages repeat,

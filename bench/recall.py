@@ -34,7 +34,7 @@ def configurations():
     for weight in (0.5, 1, 2):
         both = tried["hybrid"] + BOTH % weight
         for k in (10, 60):
-            tried[f"rrf k={k} keyword x{weight}"] = both + f"fusion: {{k: {k}}}\n"
+            tried[f"rrf k={k} keyword x{weight}"] = both + f"fusion: {{type: rrf, k: {k}}}\n"
         for scale in ("minmax", "zscore"):
             tried[f"{scale} keyword x{weight}"] = both + f"fusion: {{type: weighted, scale: {scale}}}\n"
     return tried

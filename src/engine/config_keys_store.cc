@@ -132,8 +132,9 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.profile", "RAGTIME_HNSW_PROFILE", "compact | fast", "compact",
        "HNSW: what is kept for each node. compact: codes of 8 bits, about a third of the vector. fast: also where its "
-       "links lie, four times as much in all; a search takes about half as long. For new segments, and for all after "
-       "`ragtime compact`.",
+       "links lie, four times as much in all; a search for the best ten takes 0.7 of the time. For new segments, and "
+       "for "
+       "all after `ragtime compact`.",
        Choice<HnswProfile>("store_conf.kwargs.index_kwargs.params.profile",
                            {{"compact", HnswProfile::kCompact}, {"fast", HnswProfile::kFast}},
                            [](Config& c) -> HnswProfile& { return c.store.hnsw.profile; })});
