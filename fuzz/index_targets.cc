@@ -174,14 +174,16 @@ bool UseAsFlatIndex(std::span<const std::byte> bytes) {
   return opened;
 }
 
-bool UseAsHnswIndex(std::span<const std::byte> bytes) {
-  const auto copy = WithRightHash<HnswHeader>(bytes, [](const HnswHeader& header) {
-    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(HnswHeader, header_hash)));
+// Of HNSW, HNSW_FAST and DISKANN.
+template <typename Header, typename IndexType>
+bool UseAsGraphIndex(std::span<const std::byte> bytes) {
+  const auto copy = WithRightHash<Header>(bytes, [](const Header& header) {
+    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_hash)));
   });
   bool opened = false;
   const uint64_t excluded[] = {0x5555};
   for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
-    auto index = HnswIndexType().Open(copy, Vectors(), metric);
+    auto index = IndexType().Open(copy, Vectors(), metric);
     if (!index.ok()) continue;
     opened = true;
     for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
@@ -194,6 +196,16 @@ bool UseAsHnswIndex(std::span<const std::byte> bytes) {
     }
   }
   return opened;
+}
+
+bool UseAsHnswIndex(std::span<const std::byte> bytes) { return UseAsGraphIndex<HnswHeader, HnswIndexType>(bytes); }
+
+bool UseAsFastHnswIndex(std::span<const std::byte> bytes) {
+  return UseAsGraphIndex<FastHnswHeader, FastHnswIndexType>(bytes);
+}
+
+bool UseAsDiskannIndex(std::span<const std::byte> bytes) {
+  return UseAsGraphIndex<DiskannHeader, DiskannIndexType>(bytes);
 }
 
 bool UseAsIvfIndex(std::span<const std::byte> bytes) {
@@ -214,50 +226,6 @@ bool UseAsIvfIndex(std::span<const std::byte> bytes) {
           Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
           if (hits.ok()) RequireOrdered(*hits, limit, kIvfRows);
         }
-      }
-    }
-  }
-  return opened;
-}
-
-bool UseAsFastHnswIndex(std::span<const std::byte> bytes) {
-  const auto copy = WithRightHash<FastHnswHeader>(bytes, [](const FastHnswHeader& header) {
-    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(FastHnswHeader, header_hash)));
-  });
-  bool opened = false;
-  const uint64_t excluded[] = {0x5555};
-  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
-    auto index = FastHnswIndexType().Open(copy, Vectors(), metric);
-    if (!index.ok()) continue;
-    opened = true;
-    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
-      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
-        // With so few kept the graph is walked, not scanned.
-        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
-        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
-        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
-      }
-    }
-  }
-  return opened;
-}
-
-bool UseAsDiskannIndex(std::span<const std::byte> bytes) {
-  const auto copy = WithRightHash<DiskannHeader>(bytes, [](const DiskannHeader& header) {
-    return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(DiskannHeader, header_hash)));
-  });
-  bool opened = false;
-  const uint64_t excluded[] = {0x5555};
-  for (const Metric metric : {Metric::kCosine, Metric::kInnerProduct, Metric::kL2}) {
-    auto index = DiskannIndexType().Open(copy, Vectors(), metric);
-    if (!index.ok()) continue;
-    opened = true;
-    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
-      for (const size_t limit : {size_t{1}, size_t{3}, SIZE_MAX}) {
-        // With so few kept the graph is walked, not scanned.
-        const auto hits = (*index)->Search({}, Vectors().row(7), limit, bitmap, {.ef = 1});
-        Require(hits.ok() || hits.status().code() == StatusCode::kDataLoss);
-        if (hits.ok()) RequireOrdered(*hits, limit, kRows);
       }
     }
   }

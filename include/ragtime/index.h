@@ -72,7 +72,7 @@ struct VectorSearchParameters {
   float score_min = -std::numeric_limits<float>::infinity();
 };
 
-// kCompact: about a quarter of the memory of the vectors. kFast: four times that, and faster: rows also keep where
+// kCompact: about a third of the memory of the vectors. kFast: four times that, and faster: rows also keep where
 // their links lie, so that a step of a walk reads one place (HNSW_FAST).
 enum class HnswProfile { kCompact, kFast };
 

@@ -75,6 +75,22 @@ std::vector<Result<SearchResult>> LocalKnowledgeBase::SearchMany(const std::vect
   return results;
 }
 
+SearchOptions LocalKnowledgeBase::OptionsOf(Route route, const RoutePlan& plan, const ChosenEmbedder& embedder,
+                                            const Rewriter& rewriter) {
+  SearchOptions options;
+  options.recall.route = route;
+  options.recall.routes = plan.routes;
+  options.recall.group = plan.group;
+  options.recall.metric = metric_;
+  options.recall.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
+  options.recall.embedder_status = embedder.status;
+  options.recall.chooser = Chooser(plan);
+  options.recall.parameters = Parameters();
+  options.recall.keyed = embedder.keyed;
+  options.fusion = config_.fusion;
+  return options;
+}
+
 Result<Searched> LocalKnowledgeBase::Recall(std::shared_ptr<const Snapshot> snapshot, const std::string& question,
                                             size_t top_k, Route route, const std::string& filter_text,
                                             const Context& context) {
@@ -83,21 +99,11 @@ Result<Searched> LocalKnowledgeBase::Recall(std::shared_ptr<const Snapshot> snap
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
   RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
-  SearchOptions options;
-  options.recall = {.question = question,
-                    .top_k = top_k,
-                    .route = route,
-                    .routes = plan.routes,
-                    .group = plan.group,
-                    .metric = metric_,
-                    .filter = matching,
-                    .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
-                    .embedder_status = embedder.status,
-                    .chooser = Chooser(plan),
-                    .parameters = Parameters(),
-                    .context = context,
-                    .keyed = embedder.keyed};
-  options.fusion = config_.fusion;
+  SearchOptions options = OptionsOf(route, plan, embedder, rewriter);
+  options.recall.question = question;
+  options.recall.top_k = top_k;
+  options.recall.filter = matching;
+  options.recall.context = context;
   options.window = config_.search.window;
   options.reranker = reranker.get();
   Result<Searched> searched = SearchNodes(options, snapshot, embedder.embedder, pool_);
@@ -154,21 +160,11 @@ Result<WhyNotReport> LocalKnowledgeBase::WhyNot(const WhyNotRequest& request) {
   RAGTIME_ASSIGN_OR_RETURN(ChosenEmbedder embedder, ChooseEmbedder(route, plan));
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
   RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
-  SearchOptions options;
-  options.recall = {.question = request.query,
-                    .top_k = request.top_k.value_or(config_.search.top_k),
-                    .route = route,
-                    .routes = plan.routes,
-                    .group = plan.group,
-                    .metric = metric_,
-                    .filter = matching,
-                    .rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter,
-                    .embedder_status = embedder.status,
-                    .chooser = Chooser(plan),
-                    .parameters = Parameters(),
-                    .context = request.context,
-                    .keyed = embedder.keyed};
-  options.fusion = config_.fusion;
+  SearchOptions options = OptionsOf(route, plan, embedder, rewriter);
+  options.recall.question = request.query;
+  options.recall.top_k = request.top_k.value_or(config_.search.top_k);
+  options.recall.filter = matching;
+  options.recall.context = request.context;
   options.reranker = reranker.get();
   Result<WhyNotReport> report = ExplainMissing(options, *file, snapshot, std::move(embedder.embedder), pool_);
   if (report.ok()) report->file = file->file_path;

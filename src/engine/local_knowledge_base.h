@@ -84,6 +84,8 @@ class LocalKnowledgeBase : public KnowledgeBase {
   std::map<std::string, std::string> RouteKeys(Route route) const;
   // For routes by the language model; null, with their own error, where there is none.
   std::shared_ptr<Generator> Chooser(const RoutePlan& plan);
+  // What every search is asked; `rewriter` must outlive them.
+  SearchOptions OptionsOf(Route route, const RoutePlan& plan, const ChosenEmbedder& embedder, const Rewriter& rewriter);
 
   // knowledge_base_ingest.cc
   // Makes the store and records how it is made, at the first ingestion.

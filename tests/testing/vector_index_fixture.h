@@ -51,6 +51,27 @@ inline Vectors Clustered(uint32_t seed, size_t rows, size_t dimension, Metric me
   return vectors;
 }
 
+// Sets of rows that are hard: all zero, all alike but for rounding, very short, very long, of all lengths.
+inline std::vector<Vectors> HardVectors(size_t rows) {
+  constexpr size_t kDimension = 16;
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  const std::function<float(size_t, size_t)> values[] = {
+      [](size_t, size_t) { return 0.0f; },
+      [](size_t r, size_t i) { return r % kDimension == i ? 1.0f : 0.0f; },
+      [&](size_t, size_t) { return normal(random) * 1e-30f; },
+      [&](size_t, size_t) { return normal(random) * 1e13f; },
+      [&](size_t r, size_t) { return normal(random) * static_cast<float>(std::exp2(r % 45)); },
+      [](size_t r, size_t) { return 1.0f + static_cast<float>(r % 3) * 1e-7f; },
+  };
+  std::vector<Vectors> sets;
+  for (const auto& value : values) {
+    Vectors& vectors = sets.emplace_back(Vectors{std::vector<float>(rows * kDimension), kDimension});
+    for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = value(i / kDimension, i % kDimension);
+  }
+  return sets;
+}
+
 inline std::vector<uint64_t> Bits(size_t rows, const std::function<bool(uint32_t)>& holds) {
   std::vector<uint64_t> words((rows + 63) / 64);
   for (uint32_t row = 0; row < rows; ++row) {

@@ -4,8 +4,8 @@
 // reads one block for each row that it follows instead of the codes of 32 others, for four times the memory.
 //
 // The walk goes by estimates of 1-bit codes; the rows that it follows are scored by their 8-bit codes, and the best of
-// them from the exact vectors, as in HNSW. Where few rows are selected the HNSW index within is searched. Twice as many
-// rows as are left must not be there for a walk by blocks. docs/formats/index-hnsw-fast.md has the bytes.
+// them from the exact vectors, as in HNSW. Where fewer than half of the rows are selected the HNSW index within is
+// searched. docs/formats/index-hnsw-fast.md has the bytes.
 //
 // Threads: as include/ragtime/index.h says. Errors: a link that leads nowhere is kDataLoss.
 #ifndef RAGTIME_INDEX_HNSW_FAST_HNSW_INDEX_H_

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <random>
 
@@ -146,19 +145,7 @@ TEST_P(Hnsw, RowsThatAreTooFarMayBeMissing) {
 }
 
 TEST_P(Hnsw, HardDataIsSearchedToo) {
-  std::mt19937 random(9);
-  std::normal_distribution<float> normal;
-  const std::function<float(size_t, size_t)> hard[] = {
-      [](size_t, size_t) { return 0.0f; },
-      [](size_t r, size_t i) { return r % 16 == i ? 1.0f : 0.0f; },
-      [&](size_t, size_t) { return normal(random) * 1e-30f; },
-      [&](size_t, size_t) { return normal(random) * 1e13f; },
-      [&](size_t r, size_t) { return normal(random) * static_cast<float>(std::exp2(r % 45)); },
-      [](size_t r, size_t) { return 1.0f + static_cast<float>(r % 3) * 1e-7f; },
-  };
-  for (const auto& value : hard) {
-    Vectors vectors{std::vector<float>(2500 * 16), 16};
-    for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = value(i / 16, i % 16);
+  for (Vectors& vectors : HardVectors(2500)) {
     Build(std::move(vectors));
     for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
       const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
