@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a hybrid search takes without the embedding of its question: hybrid FOLDER DATA ROWS QUESTIONS COLD prints the
-// p50 and p99 of QUESTIONS searches, warm, of each stage and of all, and of COLD searches whose store was just opened
-// with nothing of its files in memory.
+// What a hybrid search takes without the embedding of its question: hybrid FOLDER DATA ROWS QUESTIONS COLD
+// [SEARCH_THREADS ...] prints the p50 and p99 of QUESTIONS searches, warm, of each stage and of all, and of COLD
+// searches whose store was just opened with nothing of its files in memory. With SEARCH_THREADS it also prints, for
+// each number of them, what the vector route takes alone.
 //
 // FOLDER is a knowledge base that store_make made of the first ROWS rows of DATA. A question has the vector of one of
 // DATA's questions and 2 to 8 neighbouring words, or characters of Chinese, of a random row. Hits come with their texts
@@ -28,6 +29,7 @@ namespace ragtime {
 namespace {
 
 constexpr size_t kWarmUp = 50;
+constexpr size_t kRouteLimit = 50;  // As deep as a route looks at top_k 10.
 
 // Gives the vector that it was set to.
 class GivenVector final : public Embedder {
@@ -116,6 +118,20 @@ Status Run(char** argv) {
     }
   }
   Print("warm", warm_times);
+  for (char** threads = argv + 6; *threads != nullptr; ++threads) {
+    config.store.search_threads = std::strtoull(*threads, nullptr, 10);
+    RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeStore(config, /*create=*/false));
+    RAGTIME_ASSIGN_OR_RETURN(const auto snapshot, store->OpenSnapshot());
+    Times vector_times;
+    for (size_t i = 0; i < questions + kWarmUp; ++i) {
+      const VectorQuery query{.vector = data.query(i % data.queries()), .limit = kRouteLimit};
+      const Stopwatch stopwatch;
+      RAGTIME_RETURN_IF_ERROR(snapshot->SearchVector({}, query).status());
+      if (i >= kWarmUp) vector_times["vector alone"].push_back(stopwatch.ElapsedMs());
+    }
+    Print(*threads, vector_times);
+  }
+  config.store.search_threads = 0;
   for (size_t i = 0; i < cold; ++i) {
     Forget(argv[1]);
     const Stopwatch stopwatch;
@@ -132,8 +148,8 @@ Status Run(char** argv) {
 }  // namespace ragtime
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: hybrid FOLDER DATA ROWS QUESTIONS COLD\n");
+  if (argc < 6) {
+    std::fprintf(stderr, "usage: hybrid FOLDER DATA ROWS QUESTIONS COLD [SEARCH_THREADS ...]\n");
     return 2;
   }
   const ragtime::Status status = ragtime::Run(argv);

@@ -220,6 +220,8 @@ struct StoreConfig {
   DiskannParameters diskann;     // Its graph is made as `hnsw` says.
   std::optional<Metric> metric;  // None: what the knowledge base records, kCosine for a new one.
   Bm25Parameters bm25;
+  // Of type "ragtime": threads of one vector search, each with some of the segments. 0: half of the cores, at most 8.
+  size_t search_threads = 0;
 };
 
 }  // namespace ragtime

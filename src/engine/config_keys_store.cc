@@ -194,6 +194,11 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
        "levels always take theirs; what is left holds what was read.",
        Number<uint64_t>("store_conf.kwargs.index_kwargs.params.memory_bytes_max", 0, 1099511627776,
                         [](Config& c) -> uint64_t& { return c.store.diskann.memory_bytes_max; })});
+  keys.push_back({"store_conf.kwargs.search_threads", "RAGTIME_SEARCH_THREADS", "0 to 256", "0",
+                  "Of type ragtime: threads of one vector search, each with some of the segments; 0: half of the "
+                  "cores, at most 8. More answer one question sooner and all questions together later.",
+                  Number<size_t>("store_conf.kwargs.search_threads", 0, 256,
+                                 [](Config& c) -> size_t& { return c.store.search_threads; })});
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.metric_type", "RAGTIME_METRIC_TYPE", "COSINE | IP | L2", "COSINE",
        "What near means. Recorded at the first ingestion.",

@@ -72,7 +72,8 @@ std::string ConfigurationText(const Config& config) {
                                       uint64_t{store.diskann.search_list}, uint64_t{store.diskann.beamwidth}}));
   }
   json.Set("key_indexes", std::move(of_keys));
-  json.Set("store", Json(Json::Array{config.store.type, config.store.index_type}));
+  json.Set("store",
+           Json(Json::Array{config.store.type, config.store.index_type, uint64_t{config.store.search_threads}}));
   json.Set("bm25", Json(Json::Array{double{config.store.bm25.k1}, double{config.store.bm25.b}}));
   json.Set("words", Json(Json::Array{config.words.chinese, VersionOfFile(config.words.user_dictionary)}));
   Json synonyms(Json::Object{});

@@ -32,6 +32,7 @@ const std::map<std::string, std::string> kChangesResults = {
     {"store_conf.kwargs.index_kwargs.params.refine_k", "4"},
     {"store_conf.kwargs.index_kwargs.params.search_list", "8"},
     {"store_conf.kwargs.index_kwargs.params.beamwidth", "4"},
+    {"store_conf.kwargs.search_threads", "3"},
     {"store_conf.kwargs.consistency_level", "Bounded"},
     {"search.bm25.k1", "2"},
     {"search.bm25.b", "0.5"},

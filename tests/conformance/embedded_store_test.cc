@@ -467,16 +467,18 @@ TEST_F(EmbeddedStoreTest, ManyGraphsFindWhatAScanFindsInAnyNumberOfThreads) {
   const uint64_t seed = SeedFromEnvironment();
   SCOPED_TRACE(StrCat("RAGTIME_SEED=", seed));
   random_ = Random(seed);
-  const auto open = [this](const char* name, std::shared_ptr<const VectorIndexType> type) {
+  const auto open = [this](const char* name, std::shared_ptr<const VectorIndexType> type, size_t search_threads) {
     IndexSet indexes = RealIndexes();
     indexes.vector = std::move(type);
-    auto store = Value(EmbeddedStore::Open({.uri = (folder_.path() / name).string()}, indexes, true,
-                                           {.tail_nodes_max = 10, .merged_rows_max = 1600, .background = false}));
-    EXPECT_OK(store->BeginWrite(0));
-    return store;
+    return Value(
+        EmbeddedStore::Open({.uri = (folder_.path() / name).string(), .search_threads = search_threads}, indexes, true,
+                            {.tail_nodes_max = 10, .merged_rows_max = 1600, .lane_rows = 100, .background = false}));
   };
-  const auto graphs = open("graphs", std::make_shared<HnswIndexType>(HnswParameters{.ef_construction = 64, .ef = 16}));
-  const auto scans = open("scans", RealIndexes().vector);
+  const auto graph = std::make_shared<HnswIndexType>(HnswParameters{.ef_construction = 64, .ef = 16});
+  const auto graphs = open("graphs", graph, 1);
+  const auto scans = open("scans", RealIndexes().vector, 2);
+  EXPECT_OK(graphs->BeginWrite(0));
+  EXPECT_OK(scans->BeginWrite(0));
   std::vector<DocumentId> erased;
   for (int i = 0; i < 5; ++i) {
     const WriteBatch batch = Documents(400 * i, 400);
@@ -491,7 +493,6 @@ TEST_F(EmbeddedStoreTest, ManyGraphsFindWhatAScanFindsInAnyNumberOfThreads) {
   ASSERT_EQ(StatisticsOf(*graphs).segments, 5u);
   ASSERT_EQ(StatisticsOf(*graphs).vector_index_rows.at("HNSW"), 8000u);
 
-  const auto walked = Value(graphs->OpenSnapshot());
   const auto scanned = Value(scans->OpenSnapshot());
   const std::vector<Filter> filters = {{}, Value(Filter::Parse("file_type = \"md\"", NodeFields({})))};
   struct Question {
@@ -507,35 +508,41 @@ TEST_F(EmbeddedStoreTest, ManyGraphsFindWhatAScanFindsInAnyNumberOfThreads) {
     return Value(snapshot.SearchVector(
         {}, {.vector = question.vector, .limit = 10, .group = question.group, .filter = filters[question.filter]}));
   };
-  std::vector<std::vector<Hit>> first;
-  size_t found = 0;
-  for (const Question& question : questions) {
-    first.push_back(ask(*walked, question));
-    const std::vector<Hit> exact = ask(*scanned, question);
-    ASSERT_EQ(first.back().size(), exact.size());
-    for (const Hit& hit : first.back()) {
-      const auto same =
-          std::find_if(exact.begin(), exact.end(), [&](const Hit& e) { return e.node_id == hit.node_id; });
-      if (same == exact.end()) {
-        EXPECT_LE(hit.score, exact.back().score) << "a better hit than the best is none";
-        continue;
+  // One segment after another, and side by side in lanes: both find them, and each finds the same every time.
+  for (const size_t search_threads : {1u, 3u}) {
+    SCOPED_TRACE(search_threads);
+    const auto reader = open("graphs", graph, search_threads);
+    const auto walked = Value(reader->OpenSnapshot());
+    std::vector<std::vector<Hit>> first;
+    size_t found = 0;
+    for (const Question& question : questions) {
+      first.push_back(ask(*walked, question));
+      const std::vector<Hit> exact = ask(*scanned, question);
+      ASSERT_EQ(first.back().size(), exact.size());
+      for (const Hit& hit : first.back()) {
+        const auto same =
+            std::find_if(exact.begin(), exact.end(), [&](const Hit& e) { return e.node_id == hit.node_id; });
+        if (same == exact.end()) {
+          EXPECT_LE(hit.score, exact.back().score) << "a better hit than the best is none";
+          continue;
+        }
+        EXPECT_EQ(hit.score, same->score);
+        ++found;
       }
-      EXPECT_EQ(hit.score, same->score);
-      ++found;
     }
-  }
-  EXPECT_GE(found, questions.size() * 10 * 95 / 100);
+    EXPECT_GE(found, questions.size() * 10 * 95 / 100);
 
-  for (const size_t threads : {1u, 2u, 4u}) {
-    std::vector<std::vector<Hit>> again(questions.size());
-    std::vector<std::jthread> running;
-    for (size_t t = 0; t < threads; ++t) {
-      running.emplace_back([&, t] {
-        for (size_t i = t; i < questions.size(); i += threads) again[i] = ask(*walked, questions[i]);
-      });
+    for (const size_t threads : {1u, 2u, 4u}) {
+      std::vector<std::vector<Hit>> again(questions.size());
+      std::vector<std::jthread> running;
+      for (size_t t = 0; t < threads; ++t) {
+        running.emplace_back([&, t] {
+          for (size_t i = t; i < questions.size(); i += threads) again[i] = ask(*walked, questions[i]);
+        });
+      }
+      running.clear();
+      EXPECT_EQ(again, first) << threads;
     }
-    running.clear();
-    EXPECT_EQ(again, first) << threads;
   }
 }
 

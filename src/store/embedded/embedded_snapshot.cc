@@ -99,6 +99,31 @@ Status AddHits(const SegmentView& segment, std::span<const RowHit> found, std::v
   return Status();
 }
 
+// A segment, and what of it a vector search looks at.
+struct Part {
+  const SegmentView* segment;
+  Selection selection;
+};
+
+// The best of the parts that are named, one after another.
+Result<std::vector<Hit>> SearchParts(const Context& context, const VectorQuery& query, std::span<const float> vector,
+                                     const std::vector<Part>& parts, std::span<const size_t> indices) {
+  std::vector<Hit> hits;
+  VectorSearchParameters parameters = query.parameters;
+  for (const size_t index : indices) {
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    const SegmentView& segment = *parts[index].segment;
+    RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
+                             In(segment, SearchVectors(context, *segment.segment, query.key, vector, query.limit,
+                                                       parts[index].selection.rows(), parameters)));
+    RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
+    KeepBest(hits, query.limit);
+    // What the next segments hold must be as good.
+    if (hits.size() == query.limit) parameters.score_min = std::max(parameters.score_min, hits.back().score);
+  }
+  return hits;
+}
+
 }  // namespace
 
 Result<StoreStatistics> EmbeddedSnapshot::Statistics() const {
@@ -261,20 +286,25 @@ Result<std::vector<Hit>> EmbeddedSnapshot::SearchVector(const Context& context, 
   if (dimension == 0 || query.limit == 0) return hits;
   RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vector, CheckQueryVector(query.vector, source_->metric, dimension));
   SegmentFilter matches(query.filter, [this](const FilterNode& leaf) { return FindDocuments(leaf); });
-  VectorSearchParameters parameters = query.parameters;
+  std::vector<Part> parts;
+  std::vector<uint64_t> rows;
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
-    RAGTIME_ASSIGN_OR_RETURN(const Selection selection,
+    RAGTIME_ASSIGN_OR_RETURN(Selection selection,
                              In(segment, Selection::Of(segment, query.group, query.filter, matches)));
     if (selection.empty()) continue;
-    RAGTIME_ASSIGN_OR_RETURN(const std::vector<RowHit> found,
-                             In(segment, SearchVectors(context, *segment.segment, query.key, vector, query.limit,
-                                                       selection.rows(), parameters)));
-    RAGTIME_RETURN_IF_ERROR(AddHits(segment, found, hits));
-    KeepBest(hits, query.limit);
-    // What the next segments hold must be as good.
-    if (hits.size() == query.limit) parameters.score_min = std::max(parameters.score_min, hits.back().score);
+    parts.push_back({&segment, std::move(selection)});
+    rows.push_back(segment.record.rows);
   }
+  const std::vector<std::vector<size_t>> lanes = source_->lanes->Of(rows);
+  std::vector<Result<std::vector<Hit>>> found(lanes.size(), std::vector<Hit>());
+  source_->lanes->Run(lanes.size(),
+                      [&](size_t lane) { found[lane] = SearchParts(context, query, vector, parts, lanes[lane]); });
+  for (Result<std::vector<Hit>>& of_lane : found) {
+    RAGTIME_RETURN_IF_ERROR(of_lane.status());
+    hits.insert(hits.end(), of_lane->begin(), of_lane->end());
+  }
+  KeepBest(hits, query.limit);
   return hits;
 }
 

@@ -100,8 +100,11 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const StoreConfig& co
                MetricName(*config.metric)),
         StrCat("set index_kwargs.metric_type to ", *recorded, ", or ingest into a new knowledge base"));
   }
-  auto source =
-      std::make_shared<ViewSource>(ViewSource{.folder = folder, .metric = *metric, .indexes = std::move(indexes)});
+  auto source = std::make_shared<ViewSource>(
+      ViewSource{.folder = folder,
+                 .metric = *metric,
+                 .indexes = std::move(indexes),
+                 .lanes = std::make_shared<SearchLanes>(config.search_threads, limits.lane_rows)});
   std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(std::move(source), limits));
   store->reader_->catalog = std::move(catalog);
   return store;

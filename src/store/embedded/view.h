@@ -20,6 +20,7 @@
 #include "store/batch_check.h"
 #include "store/deletions.h"
 #include "store/embedded/folder.h"
+#include "store/embedded/search_lanes.h"
 #include "store/index_set.h"
 #include "store/segment.h"
 
@@ -40,6 +41,7 @@ struct ViewSource {
   Folder folder;
   Metric metric = Metric::kCosine;
   IndexSet indexes;
+  std::shared_ptr<SearchLanes> lanes;
 };
 
 struct View {

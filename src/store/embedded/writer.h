@@ -25,6 +25,7 @@
 #include "ragtime/context.h"
 #include "ragtime/store.h"
 #include "store/embedded/pacer.h"
+#include "store/embedded/search_lanes.h"
 #include "store/embedded/view.h"
 #include "store/file_plan.h"
 #include "store/writer_lock.h"
@@ -41,6 +42,7 @@ struct EmbeddedLimits {
   size_t small_segment_rows = 8192;
   size_t small_segments_max = 8;
   size_t merged_rows_max = 65536;  // Merging ends a new segment at this size: its vectors are in memory meanwhile.
+  uint64_t lane_rows = SearchLanes::kLeastRows;  // Segments of fewer rows are searched without a thread of their own.
   // Compact goes on to as many bytes of vectors, if that is more rows: a search costs a walk over each segment's graph.
   uint64_t compacted_vectors_bytes_max = uint64_t{384} << 20;
   double deleted_share_max = 0.2;  // A segment with more deleted rows is written anew.
