@@ -124,31 +124,33 @@ TEST_P(VectorIndexContract, MutatedBodiesAreSearchedWithoutHarm) {
   std::mt19937 random(16);
   constexpr size_t kRows = 2500;
   const size_t header = GetParam().header_bytes;
-  Build(17, kRows, 20);
   const auto excluded = Bits(kRows, [](uint32_t row) { return row % 10 == 0; });
-  size_t refused = 0;
-  for (int round = 0; round < 300; ++round) {
-    auto damaged = bytes_;
-    for (size_t n = 1 + random() % GetParam().damage_max; n > 0; --n) {
-      damaged[header + random() % (damaged.size() - header)] = static_cast<std::byte>(random());
-    }
-    auto index = type_->Open(damaged, vectors_.matrix(), metric_);
-    ASSERT_TRUE(index.ok());
-    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
-      const auto hits = (*index)->Search({}, vectors_.matrix().row(random() % kRows), 10, bitmap, GetParam().walk);
-      if (!hits.ok()) {
-        ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
-        ++refused;
-        continue;
+  for (const size_t dimension : {size_t{20}, size_t{130}}) {
+    Build(17, kRows, dimension);
+    size_t refused = 0;
+    for (int round = 0; round < 200; ++round) {
+      auto damaged = bytes_;
+      for (size_t n = 1 + random() % GetParam().damage_max; n > 0; --n) {
+        damaged[header + random() % (damaged.size() - header)] = static_cast<std::byte>(random());
       }
-      EXPECT_LE(hits->size(), 10u);
-      for (const RowHit& hit : *hits) {
-        EXPECT_LT(hit.row, kRows);
-        EXPECT_FALSE(bitmap.Contains(hit.row));
+      auto index = type_->Open(damaged, vectors_.matrix(), metric_);
+      ASSERT_TRUE(index.ok());
+      for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+        const auto hits = (*index)->Search({}, vectors_.matrix().row(random() % kRows), 10, bitmap, GetParam().walk);
+        if (!hits.ok()) {
+          ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
+          ++refused;
+          continue;
+        }
+        EXPECT_LE(hits->size(), 10u);
+        for (const RowHit& hit : *hits) {
+          EXPECT_LT(hit.row, kRows);
+          EXPECT_FALSE(bitmap.Contains(hit.row));
+        }
       }
     }
+    EXPECT_EQ(refused > 0, GetParam().finds_damage) << dimension;
   }
-  EXPECT_EQ(refused > 0, GetParam().finds_damage);
 }
 
 }  // namespace ragtime

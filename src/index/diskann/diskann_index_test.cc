@@ -110,7 +110,7 @@ TEST_P(Diskann, FindsNearlyAllInEveryDimension) {
 }
 
 TEST_P(Diskann, MoreIsFoundWithALargerEf) {
-  Build(Clustered(2, 20000, 24, GetParam()));
+  Build(Clustered(2, 12000, 24, GetParam()));
   EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.95);
   EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.99);
   EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);
@@ -194,7 +194,7 @@ TEST_P(Diskann, RowsThatAreTooFarMayBeMissing) {
 
 TEST_P(Diskann, HardDataIsSearchedToo) {
   for (Vectors& vectors : HardVectors(2500)) {
-    Build(std::move(vectors));
+    Build(std::move(vectors), {.ef_construction = 40});
     for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
       const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, {.ef = 20});
       ASSERT_TRUE(hits.ok()) << hits.status().ToString();
@@ -204,9 +204,9 @@ TEST_P(Diskann, HardDataIsSearchedToo) {
 }
 
 TEST_P(Diskann, TheBytesDoNotDependOnTheThreads) {
-  Build(Clustered(10, 3000, 20, GetParam()), {.threads = 1});
+  Build(Clustered(10, 3000, 20, GetParam()), {.ef_construction = 40, .threads = 1});
   const auto bytes = bytes_;
-  Build(vectors_, {.threads = 3});
+  Build(vectors_, {.ef_construction = 40, .threads = 3});
   EXPECT_EQ(bytes_, bytes);
 }
 
@@ -309,7 +309,7 @@ TEST_F(DiskannFile, NothingStaysOpen) {
     for (int n = 0; n < 5; ++n) {
       const auto index = type.OpenInFile(bytes_, vectors_.matrix(), Metric::kCosine, where_);
       ASSERT_TRUE(index.ok());
-      for (size_t row = 0; row < 200; ++row) Search(**index, row);
+      for (size_t row = 0; row < 40; ++row) Search(**index, row);
     }
     // Blocks of indexes that are closed are given back.
     EXPECT_EQ(type.statistics().cached_bytes, 0u);

@@ -84,7 +84,7 @@ TEST_P(FastHnsw, EqualRowsHideNeitherEachOtherNorTheRest) {
 
 TEST_P(FastHnsw, HardDataIsSearchedToo) {
   for (Vectors& vectors : HardVectors(2500)) {
-    Build(std::move(vectors));
+    Build(std::move(vectors), {.ef_construction = 40});
     for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
       const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
       ASSERT_TRUE(hits.ok()) << hits.status().ToString();
@@ -94,10 +94,10 @@ TEST_P(FastHnsw, HardDataIsSearchedToo) {
 }
 
 TEST_P(FastHnsw, TheBytesDoNotDependOnTheThreads) {
-  Build(Clustered(10, 2600, 20, GetParam()), {.threads = 1});
+  Build(Clustered(10, 2600, 20, GetParam()), {.ef_construction = 40, .threads = 1});
   const auto bytes = bytes_;
   for (const size_t threads : {2u, 5u}) {
-    Build(vectors_, {.threads = threads});
+    Build(vectors_, {.ef_construction = 40, .threads = threads});
     EXPECT_EQ(bytes_, bytes) << threads;
   }
   const auto query = vectors_.matrix().row(7);

@@ -45,12 +45,12 @@ TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
 }
 
 TEST_P(Hnsw, MoreIsFoundWithALargerEf) {
-  Build(Clustered(2, 20000, 24, GetParam()));
+  Build(Clustered(2, 12000, 24, GetParam()));
   EXPECT_EQ(Recall(10, {}, {}), Recall(10, {}, {.ef = kHnswEf}));
   EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.97);
   EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.995);
   EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);
-  EXPECT_EQ(Recall(10, {}, {.ef = 20000}), 1);
+  EXPECT_EQ(Recall(10, {}, {.ef = 12000}), 1);
 }
 
 TEST(HnswEf, GrowsWithTheRootOfTheRowsOfLargeSegments) {
@@ -144,7 +144,7 @@ TEST_P(Hnsw, RowsThatAreTooFarMayBeMissing) {
 
 TEST_P(Hnsw, HardDataIsSearchedToo) {
   for (Vectors& vectors : HardVectors(2500)) {
-    Build(std::move(vectors));
+    Build(std::move(vectors), {.ef_construction = 40});
     for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
       const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
       ASSERT_TRUE(hits.ok()) << hits.status().ToString();
@@ -154,10 +154,10 @@ TEST_P(Hnsw, HardDataIsSearchedToo) {
 }
 
 TEST_P(Hnsw, TheBytesDoNotDependOnTheThreads) {
-  Build(Clustered(10, 3000, 20, GetParam()), {.threads = 1});
+  Build(Clustered(10, 3000, 20, GetParam()), {.ef_construction = 40, .threads = 1});
   const auto bytes = bytes_;
   for (const size_t threads : {2u, 5u}) {
-    Build(vectors_, {.threads = threads});
+    Build(vectors_, {.ef_construction = 40, .threads = threads});
     EXPECT_EQ(bytes_, bytes) << threads;
   }
   const auto query = vectors_.matrix().row(7);
