@@ -66,6 +66,19 @@ run 1 --no-build
 [[ ! -e $work/cache/deps/.tmp-$key ]] || die "an unfinished folder was not swept"
 checks=$((checks + 1))
 
+# A full disk is told before anything is downloaded or compiled: how much is missing, for what, and the remedy.
+mkdir "$work/bin"
+cat >"$work/bin/df" <<'EOF'
+#!/bin/bash
+echo "Filesystem 1048576-blocks Used Available Capacity Mounted on"
+echo "/dev/full 1000 900 100 90% /full"
+EOF
+chmod +x "$work/bin/df"
+PATH=$work/bin:$PATH run 1 --no-build
+expect "the disk of $work/cache has 100 MiB left, and 4500 MiB are needed (downloads 500, llama.cpp 2000, models 2000)"
+expect "What to do: free 4400 MiB there, or set RAGTIME_CACHE to a folder on another disk"
+if grep -q "Downloading" "$work/out"; then die "it went on"; fi
+
 # A cache that cannot be made.
 RAGTIME_CACHE=/proc/ragtime run 1 --no-build
 expect "set RAGTIME_CACHE to a folder that can be written"

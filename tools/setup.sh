@@ -52,6 +52,10 @@ job=""
 # Minutes that the steps take at most on 2 cores; what is skipped is set to 0. Measured on such a machine, doubled.
 minutes_max=(0 4 8 1 15 4 4 6)
 
+free_mib_of() {  # FOLDER
+  df -Pm "$1" 2>/dev/null | awk 'NR == 2 {print $4}' || true
+}
+
 fail() {  # MESSAGE REMEDY
   {
     echo
@@ -60,11 +64,13 @@ fail() {  # MESSAGE REMEDY
       echo "The end of its log, $log:"
       tail -n 15 "$log" | sed 's/^/  | /'
     fi
-    local free_mib
-    free_mib=$(df -Pm "$cache" 2>/dev/null | awk 'NR == 2 {print $4}' || true)
-    if [[ -n $free_mib && $free_mib -lt 200 ]]; then
-      echo "The disk of $cache is full ($free_mib MiB left): free some space, or set RAGTIME_CACHE to another disk."
-    fi
+    local folder free_mib
+    for folder in "$cache" "$root"; do
+      free_mib=$(free_mib_of "$folder")
+      if [[ -n $free_mib && $free_mib -lt 200 ]]; then
+        echo "The disk of $folder is nearly full: $free_mib MiB are left."
+      fi
+    done
     echo "What to do: $2"
     echo "Then run the same command again: it goes on where it stopped."
   } >&2
@@ -318,11 +324,20 @@ fetch() {
   end_step
 }
 
-# Folders deps/<key> and models/<key> appear by a rename, after everything in them is written.
-publish() {  # TEMPORARY_FOLDER FOLDER
-  touch "$1/complete"
+# A folder appears by a rename, after everything in it is written; the file MARK says so.
+publish() {  # TEMPORARY_FOLDER FOLDER [MARK]
+  touch "$1/${3:-complete}"
   rm -rf "$2"
   mv "$1" "$2"
+}
+
+# Makes FOLDER of a downloaded package by a script of tools/. WORK, below compile/, is removed if that went well:
+# llama.cpp goes on in it where an interrupted run stopped.
+make_of_package() {  # WHAT SCRIPT ARCHIVE WORK FOLDER
+  run_logged bash "$root/tools/$2" "$cache/downloads/$3" "$cache/compile/$4" "$5" "$jobs" ||
+    fail "$1 could not be made" \
+      "remove $cache/compile and $cache/downloads/$3; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  rm -rf "${cache:?}/compile/$4"
 }
 
 unpack_and_compile() {
@@ -331,9 +346,8 @@ unpack_and_compile() {
     skip_step 4 "llama.cpp"
     return
   fi
-  local files=$cache/downloads sdist wheel temporary=$cache/deps/.tmp-$deps_key
-  sdist=$files/$("$python" "$root/tools/deps.py" pypi compile | awk '$1 == "llama-cpp-python" {print $3}')
-  wheel=$files/$("$python" "$root/tools/deps.py" pypi compile | awk '$1 == "openvino" {print $3}')
+  local wheel temporary=$cache/deps/.tmp-$deps_key
+  wheel=$cache/downloads/$("$python" "$root/tools/deps.py" file openvino)
   rm -rf "$temporary"
   mkdir -p "$temporary"
   begin_step 3 "Unpacking OpenVINO" "some seconds"
@@ -349,28 +363,22 @@ unpack_and_compile() {
     begin_step 4 "Compiling llama.cpp" "about 3-12 min, once per machine"
   fi
   new_log llama
-  run_logged bash "$root/tools/compile_llama.sh" "$sdist" "$cache/compile/llama-$deps_key" "$temporary/llama" "$jobs" ||
-    fail "llama.cpp did not compile" "remove $cache/compile; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
+  make_of_package llama.cpp compile_llama.sh "$("$python" "$root/tools/deps.py" file llama-cpp-python)" \
+    "llama-$deps_key" "$temporary/llama"
   unset CMAKE_TOOLCHAIN_FILE
   publish "$temporary" "$deps"
-  rm -rf "$cache/compile/llama-$deps_key"
   end_step
 }
 
 make_part() {  # PART NAME TIME
   if [[ -e ${part_done[$1]} ]]; then return; fi
-  local archive temporary=$deps/.tmp-$1 work=$cache/compile/$1
-  archive=$("$python" "$root/tools/deps.py" file "${part_package[$1]}")
+  local temporary=$deps/.tmp-$1
   begin_step 4 "Making $2" "$3, once per machine"
   new_log "$1"
   rm -rf "$temporary"
-  run_logged bash "$root/tools/${part_recipe[$1]%% *}" "$cache/downloads/$archive" "$work" "$temporary" "$jobs" ||
-    fail "$2 could not be made" \
-      "remove $cache/compile and $cache/downloads/$archive; if memory ran out (\"Killed\"), set RAGTIME_JOBS=1"
-  touch "$temporary/$(basename "${part_done[$1]}")"
-  rm -rf "${deps:?}/$1"
-  mv "$temporary" "$deps/$1"
-  rm -rf "$work"
+  make_of_package "$2" "${part_recipe[$1]%% *}" "$("$python" "$root/tools/deps.py" file "${part_package[$1]}")" \
+    "$1" "$temporary"
+  publish "$temporary" "$deps/$1" "$(basename "${part_done[$1]}")"
   end_step
 }
 
@@ -505,16 +513,30 @@ plan() {
   if ((!dev)) || [[ -e $servers/complete ]]; then minutes_max[6]=0; fi
 }
 
+# Before a compiler or a download finds the disk full, which neither says clearly. Mebibytes, above what was measured.
 check_disk() {
-  local free_mib need_mib=0
-  if ((minutes_max[4] > 0)); then need_mib=$((need_mib + 2000)); fi
-  if ((minutes_max[5] > 0)); then need_mib=$((need_mib + 2000)); fi
-  if ((minutes_max[6] > 0)); then need_mib=$((need_mib + 1500)); fi
-  free_mib=$(df -Pm "$cache" | awk 'NR == 2 {print $4}')
-  if ((free_mib < need_mib)); then
-    fail "the disk of $cache has $free_mib MiB left, and $need_mib MiB are needed" \
-      "free some space, or set RAGTIME_CACHE to a folder on another disk"
-  fi
+  local mib=0 parts_of=()
+  need() {  # WHAT MIB
+    mib=$((mib + $2))
+    parts_of+=("$1 $2")
+  }
+  require() {  # FOLDER REMEDY
+    local free_mib what
+    free_mib=$(free_mib_of "$1")
+    if [[ -z $free_mib ]] || ((free_mib >= mib)); then return; fi
+    what=$(printf ', %s' "${parts_of[@]}")
+    fail "the disk of $1 has $free_mib MiB left, and $mib MiB are needed (${what:2})" \
+      "free $((mib - free_mib)) MiB there, or $2"
+  }
+  if ((minutes_max[2] > 0)); then need downloads 500; fi
+  if ((minutes_max[4] > 0)); then need llama.cpp 2000; elif ! parts_complete; then need libraries 300; fi
+  if ((minutes_max[5] > 0)); then need models 2000; fi
+  if ((minutes_max[6] > 0)); then need servers 1500; fi
+  require "$cache" "set RAGTIME_CACHE to a folder on another disk"
+  if ((!build)) || [[ -e $root/build/$preset/build.ninja ]]; then return; fi
+  if [[ $(stat -c %d "$cache") != "$(stat -c %d "$root")" ]]; then mib=0 parts_of=(); fi
+  need "build/$preset" 500
+  require "$root" "clone Ragtime to another disk"
 }
 
 if ((print_env)); then

@@ -17,6 +17,7 @@
 #include "base/child_process.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/lru.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "ragtime/context.h"
@@ -75,6 +76,27 @@ TEST(BoundedQueue, DeliversInOrderAndEndsWhenClosed) {
   while (auto item = queue.Pop()) EXPECT_EQ(*item, expected++);
   EXPECT_EQ(expected, 100);
   producer.join();
+}
+
+TEST(Lru, WhatWasNotUsedForLongestMakesRoom) {
+  Lru<int> values(30);
+  for (int n = 0; n < 10; ++n) {
+    values.Keep(StrCat("key ", n), n, 10);
+    ASSERT_NE(values.Find("key 0"), nullptr) << "what is used stays, at " << n;
+    EXPECT_LE(values.bytes(), 30u);
+  }
+  EXPECT_EQ(values.Find("key 7"), nullptr);
+  ASSERT_NE(values.Find("key 8"), nullptr);
+  EXPECT_EQ(*values.Find("key 8"), 8);
+  values.Keep("key 8", 88, 10);
+  EXPECT_EQ(*values.Find("key 8"), 8) << "what is known keeps its value";
+  values.Keep("large", 1, 31);
+  EXPECT_EQ(values.bytes(), 31u);
+  ASSERT_NE(values.Find("large"), nullptr) << "the newest stays, alone";
+  EXPECT_EQ(values.Find("key 8"), nullptr);
+  values.Keep("small", 2, 5);
+  EXPECT_EQ(values.Find("large"), nullptr);
+  EXPECT_EQ(values.bytes(), 5u);
 }
 
 TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/files.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "cache/memcached/memcached_cache.h"
@@ -14,6 +13,7 @@
 #include "cache/two_level_cache.h"
 #include "catalog/sql/sql_catalog.h"
 #include "engine/embedders.h"
+#include "engine/gguf_work.h"
 #include "engine/model_tuning.h"
 #include "engine/models.h"
 #include "engine/recorded.h"
@@ -55,12 +55,6 @@
 namespace ragtime {
 namespace {
 
-// Ragtime's own model folders have a model.json; anything else is for llama.cpp.
-bool IsModelFolder(const std::filesystem::path& path) {
-  std::error_code error;
-  return std::filesystem::exists(path / "model.json", error);
-}
-
 BatchEncoderFactory OpenVinoFactory(const Config& config) {
   return [precision = config.embed.precision, threads = config.threads](const std::filesystem::path& graph,
                                                                         std::shared_ptr<const InputTable> input) {
@@ -75,13 +69,9 @@ BatchEncoderFactory OpenVinoFactory(const Config& config) {
 // What llama.cpp needs of a model folder: the weights, and what a bare .gguf file does not say.
 Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
   LlamaEmbedderOptions options;
-  options.gguf = path;
+  RAGTIME_ASSIGN_OR_RETURN(options.gguf, GgufOf(path));
   if (!IsModelFolder(path)) return options;
-  RAGTIME_ASSIGN_OR_RETURN(const std::string text, ReadFile(path / "model.json"));
-  Result<Json> parsed = Json::Parse(text);
-  if (!parsed.ok()) return parsed.status().Annotate((path / "model.json").string());
-  const Json& json = *parsed;
-  options.gguf = path / json["encoder_gguf"].AsString();
+  RAGTIME_ASSIGN_OR_RETURN(const Json json, ReadModelDescription(path));
   options.model = json["name"].AsString();
   options.fingerprint = json["fingerprint"].AsString();
   options.query_prefix = json["query_prefix"].AsString();
@@ -385,23 +375,19 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
   // What `ragtime models tune` measured on this machine, where the user says nothing else.
   const KeptTuning tuning =
       config.threads == 0 ? FindTuning(path).value_or(KeptTuning()) : KeptTuning{.threads = config.threads};
-  RAGTIME_ASSIGN_OR_RETURN(auto generator,
-                           LlamaGenerator::Open({.model_path = path,
-                                                 .context_tokens = config.llm.context_tokens,
-                                                 .kv_tokens = config.llm.kv_tokens,
-                                                 .parallel = config.llm.parallel,
-                                                 .kv_memory_bytes = config.llm.kv_memory_bytes,
-                                                 .kv_disk_bytes = config.llm.kv_disk_bytes,
-                                                 .kv_folder = folder.empty() ? folder : folder / "kv",
-                                                 .placement = {.gpu_layers = static_cast<int>(config.llm.gpu_layers),
-                                                               .split_mode = config.llm.split_mode,
-                                                               .main_gpu = config.llm.main_gpu,
-                                                               .kv_type = config.llm.kv_type},
-                                                 .prompt_lookup = config.llm.prompt_lookup,
-                                                 .chunk_reuse = config.llm.chunk_reuse,
-                                                 .threads = tuning.threads,
-                                                 .read_threads = tuning.read_threads,
-                                                 .batch_tokens = tuning.batch_tokens}));
+  RAGTIME_ASSIGN_OR_RETURN(auto generator, LlamaGenerator::Open({.model_path = path,
+                                                                 .context_tokens = config.llm.context_tokens,
+                                                                 .kv_tokens = config.llm.kv_tokens,
+                                                                 .parallel = config.llm.parallel,
+                                                                 .kv_memory_bytes = config.llm.kv_memory_bytes,
+                                                                 .kv_disk_bytes = config.llm.kv_disk_bytes,
+                                                                 .kv_folder = folder.empty() ? folder : folder / "kv",
+                                                                 .placement = PlacementOf(config),
+                                                                 .prompt_lookup = config.llm.prompt_lookup,
+                                                                 .chunk_reuse = config.llm.chunk_reuse,
+                                                                 .threads = tuning.threads,
+                                                                 .read_threads = tuning.read_threads,
+                                                                 .batch_tokens = tuning.batch_tokens}));
   return std::unique_ptr<Generator>(std::move(generator));
 }
 

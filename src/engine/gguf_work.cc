@@ -4,6 +4,7 @@
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "model/llama/importance.h"
+#include "model/llama/llama_placement.h"
 #include "model/llama/model_compare.h"
 #include "model/llama/model_quantize.h"
 #include "model/llama/model_tune.h"
@@ -13,14 +14,14 @@ namespace {
 
 size_t ThreadsOf(const Config& config) { return config.threads != 0 ? config.threads : AvailableCores(); }
 
+}  // namespace
+
 LlamaPlacement PlacementOf(const Config& config) {
   return {.gpu_layers = static_cast<int>(config.llm.gpu_layers),
           .split_mode = config.llm.split_mode,
           .main_gpu = config.llm.main_gpu,
           .kv_type = config.llm.kv_type};
 }
-
-}  // namespace
 
 bool BuiltForGpus() { return LlamaUsesGpus(); }
 

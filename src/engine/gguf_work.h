@@ -14,6 +14,11 @@
 
 namespace ragtime {
 
+struct LlamaPlacement;
+
+// Where the configuration wants the layers of a language model.
+LlamaPlacement PlacementOf(const Config& config);
+
 // Whether this build of llama.cpp can compute on GPUs.
 bool BuiltForGpus();
 

@@ -22,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kDescriptionBytesMax = 1 << 20;
-
 // GGUF's numbers of types, as llama.cpp names them.
 std::string TypeName(uint64_t type) {
   static const std::map<uint64_t, std::string> kNames = {
@@ -33,13 +31,6 @@ std::string TypeName(uint64_t type) {
   };
   const auto found = kNames.find(type);
   return found != kNames.end() ? found->second : StrCat("type ", type);
-}
-
-Result<Json> Describe(const fs::path& folder) {
-  RAGTIME_ASSIGN_OR_RETURN(const std::string text, ReadFile(folder / "model.json", kDescriptionBytesMax));
-  Result<Json> json = Json::Parse(text);
-  if (!json.ok()) return json.status().Annotate((folder / "model.json").string());
-  return json;
 }
 
 Status ReadGguf(const fs::path& gguf, ModelRecord& record) {
@@ -73,15 +64,12 @@ Result<ModelRecord> RecordOf(const fs::path& path) {
     RAGTIME_RETURN_IF_ERROR(ReadGguf(path, record));
     return record;
   }
-  RAGTIME_ASSIGN_OR_RETURN(const Json json, Describe(path));
+  RAGTIME_ASSIGN_OR_RETURN(const Json json, ReadModelDescription(path));
   record.name = path.filename().string();
   record.kind = json["kind"].AsString() == "generator" ? "generator" : "embedder";
   record.sha256 = json["sha256"].AsString();
-  const std::string gguf = json[record.kind == "generator" ? "gguf" : "encoder_gguf"].AsString();
-  if (gguf.empty()) {
-    return DataLossError(StrCat((path / "model.json").string(), " names no GGUF file"), "fetch the model again");
-  }
-  RAGTIME_RETURN_IF_ERROR(ReadGguf(path / gguf, record));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path));
+  RAGTIME_RETURN_IF_ERROR(ReadGguf(gguf, record));
   return record;
 }
 
@@ -163,14 +151,6 @@ bool IsEncoder(const std::string& architecture) {
   return architecture.find("bert") != std::string::npos || architecture == "t5encoder";
 }
 
-// The file that a recorded model computes with.
-Result<fs::path> GgufOf(const ModelRecord& record) {
-  std::error_code error;
-  if (!fs::is_directory(record.path, error)) return record.path;
-  RAGTIME_ASSIGN_OR_RETURN(const Json json, Describe(record.path));
-  return record.path / json[record.kind == "generator" ? "gguf" : "encoder_gguf"].AsString();
-}
-
 }  // namespace
 
 std::vector<ModelRecord> ListModels(const Config& config) {
@@ -179,7 +159,7 @@ std::vector<ModelRecord> ListModels(const Config& config) {
   std::error_code error;
   for (const fs::path& folder : ModelFolders(config)) {
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-      if (!fs::exists(entry.path() / "model.json", error) || entry.path().filename().string().front() == '.') continue;
+      if (!IsModelFolder(entry.path()) || entry.path().filename().string().front() == '.') continue;
       Result<ModelRecord> record = RecordOf(entry.path());
       if (record.ok() && seen.insert(record->name).second) records.push_back(*std::move(record));
     }
@@ -191,7 +171,7 @@ std::vector<ModelRecord> ListModels(const Config& config) {
 Result<ModelRecord> ShowModel(const Config& config, const std::string& name) {
   RAGTIME_ASSIGN_OR_RETURN(const fs::path path, FindModel(config, name));
   RAGTIME_ASSIGN_OR_RETURN(ModelRecord record, RecordOf(path));
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(record));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path));
   RAGTIME_ASSIGN_OR_RETURN(const std::string sha256, Sha256OfFile(gguf));
   if (!record.sha256.empty() && record.sha256 != sha256) {
     return DataLossError(
@@ -215,7 +195,7 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
     return InvalidArgumentError(StrCat(source.string(), " is an embedding model"),
                                 StrCat("name it by its path: embed: {model: ", source.string(), "}"));
   }
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(record));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(source));
   RAGTIME_ASSIGN_OR_RETURN(const std::string sha256, Sha256OfFile(gguf));
   const std::string& wanted = request.sha256.empty() ? record.sha256 : request.sha256;
   if (!wanted.empty() && wanted != sha256) {
@@ -228,7 +208,7 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
       if (entry.path().filename() == "model.json") continue;
       RAGTIME_RETURN_IF_ERROR(Take(entry.path(), made.folder() / entry.path().filename(), request.link));
     }
-    RAGTIME_ASSIGN_OR_RETURN(Json description, Describe(source));
+    RAGTIME_ASSIGN_OR_RETURN(Json description, ReadModelDescription(source));
     RAGTIME_RETURN_IF_ERROR(
         WriteDescription(made.folder(), std::move(description.Set("name", name).Set("sha256", sha256))));
   } else {
@@ -236,7 +216,7 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
     RAGTIME_RETURN_IF_ERROR(WriteDescription(made.folder(), DescriptionOf(record, name, sha256)));
   }
   // What was copied, read back.
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path copied, GgufOf({.kind = record.kind, .path = made.folder()}));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path copied, GgufOf(made.folder()));
   RAGTIME_ASSIGN_OR_RETURN(const std::string copied_sha256, Sha256OfFile(copied));
   if (copied_sha256 != sha256) return DataLossError("the copy differs from the file", "check the disk, and try again");
   RAGTIME_ASSIGN_OR_RETURN(const fs::path path, made.Publish());
@@ -258,7 +238,7 @@ Result<QuantizeReport> QuantizeModel(const Config& config, const std::string& mo
   std::transform(suffix.begin(), suffix.end(), suffix.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   const std::string new_name = name.empty() ? StrCat(report.from.name, "-", suffix) : name;
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path source, GgufOf(report.from));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path source, GgufOf(path));
   RAGTIME_ASSIGN_OR_RETURN(NewModel made, NewModel::Make(config, new_name));
   RAGTIME_RETURN_IF_ERROR(
       QuantizeFile(config, source, made.folder() / "model.gguf", type, importance, report.importance_tokens));
@@ -267,7 +247,7 @@ Result<QuantizeReport> QuantizeModel(const Config& config, const std::string& mo
   if (report.importance_tokens > 0) description.Set("importance_tokens", uint64_t{report.importance_tokens});
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    RAGTIME_ASSIGN_OR_RETURN(const Json old, Describe(path));
+    RAGTIME_ASSIGN_OR_RETURN(const Json old, ReadModelDescription(path));
     if (old.Has("languages")) description.Set("languages", old["languages"]);
     if (old.Has("cites")) description.Set("cites", old["cites"]);
   }
@@ -285,7 +265,7 @@ Result<std::vector<ModelComparison>> CompareModels(const Config& config, const s
     RAGTIME_ASSIGN_OR_RETURN(const fs::path path, FindModel(config, model));
     ModelComparison comparison;
     RAGTIME_ASSIGN_OR_RETURN(comparison.model, RecordOf(path));
-    RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(comparison.model));
+    RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path));
     if (origin.empty()) origin = gguf;
     RAGTIME_RETURN_IF_ERROR(CompareFile(config, context, origin, gguf, text, tokens_max, comparison));
     comparisons.push_back(std::move(comparison));
@@ -300,9 +280,9 @@ Result<ModelTuning> TuneModel(const Config& config, const std::string& model, co
   if (tuning.model.kind != "generator" || IsEncoder(tuning.model.architecture)) {
     return InvalidArgumentError(StrCat(model, " is no language model"), "tune one of kind generator");
   }
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(tuning.model));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path));
   RAGTIME_RETURN_IF_ERROR(TuneFile(config, context, gguf, tuning));
-  RAGTIME_ASSIGN_OR_RETURN(tuning.record, KeepTuning(path, {.threads = tuning.threads,
+  RAGTIME_ASSIGN_OR_RETURN(tuning.record, KeepTuning(gguf, {.threads = tuning.threads,
                                                             .read_threads = tuning.read_threads,
                                                             .batch_tokens = tuning.batch_tokens}));
   return tuning;

@@ -32,14 +32,9 @@ std::string ProcessorName() {
   return "";
 }
 
-fs::path RecordOf(const fs::path& model) {
+Result<fs::path> RecordOf(const fs::path& model) {
   std::error_code error;
-  fs::path gguf = model;
-  if (fs::is_directory(model, error)) {
-    for (const auto& entry : fs::directory_iterator(model, error)) {
-      if (entry.path().extension() == ".gguf") gguf = entry.path();
-    }
-  }
+  RAGTIME_ASSIGN_OR_RETURN(fs::path gguf, GgufOf(model));
   gguf = fs::canonical(gguf, error);
   const uint64_t size = fs::file_size(gguf, error);
   const auto written = fs::last_write_time(gguf, error).time_since_epoch().count();
@@ -51,7 +46,9 @@ fs::path RecordOf(const fs::path& model) {
 }  // namespace
 
 std::optional<KeptTuning> FindTuning(const fs::path& model) {
-  const Result<std::string> text = ReadFile(RecordOf(model), kRecordBytesMax);
+  const Result<fs::path> record = RecordOf(model);
+  if (!record.ok()) return std::nullopt;
+  const Result<std::string> text = ReadFile(*record, kRecordBytesMax);
   if (!text.ok()) return std::nullopt;
   const Result<Json> json = Json::Parse(*text);
   if (!json.ok()) return std::nullopt;
@@ -66,7 +63,7 @@ std::optional<KeptTuning> FindTuning(const fs::path& model) {
 }
 
 Result<fs::path> KeepTuning(const fs::path& model, const KeptTuning& tuning) {
-  const fs::path record = RecordOf(model);
+  RAGTIME_ASSIGN_OR_RETURN(fs::path record, RecordOf(model));
   std::error_code error;
   fs::create_directories(record.parent_path(), error);
   Json json(Json::Object{});

@@ -19,7 +19,7 @@ struct KeptTuning {
   size_t batch_tokens = 0;
 };
 
-// `model`: a folder with one .gguf file, or the file. None: never measured, or the record cannot be read.
+// `model`: a folder with a model.json, or a .gguf file. None: never measured, or the record cannot be read.
 std::optional<KeptTuning> FindTuning(const std::filesystem::path& model);
 // Returns the record's path.
 Result<std::filesystem::path> KeepTuning(const std::filesystem::path& model, const KeptTuning& tuning);

@@ -23,7 +23,9 @@ class ModelTuningTest : public ::testing::Test {
     folder_ = name;
     ::setenv("RAGTIME_CACHE", (folder_ / "cache").c_str(), 1);
     fs::create_directories(folder_ / "model");
+    std::ofstream(folder_ / "model" / "model.json") << R"({"kind":"generator","gguf":"model.gguf"})";
     std::ofstream(folder_ / "model" / "model.gguf") << "weights";
+    std::ofstream(folder_ / "model" / "another.gguf") << "not what the model computes with";
   }
   void TearDown() override {
     ::unsetenv("RAGTIME_CACHE");
@@ -46,7 +48,8 @@ TEST_F(ModelTuningTest, IsFoundAgainForTheSameFileAlone) {
     EXPECT_EQ(found->read_threads, 4u);
     EXPECT_EQ(found->batch_tokens, 256u);
   }
-  EXPECT_FALSE(FindTuning(folder_ / "another.gguf"));
+  EXPECT_FALSE(FindTuning(model / "another.gguf"));
+  EXPECT_FALSE(FindTuning(folder_ / "missing.gguf"));
   std::ofstream(model / "model.gguf") << "other weights";
   EXPECT_FALSE(FindTuning(model));
 }

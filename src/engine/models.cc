@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/files.h"
 #include "base/str_cat.h"
 
 namespace ragtime {
@@ -13,6 +14,8 @@ namespace ragtime {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr uint64_t kDescriptionBytesMax = 1 << 20;
 
 // Where `name` lies if this is an installed Ragtime: share/ragtime/NAME beside the program's folder or the library's.
 std::vector<fs::path> InstalledFolders(const char* name) {
@@ -63,6 +66,29 @@ Result<fs::path> FindModel(const Config& config, const std::string& model) {
   for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
   return NotFoundError(StrCat("the model ", model, " is in none of ", searched),
                        known.empty() ? "run tools/setup.sh, or set models_path" : StrCat("installed models: ", names));
+}
+
+bool IsModelFolder(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path / "model.json", error);
+}
+
+Result<Json> ReadModelDescription(const fs::path& folder) {
+  const fs::path file = folder / "model.json";
+  RAGTIME_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kDescriptionBytesMax));
+  Result<Json> json = Json::Parse(text);
+  if (!json.ok()) return json.status().Annotate(file.string());
+  return json;
+}
+
+Result<fs::path> GgufOf(const fs::path& model) {
+  if (!IsModelFolder(model)) return model;
+  RAGTIME_ASSIGN_OR_RETURN(const Json json, ReadModelDescription(model));
+  const std::string gguf = json[json["kind"].AsString() == "generator" ? "gguf" : "encoder_gguf"].AsString();
+  if (gguf.empty()) {
+    return DataLossError(StrCat((model / "model.json").string(), " names no GGUF file"), "fetch the model again");
+  }
+  return model / gguf;
 }
 
 Result<fs::path> FindJieba() {

@@ -10,6 +10,7 @@
 
 #include "ragtime/config.h"
 #include "ragtime/status.h"
+#include "wire/json.h"
 
 namespace ragtime {
 
@@ -19,6 +20,13 @@ std::vector<std::filesystem::path> ModelFolders(const Config& config);
 
 // The folder of a named model, or the path itself if `model` is one. kNotFound names what is there.
 Result<std::filesystem::path> FindModel(const Config& config, const std::string& model);
+
+// Ragtime's own model folders have a model.json; anything else is for llama.cpp.
+bool IsModelFolder(const std::filesystem::path& path);
+// What the model.json of a folder says.
+Result<Json> ReadModelDescription(const std::filesystem::path& folder);
+// The file that a model computes with: the one that the folder's model.json names, else `model` itself.
+Result<std::filesystem::path> GgufOf(const std::filesystem::path& model);
 
 // The folder of the dictionary of Chinese words: ../share/ragtime/jieba beside the binary, else where set-up put it.
 Result<std::filesystem::path> FindJieba();

@@ -12,11 +12,11 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
-#include <list>
 #include <random>
 #include <thread>
-#include <unordered_map>
+#include <variant>
 
+#include "base/lru.h"
 #include "base/str_cat.h"
 
 namespace ragtime {
@@ -25,30 +25,16 @@ namespace {
 // The yardstick: evicts what was used least lately, at the same price of an entry.
 class LruModel {
  public:
-  explicit LruModel(size_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
+  explicit LruModel(size_t capacity_bytes) : entries_(capacity_bytes) {}
   // True: it was there. Else it is put in.
   bool Ask(const std::string& key, size_t value_bytes) {
-    if (const auto found = places_.find(key); found != places_.end()) {
-      order_.splice(order_.begin(), order_, found->second);
-      return true;
-    }
-    const size_t cost = MemoryCache::CostBytes(key.size(), value_bytes);
-    while (bytes_ + cost > capacity_bytes_ && !order_.empty()) {
-      bytes_ -= order_.back().second;
-      places_.erase(order_.back().first);
-      order_.pop_back();
-    }
-    order_.emplace_front(key, cost);
-    places_[key] = order_.begin();
-    bytes_ += cost;
+    if (entries_.Find(key) != nullptr) return true;
+    entries_.Keep(key, {}, MemoryCache::CostBytes(key.size(), value_bytes));
     return false;
   }
 
  private:
-  const size_t capacity_bytes_;
-  size_t bytes_ = 0;
-  std::list<std::pair<std::string, size_t>> order_;
-  std::unordered_map<std::string, std::list<std::pair<std::string, size_t>>::iterator> places_;
+  Lru<std::monostate> entries_;
 };
 
 class Zipf {

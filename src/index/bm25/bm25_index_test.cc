@@ -15,6 +15,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "index/bm25/bm25_format.h"
@@ -80,20 +81,26 @@ class Oracle {
     const double k1 = p.k1;
     const double b = p.b;
     const double average = static_cast<double>(statistics.tokens) / static_cast<double>(statistics.nodes);
+    std::unordered_map<std::string_view, std::vector<size_t>> places;  // Of a word among the terms.
+    for (size_t i = 0; i < terms.size(); ++i) places[terms[i].term].push_back(i);
     std::vector<RowHit> hits;
     for (const uint32_t row : live_) {
       double sum = 0;
       bool found = false;
-      std::map<std::string_view, int> counts;
-      for (const std::string& word : rows_[row]) ++counts[word];
-      for (const WeightedTerm& term : terms) {
-        const auto here = counts.find(term.term);
-        if (here == counts.end()) continue;
+      std::vector<uint32_t> counts(terms.size());
+      for (const std::string& word : rows_[row]) {
+        const auto asked = places.find(word);
+        if (asked == places.end()) continue;
+        for (const size_t i : asked->second) ++counts[i];
+      }
+      for (size_t i = 0; i < terms.size(); ++i) {
+        if (counts[i] == 0) continue;
+        const WeightedTerm& term = terms[i];
         found = true;
         const double n = static_cast<double>(statistics.nodes);
         const double df = static_cast<double>(term.nodes);
         const double gain = term.weight * std::log(1.0 + (n - df + 0.5) / (df + 0.5)) * (k1 + 1.0);
-        const double tf = here->second;
+        const double tf = counts[i];
         sum += gain * tf / (tf + k1 * (1.0 - b) + k1 * b / average * static_cast<double>(rows_[row].size()));
       }
       if (found) hits.push_back({row, static_cast<float>(sum)});

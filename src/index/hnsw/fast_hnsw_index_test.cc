@@ -5,7 +5,6 @@
 // Method: as hnsw_index_test: the oracle is ScanExactly, and every search is the same in every run.
 #include "index/hnsw/fast_hnsw_index.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "base/hash.h"
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/sign_blocks.h"
+#include "testing/vector_index_contract.h"
 #include "testing/vector_index_fixture.h"
 
 namespace ragtime {
@@ -84,7 +84,7 @@ TEST_P(FastHnsw, EqualRowsHideNeitherEachOtherNorTheRest) {
 
 TEST_P(FastHnsw, HardDataIsSearchedToo) {
   for (Vectors& vectors : HardVectors(2500)) {
-    Build(std::move(vectors));
+    Build(std::move(vectors), {.ef_construction = 40});
     for (const size_t row : {size_t{0}, size_t{44}, size_t{2499}}) {
       const auto hits = index_->Search({}, vectors_.matrix().row(row), 10, {}, kWalk);
       ASSERT_TRUE(hits.ok()) << hits.status().ToString();
@@ -94,10 +94,10 @@ TEST_P(FastHnsw, HardDataIsSearchedToo) {
 }
 
 TEST_P(FastHnsw, TheBytesDoNotDependOnTheThreads) {
-  Build(Clustered(10, 2600, 20, GetParam()), {.threads = 1});
+  Build(Clustered(10, 2600, 20, GetParam()), {.ef_construction = 40, .threads = 1});
   const auto bytes = bytes_;
   for (const size_t threads : {2u, 5u}) {
-    Build(vectors_, {.threads = threads});
+    Build(vectors_, {.ef_construction = 40, .threads = threads});
     EXPECT_EQ(bytes_, bytes) << threads;
   }
   const auto query = vectors_.matrix().row(7);
@@ -117,83 +117,13 @@ TEST_P(FastHnsw, AnyNumberOfLinksHasBlocks) {
 INSTANTIATE_TEST_SUITE_P(Metrics, FastHnsw, testing::ValuesIn(kMetrics),
                          [](const auto& test) { return MetricName(test.param); });
 
-TEST(FastHnswIndex, WhatIsCancelledStops) {
-  const FastHnswIndexType type;
-  const Vectors vectors = Clustered(14, 3000, 16, Metric::kL2);
-  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kL2);
-  auto index = type.Open(bytes, vectors.matrix(), Metric::kL2);
-  ASSERT_TRUE(index.ok());
-  std::stop_source source;
-  source.request_stop();
-  const Context context{.stop = source.get_token()};
-  EXPECT_EQ((*index)->Search(context, vectors.matrix().row(0), 3, {}, kWalk).status().code(), StatusCode::kCancelled);
-  EXPECT_EQ(type.Build(context, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kCancelled);
-}
-
-TEST(FastHnswIndex, FewRowsAreScanned) {
-  const FastHnswIndexType type;
-  for (const size_t rows : {0u, 1u, 255u}) {
-    const Vectors vectors = Clustered(12, rows, 8, Metric::kL2);
-    const VectorMatrix matrix{vectors.data.data(), rows, 8};
-    const auto bytes = *type.Build({}, matrix, Metric::kL2);
-    EXPECT_EQ(bytes.size(), sizeof(FastHnswHeader) + sizeof(HnswHeader));
-    auto index = type.Open(bytes, matrix, Metric::kL2);
-    ASSERT_TRUE(index.ok());
-    const std::vector<float> query(8, 0.5f);
-    EXPECT_EQ(*(*index)->Search({}, query, 5, {}), *ScanExactly({}, matrix, Metric::kL2, query, 5, {}));
-  }
-}
-
-TEST(FastHnswIndex, ForeignBytesAreRefused) {
-  const FastHnswIndexType type;
-  const Vectors vectors = Clustered(15, 300, 16, Metric::kCosine);
-  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
-  for (size_t size = 0; size < bytes.size(); size += size < 200 ? 1 : 997) {
-    EXPECT_EQ(type.Open(std::span(bytes).first(size), vectors.matrix(), Metric::kCosine).status().code(),
-              StatusCode::kDataLoss);
-  }
-  for (size_t bit = 0; bit < (sizeof(FastHnswHeader) + sizeof(HnswHeader)) * 8; ++bit) {
-    auto damaged = bytes;
-    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
-    EXPECT_FALSE(type.Open(damaged, vectors.matrix(), Metric::kCosine).ok()) << bit;
-  }
-  EXPECT_EQ(type.Open(bytes, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kDataLoss);
-  auto newer = bytes;
-  newer[offsetof(FastHnswHeader, version)] = std::byte{2};
-  const Status status = type.Open(newer, vectors.matrix(), Metric::kCosine).status();
-  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
-}
-
-// Damage that a checksum would find must not lead a walk out of its bytes; sanitizers see it if it does.
-TEST(FastHnswIndex, MutatedBodiesAreSearchedWithoutHarm) {
-  std::mt19937 random(16);
-  const FastHnswIndexType type;
-  const Vectors vectors = Clustered(17, 2500, 20, Metric::kCosine);
-  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
-  const auto excluded = Bits(2500, [](uint32_t row) { return row % 10 == 0; });
-  constexpr size_t kHeaders = sizeof(FastHnswHeader) + sizeof(HnswHeader);
-  size_t refused = 0;
-  for (int round = 0; round < 300; ++round) {
-    auto damaged = bytes;
-    for (int n = 1 + static_cast<int>(random() % 2000); n > 0; --n) {
-      damaged[kHeaders + random() % (damaged.size() - kHeaders)] = static_cast<std::byte>(random());
-    }
-    auto index = type.Open(damaged, vectors.matrix(), Metric::kCosine);
-    ASSERT_TRUE(index.ok());
-    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
-      const auto hits = (*index)->Search({}, vectors.matrix().row(random() % 2500), 10, bitmap, kWalk);
-      if (!hits.ok()) {
-        ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
-        ++refused;
-        continue;
-      }
-      EXPECT_LE(hits->size(), 10u);
-      for (const RowHit& hit : *hits) EXPECT_LT(hit.row, 2500u);
-    }
-  }
-  EXPECT_GT(refused, 0u);
-}
+INSTANTIATE_TEST_SUITE_P(FastHnsw, VectorIndexContract,
+                         testing::Values(VectorIndexKind{.name = "HNSW_FAST",
+                                                         .make = [] { return std::make_unique<FastHnswIndexType>(); },
+                                                         .header_bytes = sizeof(FastHnswHeader) + sizeof(HnswHeader),
+                                                         .rows = kHnswGraphRowsMin,
+                                                         .damage_max = 2000}),
+                         NameOf);
 
 // What changes this changes the format: raise the version and keep the reader of the old one.
 TEST(FastHnswIndex, TheBytesAreThoseOfVersion1) {

@@ -6,18 +6,16 @@
 // Method: the oracle is ScanExactly, on the vectors that HNSW is tested with.
 #include "index/ivf/ivf_index.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
-#include <stop_token>
 #include <tuple>
 
 #include "base/hash.h"
 #include "index/ivf/clusters.h"
 #include "index/ivf/ivf_format.h"
+#include "testing/vector_index_contract.h"
 #include "testing/vector_index_fixture.h"
 
 namespace ragtime {
@@ -166,80 +164,13 @@ TEST_P(Ivf, ParametersAreTaken) {
   EXPECT_GE(RecallOf(10, {}, {.nprobe = 7, .refine_k = 20}), 0.95);
 }
 
-TEST_P(Ivf, FewRowsAreScanned) {
-  const IvfIndexType type(kind(), kSmall);
-  for (const size_t rows : {size_t{0}, size_t{1}, static_cast<size_t>(type.rows_min() - 1)}) {
-    const Vectors vectors = Clustered(12, rows, 8, metric());
-    const VectorMatrix matrix{vectors.data.data(), rows, 8};
-    const auto bytes = *type.Build({}, matrix, metric());
-    EXPECT_EQ(bytes.size(), sizeof(IvfHeader));
-    auto index = type.Open(bytes, matrix, metric());
-    ASSERT_TRUE(index.ok());
-    const std::vector<float> query(8, 0.5f);
-    EXPECT_EQ(*(*index)->Search({}, query, 5, {}), *ScanExactly({}, matrix, metric(), query, 5, {}));
-  }
-}
-
-TEST_P(Ivf, WrongArgumentsAreRefused) {
-  for (const size_t rows : {3u, 1000u}) {
-    const IvfIndexType type(kind(), kSmall);
-    Vectors vectors = Clustered(13, rows, 16, metric());
-    const auto bytes = *type.Build({}, vectors.matrix(), metric());
-    auto index = type.Open(bytes, vectors.matrix(), metric());
-    ASSERT_TRUE(index.ok());
-    std::vector<float> query(16, 1.0f);
-    EXPECT_EQ((*index)->Search({}, std::span(query).first(15), 1, {}).status().code(), StatusCode::kInvalidArgument);
-    EXPECT_TRUE((*index)->Search({}, query, 0, {})->empty());
-    for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(), 1e16f}) {
-      query[3] = bad;
-      EXPECT_EQ((*index)->Search({}, query, 1, {}).status().code(), StatusCode::kInvalidArgument);
-      vectors.data[(rows - 1) * 16] = bad;
-      const Status status = type.Build({}, vectors.matrix(), metric()).status();
-      EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-      EXPECT_THAT(status.message(), testing::HasSubstr("row"));
-    }
-    EXPECT_FALSE(type.Build({}, {nullptr, 0, 0}, metric()).ok());
-  }
-}
-
-TEST_P(Ivf, WhatIsCancelledStops) {
-  Build(Clustered(14, 3000, 16, metric()));
-  std::stop_source source;
-  source.request_stop();
-  const Context context{.stop = source.get_token()};
-  EXPECT_EQ(index_->Search(context, vectors_.matrix().row(0), 3, {}).status().code(), StatusCode::kCancelled);
-  EXPECT_EQ(IvfIndexType(kind(), kSmall).Build(context, vectors_.matrix(), metric()).status().code(),
-            StatusCode::kCancelled);
-}
-
-TEST_P(Ivf, ForeignBytesAreRefused) {
+TEST_P(Ivf, AnotherKindIsRefused) {
   Build(Clustered(15, 1000, 16, metric()));
-  const IvfIndexType type(kind(), kSmall);
-  for (size_t size = 0; size < bytes_.size(); size += size < 200 ? 1 : 997) {
-    EXPECT_EQ(type.Open(std::span(bytes_).first(size), vectors_.matrix(), metric()).status().code(),
-              StatusCode::kDataLoss);
-  }
-  for (size_t bit = 0; bit < sizeof(IvfHeader) * 8; ++bit) {
-    auto damaged = bytes_;
-    damaged[bit / 8] ^= std::byte{1} << (bit % 8);
-    EXPECT_FALSE(type.Open(damaged, vectors_.matrix(), metric()).ok()) << bit;
-  }
-  for (const Metric other : kMetrics) {
-    if (other != metric()) {
-      EXPECT_EQ(type.Open(bytes_, vectors_.matrix(), other).status().code(), StatusCode::kDataLoss);
-    }
-  }
   for (const IvfKind other : kKinds) {
     if (other != kind()) {
       EXPECT_EQ(IvfIndexType(other).Open(bytes_, vectors_.matrix(), metric()).status().code(), StatusCode::kDataLoss);
     }
   }
-  EXPECT_EQ(type.Open(bytes_, {vectors_.data.data(), 999, 16}, metric()).status().code(), StatusCode::kDataLoss);
-  auto newer = bytes_;
-  newer[offsetof(IvfHeader, version)] = std::byte{2};
-  const Status status = type.Open(newer, vectors_.matrix(), metric()).status();
-  EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
 }
 
 TEST_P(Ivf, DamagedListsAreFound) {
@@ -262,6 +193,23 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Ivf, testing::Combine(testing::ValuesIn(kKinds),
                          [](const auto& test) {
                            return KindName(std::get<0>(test.param)) + MetricName(std::get<1>(test.param));
                          });
+
+std::vector<VectorIndexKind> EveryKind() {
+  std::vector<VectorIndexKind> kinds;
+  for (const IvfKind kind : kKinds) {
+    for (const Metric metric : kMetrics) {
+      kinds.push_back({.name = KindName(kind) + MetricName(metric),
+                       .make = [kind] { return std::make_unique<IvfIndexType>(kind, kSmall); },
+                       .header_bytes = sizeof(IvfHeader),
+                       .rows = static_cast<size_t>(IvfIndexType(kind, kSmall).rows_min()),
+                       .metric = metric,
+                       .walk = {.nprobe = 2, .refine_k = 2},
+                       .finds_damage = kind != IvfKind::kPq});
+    }
+  }
+  return kinds;
+}
+INSTANTIATE_TEST_SUITE_P(Ivf, VectorIndexContract, testing::ValuesIn(EveryKind()), NameOf);
 
 // What is learnt depends on the machine; what the bytes mean does not. What changes this changes the format: raise the
 // version and keep the reader of the old one.

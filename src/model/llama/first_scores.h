@@ -8,11 +8,10 @@
 #define RAGTIME_MODEL_LLAMA_FIRST_SCORES_H_
 
 #include <cstddef>
-#include <list>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "base/lru.h"
 #include "model/llama/batch_model.h"
 
 namespace ragtime {
@@ -20,22 +19,14 @@ namespace ragtime {
 class FirstScores {
  public:
   // At most so many bytes; those of the last prompt are kept in any case.
-  explicit FirstScores(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit FirstScores(size_t bytes_max) : by_prompt_(bytes_max) {}
 
   // Empty: not known. Valid until the next call.
   std::span<const float> Find(std::span<const Token> prompt);
   void Keep(std::span<const Token> prompt, std::span<const float> scores);
 
  private:
-  using Entry = std::pair<std::vector<Token>, std::vector<float>>;
-
-  static size_t BytesOf(const Entry& entry) {
-    return entry.first.size() * sizeof(Token) + entry.second.size() * sizeof(float);
-  }
-
-  const size_t bytes_max_;
-  size_t bytes_ = 0;
-  std::list<Entry> entries_;  // Used last first. A few dozen: they are looked through.
+  Lru<std::vector<float>> by_prompt_;
 };
 
 }  // namespace ragtime

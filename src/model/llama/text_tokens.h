@@ -8,22 +8,19 @@
 #define RAGTIME_MODEL_LLAMA_TEXT_TOKENS_H_
 
 #include <cstddef>
-#include <list>
-#include <map>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "base/lru.h"
 #include "model/llama/batch_model.h"
 
 namespace ragtime {
 
 class TextTokens {
  public:
-  explicit TextTokens(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit TextTokens(size_t bytes_max) : by_text_(bytes_max) {}
   TextTokens(const TextTokens&) = delete;
   TextTokens& operator=(const TextTokens&) = delete;
 
@@ -33,15 +30,8 @@ class TextTokens {
   size_t bytes() const;
 
  private:
-  using Entry = std::pair<std::string, std::vector<Token>>;
-
-  static size_t BytesOf(const Entry& entry) { return entry.first.size() + entry.second.size() * sizeof(Token); }
-
-  const size_t bytes_max_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  // Used last first.
-  std::map<std::string_view, std::list<Entry>::iterator> by_text_;
-  size_t bytes_ = 0;
+  Lru<std::vector<Token>> by_text_;
 };
 
 }  // namespace ragtime
