@@ -112,7 +112,7 @@ def search(peer, queries, filtered):
         if len(hits) != 10:
             sys.exit("a search found less than 10 rows")
     times.sort()
-    return times[len(times) // 2], times[len(times) * 99 // 100]
+    return statistics.median(times), times[len(times) * 99 // 100]
 
 
 def run_peer(peer, data, options):

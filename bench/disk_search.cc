@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/thread_pool.h"
 #include "index/diskann/diskann_index.h"
@@ -193,7 +194,7 @@ int Search(int argc, char** argv) {
           "%.1f, "
           "\"peak_percent\": %.1f}\n",
           round, how.c_str(), type.statistics().io_uring ? "true" : "false", threads, parameters.beamwidth, list,
-          static_cast<double>(found) / (count * kTop), count / seconds, times_ms[queries.rows / 2],
+          static_cast<double>(found) / (count * kTop), count / seconds, Median(times_ms),
           times_ms[queries.rows * 99 / 100], static_cast<double>(type.statistics().reads - reads) / count,
           static_cast<double>(type.statistics().cached_bytes) / 1e6,
           static_cast<double>(MemoryOf("RssAnon")) * 1.024e-3, static_cast<double>(MemoryOf("RssFile")) * 1.024e-3,

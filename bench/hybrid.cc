@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
@@ -82,7 +83,7 @@ void Print(const char* what, Times& times) {
   std::printf("%s:", what);
   for (auto& [stage, ms] : times) {
     std::sort(ms.begin(), ms.end());
-    std::printf(" %s p50 %.3f p99 %.3f;", stage.c_str(), ms[ms.size() / 2], ms[ms.size() * 99 / 100]);
+    std::printf(" %s p50 %.3f p99 %.3f;", stage.c_str(), Median(ms), ms[ms.size() * 99 / 100]);
   }
   std::printf(" %zu searches, ms\n", times.empty() ? 0 : times.begin()->second.size());
 }

@@ -22,6 +22,7 @@ import json
 import pathlib
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -146,7 +147,7 @@ def words_of(text, chosen):
 
 def percentiles(times):
     times = sorted(times)
-    return {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100], "searches": len(times)}
+    return {"p50": statistics.median(times), "p99": times[len(times) * 99 // 100], "searches": len(times)}
 
 
 def run_side(side, folder, rows, questions):

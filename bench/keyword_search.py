@@ -221,8 +221,8 @@ def report(name, language, corpus, results, exact):
         for limit in LIMITS:
             times = result[f"us_{limit}"]
             ratio = times_ours(ours, result, limit)
-            line += f"| {statistics.mean(times):,.1f} | {percentile(times, 0.5):,.1f} | {percentile(times, 0.99):,.1f} "
-            line += f"| {ratio:.2f}x "
+            line += f"| {statistics.mean(times):,.1f} | {statistics.median(times):,.1f} "
+            line += f"| {percentile(times, 0.99):,.1f} | {ratio:.2f}x "
         print(line + f"| {right(exact, result['hits_10']):.3f} |")
     for result in results:
         if result["side"] in TARGETS and ours["side"] in SEGMENT_ROWS:

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "index/bm25/bm25_index.h"
@@ -83,8 +84,8 @@ Status Run(const char* folder, size_t questions) {
       if (quoted_ms.empty()) continue;
       std::printf(
           "%s, %zu words, %zu phrases: loose p50 %.3f p99 %.3f ms; quoted p50 %.3f p99 %.3f max %.3f ms; %.1f hits\n",
-          chinese ? "Chinese" : "English", count, quoted_ms.size(), Percentile(loose_ms, 0.5),
-          Percentile(loose_ms, 0.99), Percentile(quoted_ms, 0.5), Percentile(quoted_ms, 0.99), Percentile(quoted_ms, 1),
+          chinese ? "Chinese" : "English", count, quoted_ms.size(), Median(loose_ms), Percentile(loose_ms, 0.99),
+          Median(quoted_ms), Percentile(quoted_ms, 0.99), Percentile(quoted_ms, 1),
           static_cast<double>(held) / static_cast<double>(quoted_ms.size()));
     }
   }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "model/llama/llama_generator.h"
@@ -48,12 +49,6 @@ struct Side {
   size_t written = 0;
   GeneratorStatistics before;
 };
-
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 std::vector<Messages> MadeUpPrompts() {
   std::string facts;

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/median.h"
 #include "index/bm25/bm25_index.h"
 #include "index/flat/flat_index.h"
 #include "store/embedded/embedded_store.h"
@@ -99,10 +100,9 @@ int Measure(const std::string& folder, int64_t mib_per_s) {
   std::printf(
       "%4lld MiB/s: %5zu searches, p50 %6.2f p99 %7.2f max %7.2f ms; %4zu commits, p50 %6.2f p99 %7.2f max %7.2f ms; "
       "%llu segments, %llu nodes in the tail\n",
-      static_cast<long long>(mib_per_s), searches.size(), Percentile(searches, 0.5), Percentile(searches, 0.99),
-      Percentile(searches, 1), commits.size(), Percentile(commits, 0.5), Percentile(commits, 0.99),
-      Percentile(commits, 1), static_cast<unsigned long long>(statistics.segments),
-      static_cast<unsigned long long>(statistics.tail_nodes));
+      static_cast<long long>(mib_per_s), searches.size(), Median(searches), Percentile(searches, 0.99),
+      Percentile(searches, 1), commits.size(), Median(commits), Percentile(commits, 0.99), Percentile(commits, 1),
+      static_cast<unsigned long long>(statistics.segments), static_cast<unsigned long long>(statistics.tail_nodes));
   return 0;
 }
 

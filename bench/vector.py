@@ -3,20 +3,25 @@
 """Recall and speed of vector indexes, ours beside other libraries and stores, on the same vectors.
 
     bench/vector.py BUILD VENV VECTORS QUERIES WORK [--k 10,100] [--threads 1,2] [--sides a,b] [--filters] [--plot FILE]
+                    [--clock processor|wall] [--build-only]
 
 VECTORS and QUERIES hold float32, row by row, of length 1; bench/vector_data.py makes real ones, bench/vector_sets.py
 larger ones of those, bench/vector_peers.sh makes VENV. Every side runs in a process of its own, in turn
 (bench/vector_libraries.py). Its index and its points are kept in WORK, so that the bench goes on where it was stopped:
 a side that is done is not run again (--fresh measures it again and keeps its index), and one call can do one side
-(--sides). In the end the targets are printed, and which of them are met.
+(--sides); --build-only makes the indexes that are not there and measures nothing. In the end the targets are printed,
+and which of them are met.
 
 Speed is in the processor's time of the searching process, the fastest of three rounds, so that other work on the
-machine disturbs little. The peers search all queries in one call of their batch interface, ours is called query by
-query; VSAG and zvec have none either. p99 is of single calls, Python's own time (some microseconds) included for the
-peers. Milvus Lite and Chroma are servers, of which only the server's processor time counts, for all queries in
-batches of 100; its clock has hundredths of a second. A hit counts by its score, since equally near rows may stand for
-each other. Bytes a row are those of the index as it is saved; the peers' hold the vectors (their own codes of them
-where they have some), while ours lie in a mapped file beside it, 4 bytes a dimension, of which a search reads a few.
+machine disturbs little; several threads share the queries, and their time is divided by their number. What threads
+wait for each other is in the time only by --clock wall, which needs a machine that does nothing else. The peers search
+all queries in one call of their batch interface, ours is called query by query; VSAG and zvec have none either, and
+are asked by as many threads of Python. p99 is of single calls, Python's own time (some microseconds) included for the
+peers. Milvus Lite and Chroma are servers, of which only the server's processor time counts, whatever the clock, for
+all queries in batches of 100, from as many clients as threads; its clock has hundredths of a second. A hit counts by
+its score, since equally near rows may stand for each other. Bytes a row are those of the index as it is saved; the
+peers' hold the vectors (their own codes of them where they have some), while ours lie in a mapped file beside it, 4
+bytes a dimension, of which a search reads a few. What the build took is kept beside the index.
 
 --filters measures searches among 0.1, 1, 10 and 50 % of the rows: chosen at random, or the rows that are nearest to
 one vector, asked with the queries nearest to it (correlated) and farthest from it (anti-correlated). usearch, VSAG and
@@ -70,13 +75,15 @@ def points_of(side, args, filtered=None):
     """What the side measures, from WORK if it is there. `filtered` is a kind and a share. None where it failed."""
     name = f".{filtered[0]}.{filtered[1]:g}" if filtered else ""
     kept = os.path.join(args.work, f"{side}{name}.json")
-    before = []
-    if os.path.exists(kept):
+    index = os.path.join(args.work, f"{side}.{args.m}.{args.ef_construction}.index")
+    if args.build_only and os.path.exists(index):
+        return build_of(index)
+    if os.path.exists(kept) and side not in args.fresh:
         with open(kept) as lines:
             before = [json.loads(line) for line in lines]
-        if side not in args.fresh:
-            return before
-    index = os.path.join(args.work, f"{side}.{args.m}.{args.ef_construction}.index")
+        # Those of another clock are measured again.
+        if all(line.get("clock", "processor") == args.clock for line in before):
+            return build_of(index) + before
     queries = os.path.join(args.work, f"{filtered[0]}.queries.f32") if filtered else args.queries
     efs = FILTER_EFS if filtered else SERVER_EFS if side in SERVERS else EFS
     if side in OURS:
@@ -95,19 +102,33 @@ def points_of(side, args, filtered=None):
             command += ["--by", str(by), "--wanted", str(wanted_of(rows_of(args), filtered[1]))]
     command += ["--m", str(args.m), "--ef-construction", str(args.ef_construction), "--ef", ",".join(map(str, efs)),
                 "--k", "10" if filtered else args.k,
-                "--threads", "1" if filtered or side in SERVERS else args.threads]
-    command += ["--index", index] if side in OURS else []
+                "--threads", "1" if filtered else args.threads, "--clock", args.clock]
+    if side in OURS:
+        command += ["--index", index] + (["--measure", "no"] if args.build_only else [])
+    else:
+        command += ["--worst", os.path.join(args.work, f"worst{name}")] + (["--build-only"] if args.build_only else [])
     lines = lines_of(command)
     if lines is None:
         return None
-    if not any("build_s" in line for line in lines):
-        lines = [line for line in before if "build_s" in line] + lines
+    for line in lines:
+        if "build_s" in line:
+            with open(index + ".build", "w") as out:
+                out.write(json.dumps(line) + "\n")
+    if args.build_only:
+        return lines
     part = kept + ".part"
     with open(part, "w") as out:
         for line in lines:
-            out.write(json.dumps({"machine": machine(), **line}) + "\n")
+            out.write(json.dumps({"machine": machine(), "clock": args.clock, **line}) + "\n")
     os.rename(part, kept)
-    return lines
+    return build_of(index) + lines
+
+
+def build_of(index):
+    if not os.path.exists(index + ".build"):
+        return []
+    with open(index + ".build") as line:
+        return [json.loads(line.readline())]
 
 
 def at_level(points, recall, key="qps"):
@@ -204,7 +225,7 @@ def print_targets(sides, filters):
                     continue
                 better = [peer for peer, speed in speeds.items() if peer not in OURS and speed[level] and
                           speed[level] >= mine and costs[peer]["bytes_a_row"] <= costs[side]["bytes_a_row"]]
-                targets.check(f"recall {level:.2f}: no peer is as fast as {side} with no more bytes",
+                targets.check(f"recall {level:.2f}: no peer's point dominates {side} (as fast, no more bytes)",
                               ", ".join(better) or "none", not better)
         mine = costs["ragtime"]
         for key, text, most in (("open_ms", "open", 1), ("first_ms", "first query", 5)):
@@ -317,6 +338,8 @@ def main():
     parser.add_argument("--filter-sides", default=",".join(FILTERED))
     parser.add_argument("--fresh", default="", help="sides to measure again, or all")
     parser.add_argument("--plot", help="a PNG of the curves")
+    parser.add_argument("--clock", choices=["processor", "wall"], default="processor")
+    parser.add_argument("--build-only", action="store_true", help="make the indexes that are not there, and end")
     parser.add_argument("--in-venv", choices=["filters", "plot"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.libraries = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vector_libraries.py")
@@ -325,7 +348,7 @@ def main():
         return make_filters(args) if args.in_venv == "filters" else plot(args)
     here = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__), *sys.argv[1:], "--in-venv"]
     os.makedirs(args.work, exist_ok=True)
-    print(f"machine: {machine()}")
+    print(f"machine: {machine()}, {args.clock} time")
     print(f"{os.path.basename(args.vectors)}, {rows_of(args)} rows, {args.dimension} dimensions, M {args.m}, "
           f"efConstruction {args.ef_construction}")
     if not all(os.path.exists(os.path.join(args.work, f"rank.{by}.i64")) for by in RANKS):
@@ -334,6 +357,8 @@ def main():
     failed = [side for side, lines in sides.items() if lines is None]
     sides = {side: lines for side, lines in sides.items() if lines is not None}
     print_costs(sides)
+    if args.build_only:
+        return 1 if failed else 0
     for k in map(int, args.k.split(",")):
         for threads in map(int, args.threads.split(",")):
             print_speeds(sides, k, threads)

@@ -6,11 +6,12 @@ import os
 import shutil
 import sys
 
-from vector_indexes import padded
+from vector_indexes import padded, shared_out
 
 
 class Zvec:
-    """Takes one query at a time; a filter is a condition on an indexed field."""
+    """Takes one query at a time; a filter is a condition on an indexed field. It would have 50 links and efConstruction
+    500 by default, of the bench it gets those of the other graphs; codes are refined by the vectors, as it advises."""
 
     def __init__(self, kind):
         import zvec
@@ -59,12 +60,16 @@ class Zvec:
         else:
             parameters = z.HnswQueryParam(ef=ef, is_using_refiner=self.kind == "int8")
         condition = None if rows is None else f"{rows.field} < {rows.wanted}"
-        found = []
-        for query in queries:
-            asked = z.Query(field_name="vector", vector=query.tolist(), param=parameters)
-            found.append([int(hit.id) for hit in
-                          self.collection.query(asked, topk=k, output_fields=[], filter=condition)])
-        return padded(found, k)
+
+        def some(part):
+            found = []
+            for query in part:
+                asked = z.Query(field_name="vector", vector=query.tolist(), param=parameters)
+                found.append([int(hit.id) for hit in
+                              self.collection.query(asked, topk=k, output_fields=[], filter=condition)])
+            return padded(found, k)
+
+        return shared_out(queries, threads, some)
 
 
 def fields_of(ranks, row):
@@ -144,12 +149,16 @@ class Milvus(ServedSide):
 
     def search(self, queries, k, ef, threads, rows=None):
         condition = "" if rows is None else f"{rows.field} < {rows.wanted}"
-        found = []
-        for start in range(0, len(queries), 100):
-            some = self.client.search("bench", data=list(queries[start:start + 100]), limit=k, filter=condition,
-                                      search_params={"params": {"ef": ef}})
-            found += [[hit["id"] for hit in hits] for hits in some]
-        return padded(found, k)
+
+        def some(part):
+            found = []
+            for start in range(0, len(part), 100):
+                batch = self.client.search("bench", data=list(part[start:start + 100]), limit=k, filter=condition,
+                                           search_params={"params": {"ef": ef}})
+                found += [[hit["id"] for hit in hits] for hits in batch]
+            return padded(found, k)
+
+        return shared_out(queries, threads, some)
 
 
 class Chroma(ServedSide):
@@ -182,8 +191,12 @@ class Chroma(ServedSide):
     def search(self, queries, k, ef, threads, rows=None):
         collection = self.client.get_collection("bench", embedding_function=None)
         where = None if rows is None else {rows.field: {"$lt": rows.wanted}}
-        found = []
-        for start in range(0, len(queries), 100):
-            found += collection.query(query_embeddings=queries[start:start + 100], n_results=k, where=where,
-                                      include=["distances"])["ids"]
-        return padded([[int(name) for name in names] for names in found], k)
+
+        def some(part):
+            found = []
+            for start in range(0, len(part), 100):
+                found += collection.query(query_embeddings=part[start:start + 100], n_results=k, where=where,
+                                          include=["distances"])["ids"]
+            return padded([[int(name) for name in names] for names in found], k)
+
+        return shared_out(queries, threads, some)

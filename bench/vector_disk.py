@@ -14,6 +14,7 @@ peer's round ends after 20 seconds, with the queries that it had). Recall is tha
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -138,7 +139,7 @@ def child(args):
                 found.append(np.asarray(side.search(query[None], TOP, ef, 1))[0].tolist())
                 times.append(time.monotonic() - begin)
         times.sort()
-        line = {"search_list": ef, "qps": len(times) / sum(times), "p50_ms": times[len(times) // 2] * 1e3,
+        line = {"search_list": ef, "qps": len(times) / sum(times), "p50_ms": statistics.median(times) * 1e3,
                 "p99_ms": times[len(times) * 99 // 100] * 1e3, "open_ms": opened * 1e3, "found": found}
         print(json.dumps(line), flush=True)
 

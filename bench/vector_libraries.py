@@ -3,11 +3,13 @@
 """The libraries that bench/vector.py compares with; it starts this in their environment, one process for each.
 
     vector_libraries.py SIDE VECTORS QUERIES INDEX [--dimension N] [--rows N] [--k 10] [--threads 1] [--ef 16,24]
-                        [--m 16] [--ef-construction 128] [--build-threads 2] [--ranks FILE,FILE [--by N --wanted N]]
+                        [--clock processor|wall] [--m 16] [--ef-construction 128] [--build-threads 2]
+                        [--ranks FILE,FILE [--by N --wanted N]] [--worst FILE]
 
 Opens INDEX, or builds it first, and prints a line of JSON for each measurement, as bench/vector_search.cc does. Each
 FILE of --ranks (int64, one for each row) is a field of the rows where a side has fields; with --wanted only the rows
-whose rank in the one numbered --by is below that may be hits.
+whose rank in the one numbered --by is below that may be hits. What a full scan says is kept in --worst, for the next
+side.
 """
 import argparse
 import json
@@ -66,12 +68,27 @@ def size_of(path):
 
 
 class Truth:
-    """The worst score of the k nearest allowed rows for each query."""
+    """The worst score of the k nearest allowed rows for each query. It is kept in files where `kept` begins a name."""
 
-    def __init__(self, vectors, queries, counts, rows):
+    def __init__(self, vectors, queries, counts, rows, kept=""):
         import numpy as np
 
         self.vectors, self.queries, self.rows = vectors, queries, rows
+        files = {k: f"{kept}.{k}.f32" for k in counts}
+        if kept and all(map(os.path.exists, files.values())):
+            self.worst = {k: np.fromfile(name, dtype=np.float32) for k, name in files.items()}
+            assert all(len(worst) == len(queries) for worst in self.worst.values()), f"{kept} is of other queries"
+            return
+        self.scan(counts)
+        if kept:
+            for k, name in files.items():
+                self.worst[k].tofile(name + ".part")
+                os.rename(name + ".part", name)
+
+    def scan(self, counts):
+        import numpy as np
+
+        vectors, queries, rows = self.vectors, self.queries, self.rows
         self.worst = {k: np.empty(len(queries), dtype=np.float32) for k in counts}
         for start in range(0, len(queries), 50):  # All at once would be 4 GB for a million rows.
             scores = queries[start:start + 50] @ vectors.T
@@ -92,24 +109,25 @@ class Truth:
         return float(np.mean(hits))
 
 
-def measure(side, name, truth, k, ef, threads, rows):
+def measure(side, name, truth, k, ef, threads, rows, by_wall):
     served = isinstance(side, ServedSide)
-    clock = side.seconds if served else time.process_time
+    of_one = time.perf_counter if by_wall else time.process_time
+    clock = side.seconds if served else of_one
     more = {} if rows is None else {"rows": rows}
     spent = []
     while not spent or (sum(spent) < SERVED_SECONDS and len(spent) < 50 if served else len(spent) < ROUNDS):
         begin = clock()
         found = side.search(truth.queries, k, ef, threads, **more)
-        spent.append((clock() - begin) / threads)
+        spent.append((clock() - begin) / (1 if by_wall and not served else threads))
     best = sum(spent) / len(spent) if served else min(spent)
     point = {"side": name, "ef": ef, "k": k, "threads": threads, "recall": round(truth.recall(found, k), 4),
              "qps": round(len(truth.queries) / max(best, 1e-3))}
     if threads == 1 and rows is None and not served:
         singles = []
         for query in truth.queries[:SINGLE_QUERIES]:
-            begin = time.process_time()
+            begin = of_one()
             side.search(query[None], k, ef, 1)
-            singles.append(time.process_time() - begin)
+            singles.append(of_one() - begin)
         point["p99_ms"] = round(sorted(singles)[len(singles) * 99 // 100] * 1e3, 3)
     return point
 
@@ -143,13 +161,13 @@ def run(name, args):
                 "first_ms": round((time.monotonic() - opened) * 1e3, 3)}
         print(json.dumps({**line, "open_ms": round((opened - start) * 1e3, 3)}), flush=True)
         counts = [int(k) for k in args.k.split(",")]
-        truth = Truth(vectors, queries, counts, rows)
+        truth = Truth(vectors, queries, counts, rows, args.worst)
         for k in counts:
             for threads in map(int, args.threads.split(",")):
                 for ef in [int(ef) for ef in args.ef.split(",") if int(ef) >= k or name == "faiss-flat"]:
                     if hasattr(side, "set_ef"):
                         side.set_ef(path, ef, args)
-                    point = measure(side, name, truth, k, ef, threads, rows)
+                    point = measure(side, name, truth, k, ef, threads, rows, args.clock == "wall")
                     print(json.dumps(point), flush=True)
                     if point["recall"] >= ENOUGH:
                         break
@@ -167,8 +185,9 @@ def main():
     for name, value in {"dimension": 384, "rows": 0, "m": 16, "ef-construction": 128, "build-threads": 2,
                         "by": 0, "wanted": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    for name, value in {"k": "10", "threads": "1", "ef": "96", "ranks": ""}.items():
+    for name, value in {"k": "10", "threads": "1", "ef": "96", "ranks": "", "worst": ""}.items():
         parser.add_argument(f"--{name}", default=value)
+    parser.add_argument("--clock", choices=["processor", "wall"], default="processor")
     parser.add_argument("--build-only", action="store_true", help="leave an index that is new, and end")
     args = parser.parse_args()
     run(args.side, args)
