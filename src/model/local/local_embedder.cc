@@ -8,6 +8,7 @@
 #include "base/str_cat.h"
 #include "model/local/bert_encoder.h"
 #include "model/local/bert_kernels.h"
+#include "model/local/question_vectors.h"
 #include "model/text_windows.h"
 #include "text/tokenizer.h"
 #include "wire/json.h"
@@ -106,6 +107,7 @@ class FolderEmbedder final : public LocalEmbedder {
   const LocalEmbedderOptions options_;
   const Manifest manifest_;
   const std::unique_ptr<Tokenizer> tokenizer_;
+  QuestionVectors questions_;
 
   mutable std::mutex mutex_;        // Guards what follows.
   BatchEncoderFactory open_batch_;  // Null once it was called or where there is none.
@@ -118,6 +120,11 @@ class FolderEmbedder final : public LocalEmbedder {
 
 Result<std::vector<float>> FolderEmbedder::Embed(const Context& context, std::span<const std::string> texts,
                                                  TextKind kind) {
+  const bool is_question = kind == TextKind::kQuery && texts.size() == 1;
+  if (is_question) {
+    RAGTIME_RETURN_IF_ERROR(context.Check());
+    if (std::optional<std::vector<float>> known = questions_.Find(texts[0])) return *std::move(known);
+  }
   const SpecialTokens& special = tokenizer_->special();
   const TextEncoding encoding = {
       manifest_.info.model,
@@ -127,8 +134,10 @@ Result<std::vector<float>> FolderEmbedder::Embed(const Context& context, std::sp
       {special.end},
       [this](std::string_view text, std::vector<int32_t>& ids) { tokenizer_->Encode(text, ids); },
       [this](size_t tokens) { return Choose(tokens); }};
-  return EmbedTexts(context, encoding, kind == TextKind::kQuery ? manifest_.query_prefix : manifest_.passage_prefix,
-                    texts);
+  Result<std::vector<float>> vectors = EmbedTexts(
+      context, encoding, kind == TextKind::kQuery ? manifest_.query_prefix : manifest_.passage_prefix, texts);
+  if (is_question && vectors.ok()) questions_.Keep(texts[0], *vectors);
+  return vectors;
 }
 
 Result<std::shared_ptr<Encoder>> FolderEmbedder::Choose(size_t tokens) {

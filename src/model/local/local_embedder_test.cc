@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -91,6 +92,26 @@ TEST(LocalEmbedderTest, BatchChoiceTakesTheBatchEncoder) {
   const auto small = OpenFolder(EncoderChoice::kSmall, Counting(calls));
   ASSERT_TRUE(small->Embed({}, std::vector<std::string>{"a"}, TextKind::kQuery).ok());
   EXPECT_EQ(*calls, 1);
+}
+
+TEST(LocalEmbedderTest, AQuestionIsEmbeddedOnceAndAPassageEachTime) {
+  const auto calls = std::make_shared<int>(0);
+  const auto embedder = OpenFolder(EncoderChoice::kBatch, Counting(calls));
+  ASSERT_NE(embedder, nullptr);
+  const std::vector<std::string> text = {"how is the pump cleaned?"};
+  const auto first = embedder->Embed({}, text, TextKind::kQuery);
+  const auto again = embedder->Embed({}, text, TextKind::kQuery);
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_EQ(*first, *again);
+  EXPECT_EQ(*calls, 1);
+  // A passage begins with other words, and has another vector.
+  const auto passage = embedder->Embed({}, text, TextKind::kPassage);
+  ASSERT_TRUE(passage.ok());
+  EXPECT_NE(*first, *passage);
+  EXPECT_EQ(*calls, 2);
+  Context ended;
+  ended.deadline = std::chrono::steady_clock::now();
+  EXPECT_EQ(embedder->Embed(ended, text, TextKind::kQuery).status().code(), StatusCode::kDeadlineExceeded);
 }
 
 TEST(LocalEmbedderTest, AShortQueryNeverWaitsForTheBatchEncoder) {
