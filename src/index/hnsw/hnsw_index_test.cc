@@ -38,7 +38,7 @@ class Hnsw : public testing::TestWithParam<Metric>, protected VectorIndexFixture
 };
 
 TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
-  for (const size_t dimension : {1u, 7u, 96u, 384u, 1536u}) {
+  for (const size_t dimension : {1u, 7u, 64u, 65u, 96u, 384u, 768u, 1024u, 1536u}) {
     SCOPED_TRACE(dimension);
     Build(Clustered(1, 3000, dimension, GetParam()));
     EXPECT_GE(Recall(10, {}), 0.95);
@@ -210,6 +210,29 @@ TEST_P(Hnsw, ParametersAreTaken) {
   EXPECT_GE(Recall(10, {}), recall);
 }
 
+// The graph is the same, so that the walks differ by what the codes lose only.
+TEST_P(Hnsw, ReadsBothVersions) {
+  const Vectors vectors = Clustered(21, 4000, 130, GetParam());
+  std::vector<uint32_t> versions;
+  double recalls[2] = {};
+  for (const uint32_t bits : {8u, 4u}) {
+    BuildIndex(HnswIndexType({}, bits), vectors, GetParam());
+    HnswHeader header;
+    std::memcpy(&header, bytes_.data(), sizeof(header));
+    versions.push_back(header.version);
+    EXPECT_EQ(bytes_.size(), HnswLayout::Of(4000, 130, header.links, bits).size);
+    recalls[bits / 8] = Recall(10, {}, {.ef = 40});
+    // So few are scanned.
+    const auto excluded = Bits(4000, [](uint32_t row) { return row % 10 != 0; });
+    EXPECT_EQ(Recall(10, RowBitmap{excluded}), 1);
+  }
+  EXPECT_THAT(versions, testing::ElementsAre(1, 2));
+  EXPECT_EQ(HnswIndexType().version(), 2u);
+  EXPECT_EQ(HnswIndexType().version_min(), 1u);
+  EXPECT_GE(recalls[0], 0.97);
+  EXPECT_NEAR(recalls[0], recalls[1], 0.02);
+}
+
 INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics),
                          [](const auto& test) { return MetricName(test.param); });
 
@@ -278,10 +301,10 @@ TEST(HnswIndex, ForeignBytesAreRefused) {
   EXPECT_EQ(type.Open(bytes, vectors.matrix(), Metric::kL2).status().code(), StatusCode::kDataLoss);
   EXPECT_EQ(type.Open(bytes, {vectors.data.data(), 299, 16}, Metric::kCosine).status().code(), StatusCode::kDataLoss);
   auto newer = bytes;
-  newer[offsetof(HnswHeader, version)] = std::byte{2};
+  newer[offsetof(HnswHeader, version)] = std::byte{3};
   const Status status = type.Open(newer, vectors.matrix(), Metric::kCosine).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
+  EXPECT_THAT(status.message(), testing::HasSubstr("format 3"));
 }
 
 // What changes this changes the format: raise the version and keep the reader of the old one.
@@ -292,33 +315,43 @@ TEST(HnswIndex, TheBytesAreThoseOfVersion1) {
   EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "9b4483afd2ebdc54a19f4d04068d62de");
 }
 
+TEST(HnswIndex, TheBytesAreThoseOfVersion2) {
+  Vectors vectors{std::vector<float>(300 * 200), 200};
+  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 2654435761 >> 7) % 11) - 5;
+  const auto bytes = *HnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "dc6448680c31779457756b12dcf75c3e");
+}
+
 // Damage that a checksum would find must not lead a walk out of its bytes; sanitizers see it if it does.
 TEST(HnswIndex, MutatedBodiesAreSearchedWithoutHarm) {
   std::mt19937 random(16);
   const HnswIndexType type;
-  const Vectors vectors = Clustered(17, 2500, 20, Metric::kCosine);
-  const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
-  const auto excluded = Bits(2500, [](uint32_t row) { return row % 10 == 0; });
-  size_t refused = 0;
-  for (int round = 0; round < 300; ++round) {
-    auto damaged = bytes;
-    for (int n = 1 + static_cast<int>(random() % 200); n > 0; --n) {
-      damaged[sizeof(HnswHeader) + random() % (damaged.size() - sizeof(HnswHeader))] = static_cast<std::byte>(random());
-    }
-    auto index = type.Open(damaged, vectors.matrix(), Metric::kCosine);
-    ASSERT_TRUE(index.ok());
-    for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
-      const auto hits = (*index)->Search({}, vectors.matrix().row(random() % 2500), 10, bitmap, kWalk);
-      if (!hits.ok()) {
-        ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
-        ++refused;
-        continue;
+  for (const size_t dimension : {20u, 130u}) {
+    const Vectors vectors = Clustered(17, 2500, dimension, Metric::kCosine);
+    const auto bytes = *type.Build({}, vectors.matrix(), Metric::kCosine);
+    const auto excluded = Bits(2500, [](uint32_t row) { return row % 10 == 0; });
+    size_t refused = 0;
+    for (int round = 0; round < 200; ++round) {
+      auto damaged = bytes;
+      for (int n = 1 + static_cast<int>(random() % 200); n > 0; --n) {
+        damaged[sizeof(HnswHeader) + random() % (damaged.size() - sizeof(HnswHeader))] =
+            static_cast<std::byte>(random());
       }
-      EXPECT_LE(hits->size(), 10u);
-      for (const RowHit& hit : *hits) EXPECT_LT(hit.row, 2500u);
+      auto index = type.Open(damaged, vectors.matrix(), Metric::kCosine);
+      ASSERT_TRUE(index.ok());
+      for (const RowBitmap bitmap : {RowBitmap{}, RowBitmap{excluded}}) {
+        const auto hits = (*index)->Search({}, vectors.matrix().row(random() % 2500), 10, bitmap, kWalk);
+        if (!hits.ok()) {
+          ASSERT_EQ(hits.status().code(), StatusCode::kDataLoss);
+          ++refused;
+          continue;
+        }
+        EXPECT_LE(hits->size(), 10u);
+        for (const RowHit& hit : *hits) EXPECT_LT(hit.row, 2500u);
+      }
     }
+    EXPECT_GT(refused, 0u);
   }
-  EXPECT_GT(refused, 0u);
 }
 
 TEST(Frontier, KeepsTheBestAndGivesEachOnce) {
