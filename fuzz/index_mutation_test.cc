@@ -22,8 +22,10 @@ TEST(IndexMutation, FastHnsw) {
 }
 
 TEST(IndexMutation, Hnsw) {
-  ASSERT_TRUE(UseAsHnswIndex(HnswSeed()));
-  EXPECT_GT(UseMutations(HnswSeed(), 3000, UseAsHnswIndex), 100);
+  for (const std::vector<std::byte>& seed : HnswSeeds()) {
+    ASSERT_TRUE(UseAsHnswIndex(seed));
+    EXPECT_GT(UseMutations(seed, 3000, UseAsHnswIndex), 100);
+  }
 }
 
 TEST(IndexMutation, Ivf) {

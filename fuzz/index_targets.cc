@@ -325,8 +325,12 @@ void UseAsText(std::string_view text) {
 
 std::vector<std::byte> FlatSeed() { return *FlatIndexType().Build({}, Vectors(), Metric::kCosine); }
 
-std::vector<std::byte> HnswSeed() {
-  return *HnswIndexType({.m = 4, .ef_construction = 16}).Build({}, Vectors(), Metric::kCosine);
+std::vector<std::vector<std::byte>> HnswSeeds() {
+  std::vector<std::vector<std::byte>> seeds;
+  for (const uint32_t bits : {8u, 4u}) {
+    seeds.push_back(*HnswIndexType({.m = 4, .ef_construction = 16}, bits).Build({}, Vectors(), Metric::kCosine));
+  }
+  return seeds;
 }
 
 std::vector<std::byte> FastHnswSeed() {

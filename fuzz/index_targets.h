@@ -26,7 +26,7 @@ bool UseAsFilter(std::string_view text);
 
 // Bytes to start from: what Build writes.
 std::vector<std::byte> FlatSeed();
-std::vector<std::byte> HnswSeed();
+std::vector<std::vector<std::byte>> HnswSeeds();  // Of both versions.
 std::vector<std::byte> FastHnswSeed();
 // One of each type.
 std::vector<std::vector<std::byte>> IvfSeeds();

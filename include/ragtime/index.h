@@ -136,6 +136,8 @@ class VectorIndexType {
 
   virtual std::string_view name() const = 0;  // "FLAT"
   virtual uint32_t version() const = 0;       // Of its bytes.
+  // The oldest version of the bytes that Open reads.
+  virtual uint32_t version_min() const { return version(); }
   // Equal input gives equal bytes.
   virtual Result<std::vector<std::byte>> Build(const Context& context, VectorMatrix vectors, Metric metric) const = 0;
   // `bytes` and `vectors` (the same rows as at Build, exact) must outlive the index; `bytes` is aligned to 64.

@@ -338,8 +338,9 @@ Result<std::span<const uint64_t>> Segment::RowsOutside(const std::string& group)
   return std::span<const uint64_t>(found->second);
 }
 
-Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const {
-  if (NameOf(entry) == name && entry.version == version) return Status();
+Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version,
+                               uint32_t version_min) const {
+  if (NameOf(entry) == name && entry.version >= version_min && entry.version <= version) return Status();
   const std::string message = StrCat("the segment ", name_, " holds the index ", NameOf(entry), " version ",
                                      entry.version, ", not ", name, " version ", version);
   if (NameOf(entry) == name) {
@@ -355,7 +356,7 @@ Result<std::unique_ptr<VectorIndex>> Segment::OpenIndex(const std::string& key, 
                                                         const VectorMatrix& matrix) const {
   const VectorIndexType* found = indexes_.FindVector(key, NameOf(entry));
   const VectorIndexType& type = found != nullptr ? *found : *indexes_.vector;
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(entry, type.name(), type.version()));
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(entry, type.name(), type.version(), type.version_min()));
   IndexFile where{.path = name_, .index_offset = entry.offset};
   if (opened_ != nullptr) {
     where.descriptor = opened_->descriptor();
@@ -399,7 +400,8 @@ Status Segment::CheckWords() const {
 Status Segment::OpenKeywordIndex() const {
   const SectionEntry* entry = Find(SectionType::kKeywordIndex);
   if (entry == nullptr) return Damaged("its keyword index is missing");
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.keyword->name(), indexes_.keyword->version()));
+  const KeywordIndexType& type = *indexes_.keyword;
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version(), type.version()));
   RAGTIME_RETURN_IF_ERROR(CheckWords());
   auto index = indexes_.keyword->Open(BytesOf(*entry));
   if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
@@ -468,7 +470,8 @@ bool Segment::has_other_vector_index() const {
 Status Segment::OpenFields() const {
   const SectionEntry* entry = Find(SectionType::kFields);
   if (entry == nullptr || indexes_.fields == nullptr) return Status();
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, indexes_.fields->name(), indexes_.fields->version()));
+  const FieldColumnsType& type = *indexes_.fields;
+  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version(), type.version()));
   auto columns = indexes_.fields->Open(BytesOf(*entry));
   if (!columns.ok()) return columns.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
   if ((*columns)->items() != document_count()) return Damaged("its columns are of other documents");

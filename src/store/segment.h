@@ -156,7 +156,8 @@ class Segment {
   std::span<const std::byte> BytesOf(const SectionEntry& entry) const;
   Result<const std::vector<Group>*> groups() const;
   Status ParseGroups(std::vector<Group>& groups) const;
-  Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version) const;
+  // Whether the index is of that type, and of a version that it reads.
+  Status CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version, uint32_t version_min) const;
   Status ParseKeys();
   Result<std::unique_ptr<VectorIndex>> OpenIndex(const std::string& key, const SectionEntry& entry,
                                                  const VectorMatrix& matrix) const;

@@ -269,6 +269,31 @@ TEST_F(SegmentTest, ANewerFormatAndAnotherIndexSayWhatToDo) {
   EXPECT_OK(segment->keyword_index());
 }
 
+TEST_F(SegmentTest, AnOlderVectorIndexIsOpenedIfItsTypeStillReadsIt) {
+  class NewerType : public NaiveVectorIndexType {
+   public:
+    explicit NewerType(uint32_t version_min) : version_min_(version_min) {}
+    uint32_t version() const override { return 3; }
+    uint32_t version_min() const override { return version_min_; }
+
+   private:
+    const uint32_t version_min_;
+  };
+  const auto image = Build(1, 2).ToImage();
+  for (const uint32_t version_min : {1u, 2u}) {
+    IndexSet newer = NaiveIndexes();
+    newer.vector = std::make_shared<NewerType>(version_min);
+    const auto segment = Value(Segment::OpenImage(SegmentImage::CopyOf(image), "image", kId, Metric::kCosine, newer));
+    EXPECT_TRUE(segment->outdated());
+    if (version_min == 1) {
+      EXPECT_OK(segment->vector_index());
+      continue;
+    }
+    EXPECT_THAT(segment->vector_index(), StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_NE(segment->vector_index().status().remedy().find("ragtime compact"), std::string::npos);
+  }
+}
+
 TEST_F(SegmentTest, AnyTruncationIsDataLossThatNamesTheFile) {
   const auto image = Build(4, 4).ToImage();
   for (size_t size = 0; size < image.size(); size += size < 600 ? 1 : 37) {

@@ -289,6 +289,11 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
   RAGTIME_ASSIGN_OR_RETURN(std::unique_ptr<VectorIndex> hnsw, hnsw_.Open(inner, vectors, metric));
   HnswHeader of_hnsw;
   std::memcpy(&of_hnsw, inner.data(), sizeof(of_hnsw));
+  if (of_hnsw.version != kHnswVersionOf8Bits) {
+    return DataLossError(StrCat("the HNSW_FAST index holds an HNSW index of format ", of_hnsw.version, ", expected ",
+                                kHnswVersionOf8Bits),
+                         kRebuildRemedy);
+  }
   const Parts parts = Parts::Of(of_hnsw, header.hnsw_size);
   if (bytes.size() != parts.size) {
     return DataLossError(

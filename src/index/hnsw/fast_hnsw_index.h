@@ -39,7 +39,7 @@ static_assert(sizeof(FastHnswHeader) == 64);
 class FastHnswIndexType final : public VectorIndexType {
  public:
   // `parameters` are within their limits.
-  explicit FastHnswIndexType(const HnswParameters& parameters = {}) : parameters_(parameters), hnsw_(parameters) {}
+  explicit FastHnswIndexType(const HnswParameters& parameters = {}) : parameters_(parameters), hnsw_(parameters, 8) {}
   std::string_view name() const override { return "HNSW_FAST"; }
   uint32_t version() const override { return kFastHnswVersion; }
   // As HnswIndexType.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <random>
 #include <string>
 
@@ -124,6 +125,22 @@ INSTANTIATE_TEST_SUITE_P(FastHnsw, VectorIndexContract,
                                                          .rows = kHnswGraphRowsMin,
                                                          .damage_max = 2000}),
                          NameOf);
+
+// Its codes have half the bytes of those that are read here.
+TEST(FastHnswIndex, AnInnerIndexOfAnotherFormatIsRefused) {
+  const Vectors vectors = Clustered(15, 300, 130, Metric::kCosine);
+  const auto inner = *HnswIndexType({}, 4).Build({}, vectors.matrix(), Metric::kCosine);
+  auto bytes = *FastHnswIndexType().Build({}, vectors.matrix(), Metric::kCosine);
+  FastHnswHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  header.hnsw_size = inner.size();
+  header.header_hash = Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(FastHnswHeader, header_hash)));
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  std::copy(inner.begin(), inner.end(), bytes.begin() + sizeof(header));
+  const Status status = FastHnswIndexType().Open(bytes, vectors.matrix(), Metric::kCosine).status();
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), testing::HasSubstr("format 2"));
+}
 
 // What changes this changes the format: raise the version and keep the reader of the old one.
 TEST(FastHnswIndex, TheBytesAreThoseOfVersion1) {

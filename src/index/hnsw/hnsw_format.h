@@ -16,7 +16,11 @@
 namespace ragtime {
 
 inline constexpr char kHnswMagic[8] = {'R', 'T', 'H', 'N', 'S', 'W', '\r', '\n'};
-inline constexpr uint32_t kHnswVersion = 1;
+inline constexpr uint32_t kHnswVersion = 2;
+// Has codes of 8 bits. HNSW_FAST holds an index of this version, and so do vectors of few dimensions, whose codes of 4
+// bits would be no smaller.
+inline constexpr uint32_t kHnswVersionOf8Bits = 1;
+inline constexpr uint32_t kHnsw8BitDimensionsMax = 64;
 // Fewer rows have no graph: they are scanned exactly.
 inline constexpr uint64_t kHnswGraphRowsMin = 256;
 inline constexpr uint32_t kHnswLinksMin = 4;
@@ -24,6 +28,8 @@ inline constexpr uint32_t kHnswLinksMax = 128;
 inline constexpr size_t kHnswLevelsMax = 16;
 // Ends a list of links that is not full, and a chain of twins.
 inline constexpr uint32_t kNoRow = std::numeric_limits<uint32_t>::max();
+
+inline constexpr uint32_t HnswBitsOf(uint32_t version) { return version == kHnswVersionOf8Bits ? 8 : 4; }
 
 struct HnswHeader {
   char magic[8];
@@ -48,14 +54,14 @@ struct HnswLayout {
   std::array<uint32_t, kHnswLevelsMax> places = {};  // places[l]: how many places level l + 1 has; falling.
 
   uint64_t bottom = 0;                                    // uint32[rows][2 * links]: rows linked to, nearest first.
-  uint64_t twins = 0;                                     // uint32[rows]: the next row with the same codes.
+  uint64_t twins = 0;                                     // uint32[rows]: the next row with the same codes of 8 bits.
   uint64_t rows = 0;                                      // uint32[places[0]]: the row of each place.
   std::array<uint64_t, kHnswLevelsMax> level_links = {};  // uint32[places[l]][links]: places linked to.
   CodedLayout codes;
   uint64_t size = 0;
 
   // Cannot overflow: row_count < 2^32, dimension <= kCodesMax, links <= kHnswLinksMax.
-  static constexpr HnswLayout Of(uint64_t row_count, uint64_t dimension, uint32_t links) {
+  static constexpr HnswLayout Of(uint64_t row_count, uint64_t dimension, uint32_t links, uint32_t bits = 8) {
     HnswLayout layout;
     layout.links = links;
     uint64_t places = std::max<uint64_t>(row_count / links, 1);
@@ -71,7 +77,7 @@ struct HnswLayout {
       layout.level_links[l] = CodedLayout::Align(end);
       end = layout.level_links[l] + uint64_t{layout.places[l]} * links * sizeof(uint32_t);
     }
-    layout.codes = CodedLayout::Of(CodedLayout::Align(end), row_count, dimension);
+    layout.codes = CodedLayout::Of(CodedLayout::Align(end), row_count, dimension, bits);
     layout.size = layout.codes.size;
     return layout;
   }

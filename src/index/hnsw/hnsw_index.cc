@@ -154,6 +154,7 @@ class HnswIndex final : public VectorIndex {
     std::vector<Candidate> candidates;
     candidates.reserve(frontier.rows().size());
     for (const MetRow& met : frontier.rows()) {
+      __builtin_prefetch(At(layout_.twins) + met.row);
       candidates.push_back({met.row, met.score + coded_.BoundOf(query, met.row)});
     }
     const size_t met = candidates.size();
@@ -244,12 +245,14 @@ uint32_t HnswEfFor(uint64_t rows) {
 }
 
 uint32_t HnswIndexType::version() const { return kHnswVersion; }
+uint32_t HnswIndexType::version_min() const { return kHnswVersionOf8Bits; }
 
 Result<std::vector<std::byte>> HnswIndexType::Build(const Context& context, VectorMatrix vectors, Metric metric) const {
   RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, name()));
   HnswHeader header = {};
   std::copy(std::begin(kHnswMagic), std::end(kHnswMagic), header.magic);
-  header.version = kHnswVersion;
+  const bool few = bits_ == 0 && vectors.dimension <= kHnsw8BitDimensionsMax;
+  header.version = few || bits_ == 8 ? kHnswVersionOf8Bits : kHnswVersion;
   header.metric = static_cast<uint32_t>(metric);
   header.rows = vectors.rows;
   header.dimension = static_cast<uint32_t>(vectors.dimension);
@@ -259,12 +262,22 @@ Result<std::vector<std::byte>> HnswIndexType::Build(const Context& context, Vect
   RAGTIME_ASSIGN_OR_RETURN(header.norm_max, CheckVectors(vectors));
   header.header_hash = HeaderHash(header);
 
-  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links);
+  const uint32_t bits = HnswBitsOf(header.version);
+  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links, bits);
   std::vector<std::byte> bytes(header.has_graph != 0 ? layout.size : sizeof(header));
   std::memcpy(bytes.data(), &header, sizeof(header));
   if (header.has_graph == 0) return bytes;
   CodedRows::Write(vectors, metric, layout.codes, bytes);
-  const CodedRows coded(bytes, layout.codes, vectors, metric, header.norm_max);
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  // Rows are linked by codes of 8 bits whatever the walk goes by, so that the graph is the same.
+  std::vector<std::byte> wide;
+  const CodedLayout wide_layout = CodedLayout::Of(0, vectors.rows, vectors.dimension);
+  if (bits != 8) {
+    wide.resize(wide_layout.size);
+    CodedRows::Write(vectors, metric, wide_layout, wide);
+  }
+  const CodedRows coded = bits == 8 ? CodedRows(bytes, layout.codes, vectors, metric, header.norm_max)
+                                    : CodedRows(wide, wide_layout, vectors, metric, header.norm_max);
   RAGTIME_RETURN_IF_ERROR(LinkRows(context, coded, metric, header.norm_max, parameters_, layout, bytes));
   return bytes;
 }
@@ -285,8 +298,9 @@ Result<std::unique_ptr<VectorIndex>> HnswIndexType::Open(std::span<const std::by
         StrCat("the HNSW index was written by a newer version: format ", header.version, ", known ", kHnswVersion),
         "Use a newer ragtime, or build the index again.");
   }
-  if (header.version != kHnswVersion || header.header_hash != HeaderHash(header) || header.links < kHnswLinksMin ||
-      header.links > kHnswLinksMax || header.has_graph != (header.rows >= kHnswGraphRowsMin ? 1 : 0)) {
+  if (header.version < kHnswVersionOf8Bits || header.header_hash != HeaderHash(header) ||
+      header.links < kHnswLinksMin || header.links > kHnswLinksMax ||
+      header.has_graph != (header.rows >= kHnswGraphRowsMin ? 1 : 0)) {
     return DataLossError("the header of the HNSW index is damaged", kRebuildRemedy);
   }
   if (header.rows != vectors.rows || header.dimension != vectors.dimension ||
@@ -295,7 +309,7 @@ Result<std::unique_ptr<VectorIndex>> HnswIndexType::Open(std::span<const std::by
                                 ", expected ", vectors.rows, " x ", vectors.dimension),
                          kRebuildRemedy);
   }
-  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links);
+  const HnswLayout layout = HnswLayout::Of(vectors.rows, vectors.dimension, header.links, HnswBitsOf(header.version));
   const uint64_t size = header.has_graph != 0 ? layout.size : sizeof(header);
   if (bytes.size() != size) {
     return DataLossError(StrCat("the HNSW index has a wrong size: ", bytes.size(), " bytes, expected ", size),

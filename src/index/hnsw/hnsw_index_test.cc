@@ -36,7 +36,7 @@ class Hnsw : public testing::TestWithParam<Metric>, protected VectorIndexFixture
 };
 
 TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
-  for (const size_t dimension : {1u, 7u, 96u, 384u, 1536u}) {
+  for (const size_t dimension : {1u, 7u, 64u, 65u, 96u, 384u, 768u, 1024u, 1536u}) {
     SCOPED_TRACE(dimension);
     Build(Clustered(1, 3000, dimension, GetParam()));
     EXPECT_GE(Recall(10, {}), 0.95);
@@ -208,6 +208,29 @@ TEST_P(Hnsw, ParametersAreTaken) {
   EXPECT_GE(Recall(10, {}), recall);
 }
 
+// The graph is the same, so that the walks differ by what the codes lose only.
+TEST_P(Hnsw, ReadsBothVersions) {
+  const Vectors vectors = Clustered(21, 4000, 130, GetParam());
+  std::vector<uint32_t> versions;
+  double recalls[2] = {};
+  for (const uint32_t bits : {8u, 4u}) {
+    BuildIndex(HnswIndexType({}, bits), vectors, GetParam());
+    HnswHeader header;
+    std::memcpy(&header, bytes_.data(), sizeof(header));
+    versions.push_back(header.version);
+    EXPECT_EQ(bytes_.size(), HnswLayout::Of(4000, 130, header.links, bits).size);
+    recalls[bits / 8] = Recall(10, {}, {.ef = 40});
+    // So few are scanned.
+    const auto excluded = Bits(4000, [](uint32_t row) { return row % 10 != 0; });
+    EXPECT_EQ(Recall(10, RowBitmap{excluded}), 1);
+  }
+  EXPECT_THAT(versions, testing::ElementsAre(1, 2));
+  EXPECT_EQ(HnswIndexType().version(), 2u);
+  EXPECT_EQ(HnswIndexType().version_min(), 1u);
+  EXPECT_GE(recalls[0], 0.97);
+  EXPECT_NEAR(recalls[0], recalls[1], 0.02);
+}
+
 INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics),
                          [](const auto& test) { return MetricName(test.param); });
 
@@ -224,6 +247,13 @@ TEST(HnswIndex, TheBytesAreThoseOfVersion1) {
   for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 2654435761 >> 7) % 11) - 5;
   const auto bytes = *HnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
   EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "9b4483afd2ebdc54a19f4d04068d62de");
+}
+
+TEST(HnswIndex, TheBytesAreThoseOfVersion2) {
+  Vectors vectors{std::vector<float>(300 * 200), 200};
+  for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 2654435761 >> 7) % 11) - 5;
+  const auto bytes = *HnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
+  EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "dc6448680c31779457756b12dcf75c3e");
 }
 
 TEST(Frontier, KeepsTheBestAndGivesEachOnce) {

@@ -21,6 +21,8 @@ constexpr double kNormMax = 1e15;
 constexpr size_t kBlockRows = CodedRows::kBatchRows;
 // So few listed rows are scored from their vectors at once.
 constexpr size_t kExactRows = 64;
+// Hardly any estimate by codes of 4 bits is further off than so many deviations.
+constexpr double kDeviations = 4;
 
 double Norm(std::span<const float> values) {
   double sum = 0;
@@ -52,31 +54,57 @@ std::vector<float> Mean(VectorMatrix vectors) {
   return mean;
 }
 
-// Codes one row and computes, in double, what bounds the error of the codes.
-CodedRow CodeRow(const float* row, const std::vector<float>& mean, Metric metric, uint32_t stride, int8_t* codes,
-                 std::vector<float>& scratch) {
-  const size_t n = mean.size();
-  for (size_t i = 0; i < n; ++i) scratch[i] = row[i] - mean[i];
-  CodedRow result;
-  result.scale = QuantizeCodes(scratch.data(), n, stride, codes);
-  double error = 0;
-  double code_norm = 0;
-  double centre = 0;
-  double square = 0;
-  for (size_t i = 0; i < n; ++i) {
-    // Not scratch[i], which is rounded.
-    const double difference = double{row[i]} - mean[i];
-    const double coded = double{result.scale} * codes[i];
-    error += (difference - coded) * (difference - coded);
-    code_norm += coded * coded;
-    centre += double{mean[i]} * difference;
-    square += difference * difference;
+// Codes rows one after the other, and computes, in double, what bounds the error of their codes.
+class RowCoder {
+ public:
+  RowCoder(const std::vector<float>& mean, Metric metric, uint32_t bits)
+      : mean_(mean),
+        metric_(metric),
+        code_count_(CodedLayout::CodeStride(mean.size(), bits)),
+        values_(mean.size()),
+        levels_(mean.size()) {
+    if (bits == 4) rotation_.emplace(mean.size());
   }
-  result.error = RoundUp(std::sqrt(error));
-  result.code_norm = RoundUp(std::sqrt(code_norm));
-  result.offset = static_cast<float>(metric == Metric::kL2 ? -square : centre);
-  return result;
-}
+
+  CodedRow Code(const float* row, std::byte* codes) {
+    const size_t n = mean_.size();
+    for (size_t i = 0; i < n; ++i) values_[i] = row[i] - mean_[i];
+    CodedRow result;
+    if (rotation_) {
+      rotation_->Apply(values_);
+      result.scale = QuantizeHalfCodes(values_, code_count_, reinterpret_cast<uint8_t*>(codes), levels_);
+    } else {
+      result.scale = QuantizeCodes(values_.data(), n, code_count_, reinterpret_cast<int8_t*>(codes));
+    }
+    double error = 0;
+    double code_norm = 0;
+    double centre = 0;
+    double square = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const double difference = double{row[i]} - mean_[i];
+      const int code = rotation_ ? 2 * levels_[i] - kHalfCodeMax : reinterpret_cast<const int8_t*>(codes)[i];
+      const double coded = double{result.scale} * code;
+      // Without a rotation not values_[i], which is rounded.
+      const double value = rotation_ ? double{values_[i]} : difference;
+      error += (value - coded) * (value - coded);
+      code_norm += coded * coded;
+      centre += double{mean_[i]} * difference;
+      square += difference * difference;
+    }
+    result.error = RoundUp(std::sqrt(error));
+    result.code_norm = RoundUp(std::sqrt(code_norm));
+    result.offset = static_cast<float>(metric_ == Metric::kL2 ? -square : centre);
+    return result;
+  }
+
+ private:
+  const std::vector<float>& mean_;
+  const Metric metric_;
+  const uint32_t code_count_;
+  std::vector<float> values_;
+  std::vector<uint8_t> levels_;
+  std::optional<Rotation> rotation_;
+};
 
 // The rows that can still be among the best, as they are met.
 class Candidates {
@@ -134,29 +162,31 @@ size_t ListIncluded(RowBitmap excluded, size_t start, size_t count, uint32_t* li
 void CodedRows::Write(VectorMatrix vectors, Metric metric, const CodedLayout& layout, std::span<std::byte> bytes) {
   const std::vector<float> mean = Mean(vectors);
   std::memcpy(bytes.data() + layout.mean, mean.data(), mean.size() * sizeof(float));
-  const uint32_t stride = CodedLayout::CodeStride(vectors.dimension);
-  std::vector<float> scratch(vectors.dimension);
+  const size_t stride = size_t{CodedLayout::CodeStride(vectors.dimension, layout.bits)} * layout.bits / 8;
+  RowCoder coder(mean, metric, layout.bits);
   for (size_t r = 0; r < vectors.rows; ++r) {
-    auto* codes = reinterpret_cast<int8_t*>(bytes.data() + layout.codes + r * stride);
-    const CodedRow row = CodeRow(vectors.row(r).data(), mean, metric, stride, codes, scratch);
+    const CodedRow row = coder.Code(vectors.row(r).data(), bytes.data() + layout.codes + r * stride);
     std::memcpy(bytes.data() + layout.rows + r * sizeof(row), &row, sizeof(row));
   }
 }
 
-CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, Metric metric, double norm_max) {
+CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, Metric metric, double norm_max,
+                     const Rotation* rotation) {
   const size_t n = query.size();
-  const uint32_t stride = CodedLayout::CodeStride(n);
+  const uint32_t stride = CodedLayout::CodeStride(n, rotation == nullptr ? 8 : 4);
   CodedQuery coded;
   coded.codes.resize(stride);
   std::vector<float> centred(n);
   for (size_t i = 0; i < n; ++i) centred[i] = query[i] - mean[i];
+  if (rotation != nullptr) rotation->Apply(centred);
   const float scale = QuantizeCodes(centred.data(), n, stride, coded.codes.data());
   double norm = 0;
   double error = 0;
   double centre = 0;
   for (size_t i = 0; i < n; ++i) {
     const double difference = double{query[i]} - mean[i];
-    const double rest = difference - double{scale} * coded.codes[i];
+    const double value = rotation == nullptr ? difference : double{centred[i]};
+    const double rest = value - double{scale} * coded.codes[i];
     norm += difference * difference;
     error += rest * rest;
     centre += double{query[i]} * mean[i];
@@ -166,8 +196,11 @@ CodedQuery CodeQuery(std::span<const float> query, std::span<const float> mean, 
   const float weight = l2 ? 2.0f : 1.0f;
   coded.query_offset = static_cast<float>(l2 ? -norm : centre);
   coded.factor = weight * scale;
-  coded.norm = RoundUp(weight * std::sqrt(norm));
-  coded.code_error = RoundUp(weight * std::sqrt(error));
+  // What codes of 4 bits lose points anywhere, as the rotation does, so that another vector has a part of it with a
+  // deviation of 1 / sqrt(n).
+  const double share = rotation == nullptr ? 1 : std::min(1.0, kDeviations / std::sqrt(static_cast<double>(n)));
+  coded.norm = RoundUp(share * weight * std::sqrt(norm));
+  coded.code_error = RoundUp(share * weight * std::sqrt(error));
   // What rounding can do to the exact score, the estimate and the bound together: docs/formats/index-flat.md counts it.
   const double reach = Norm(query) + norm_max;
   coded.slack = RoundUp(reach * reach * (static_cast<double>(n) / 64 + 320) * 0x1p-24 + 1e-30);
@@ -179,10 +212,30 @@ void CodedRows::ReadCodesSoon(uint32_t r) const {
   ReadSoon(std::as_bytes(std::span(codes(r), stride_)));
 }
 
+void CodedRows::Products(const CodedQuery& query, uint32_t first, size_t count, int32_t* products) const {
+  const int8_t* of_query = query.codes.data();
+  if (bits_ == 4) {
+    const auto* rows = reinterpret_cast<const uint8_t*>(codes(first));
+    BestHalfCodeKernels().dot(of_query, rows, code_count_, count, products);
+  } else {
+    BestKernels().dot_codes(of_query, codes(first), code_count_, count, products);
+  }
+}
+
+void CodedRows::Products(const CodedQuery& query, std::span<const uint32_t> rows, int32_t* products) const {
+  const int8_t* of_query = query.codes.data();
+  if (bits_ == 4) {
+    const auto* codes = reinterpret_cast<const uint8_t*>(codes_);
+    BestHalfCodeKernels().dot_listed(of_query, codes, code_count_, rows.data(), rows.size(), products);
+  } else {
+    BestKernels().dot_listed_codes(of_query, codes_, code_count_, rows.data(), rows.size(), products);
+  }
+}
+
 void CodedRows::Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* estimates) const {
   int32_t products[kBatchRows];
   for (const uint32_t row : rows) __builtin_prefetch(rows_ + row);
-  BestKernels().dot_listed_codes(query.codes.data(), codes_, stride_, rows.data(), rows.size(), products);
+  Products(query, rows, products);
   for (size_t i = 0; i < rows.size(); ++i) {
     const CodedRow& row = rows_[rows[i]];
     estimates[i] = EstimateOf(query, row, products[i]);
@@ -202,7 +255,6 @@ Result<std::vector<RowHit>> CodedRows::Search(const Context& context, std::span<
 
 Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const CodedQuery& query, size_t limit,
                                                const RowSelection& selection, float score_min) const {
-  const Kernels& kernels = BestKernels();
   Candidates candidates(limit, score_min);
   float estimates[kBlockRows];
   if (selection.listed) {
@@ -243,7 +295,7 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
       if (waiting >= kBlockRows) score_listed();
       continue;
     }
-    kernels.dot_codes(query.codes.data(), codes_ + start * stride_, stride_, count, products);
+    Products(query, static_cast<uint32_t>(start), count, products);
     const CodedRow* rows = rows_ + start;
     for (size_t i = 0; i < count; ++i) {
       estimates[i] =
