@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Examine looks at the machine and the configuration: what is there, what is missing, and what to do about it.
+//
+// Threads: a function without state. Errors: none; what cannot be examined is a finding.
 #ifndef RAGTIME_DOCTOR_H_
 #define RAGTIME_DOCTOR_H_
 

@@ -8,6 +8,11 @@
 //   std::cout << answer->text << "\n";
 //
 // Threads: every method may be called concurrently; a second Ingest waits for the first.
+// Ownership: what a method returns is the caller's own; no call may outlive the object.
+// Errors name the file, key or server and the remedy, and what was committed stays: kInvalidArgument of the request or
+// the configuration; kNotFound; kFailedPrecondition where another process writes, or where what was recorded when the
+// knowledge base was made does not go with the configuration; kUnavailable of a model or a server; kDataLoss of damaged
+// files, all of which Verify lists; kCancelled and kDeadlineExceeded by the request's context.
 // Models are loaded when they are first needed: Open takes about a millisecond.
 #ifndef RAGTIME_KNOWLEDGE_BASE_H_
 #define RAGTIME_KNOWLEDGE_BASE_H_

@@ -4,7 +4,10 @@
 // compare, and what suits them on this machine.
 //
 // New models go to models_path of the configuration, else into the first models folder that exists. They appear whole
-// or not at all. Errors: kNotFound, kAlreadyExists, kInvalidArgument and kDataLoss name the model and the remedy.
+// or not at all.
+//
+// Threads: functions without state; of two that make the same name at once, one fails. Errors: kNotFound,
+// kAlreadyExists, kInvalidArgument, kUnavailable and kDataLoss name the model and the remedy.
 #ifndef RAGTIME_MODELS_H_
 #define RAGTIME_MODELS_H_
 

@@ -2,7 +2,7 @@
 //
 // A Splitter cuts a Document into the nodes of one NodeGroup.
 //
-// Threads: Split may be called concurrently.
+// Threads: Split may be called concurrently. Errors: of Split; the file counts as failed, and the others go on.
 #ifndef RAGTIME_SPLITTER_H_
 #define RAGTIME_SPLITTER_H_
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -96,7 +97,8 @@ class NewModel {
       return AlreadyExistsError(StrCat("there is a model ", name, " in ", parent.string()),
                                 "give another name by --as, or remove that folder");
     }
-    NewModel made(parent / StrCat(".", name, "-", ::getpid()), parent / name);
+    static std::atomic<uint32_t> count = 0;  // Two threads may make the same name: the first that is whole gets it.
+    NewModel made(parent / StrCat(".", name, "-", ::getpid(), "-", count++), parent / name);
     fs::create_directories(made.folder_, error);
     if (error) {
       return UnavailableError(StrCat("the models folder ", parent.string(), " cannot be written: ", error.message()),

@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/files.h"
 #include "base/str_cat.h"
@@ -71,6 +74,20 @@ TEST_F(ModelFolderTest, AddsChecksAndShows) {
   fs::create_symlink(fs::path(RAGTIME_TEST_MODELS) / "all-minilm-l6-v2" / "encoder.gguf",
                      config_.models_path / "small" / "model.gguf");
   EXPECT_EQ(ShowModel(config_, "small").status().code(), StatusCode::kDataLoss);
+}
+
+TEST_F(ModelFolderTest, OfTwoThatMakeTheSameNameOneIsThere) {
+  std::atomic<int> made = 0;
+  std::vector<std::jthread> threads;
+  for (int n = 0; n < 3; ++n) {
+    threads.emplace_back([&] {
+      if (AddModel(config_, {.source = Weights(), .name = "small", .link = true}).ok()) ++made;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(EntriesInModels(), 1u) << "something half made was left";
+  EXPECT_TRUE(ShowModel(config_, "small").ok());
 }
 
 TEST_F(ModelFolderTest, AddsAFolderWithItsDescription) {

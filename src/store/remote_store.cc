@@ -59,6 +59,32 @@ Filter DocumentsFrom(DocumentId first) {
                      .values = {FieldValue(first)}});
 }
 
+struct NumberedNodes {
+  std::vector<NewNode> nodes;
+  std::vector<CollectionRow> rows;        // The same, as the server keeps them.
+  std::map<DocumentId, NodeId> first_of;  // 0: the document has no nodes any more.
+  NodeId next = 0;
+};
+
+// Takes the nodes out of `batch` and gives them ids in the order of its documents, from `next` on.
+NumberedNodes NumberNodes(WriteBatch& batch, const FileChanges& changes, const std::vector<FieldSpec>& columns,
+                          NodeId next) {
+  NumberedNodes numbered{.next = next};
+  for (const DocumentId id : changes.cleared) numbered.first_of[id] = 0;
+  for (size_t i = 0; i < batch.documents.size(); ++i) {
+    DocumentWrite& document = batch.documents[i];
+    if (document.nodes.empty()) continue;
+    numbered.first_of[changes.document_ids[i]] = numbered.next;
+    for (NewNode& node : document.nodes) {
+      node.node.id = numbered.next++;
+      node.node.document_id = changes.document_ids[i];
+      numbered.rows.push_back(RowOf(node, document.file.fields, columns));
+      numbered.nodes.push_back(std::move(node));
+    }
+  }
+  return numbered;
+}
+
 }  // namespace
 
 RemoteStore::RemoteStore(RemoteStoreOptions options, std::shared_ptr<RemoteCore> core)
@@ -213,10 +239,8 @@ Result<std::shared_ptr<Collection>> RemoteStore::CollectionFor(const Context& co
   return core_->MakeNodes(context, columns, state.metric(), dimension);
 }
 
-Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batch) {
-  const std::lock_guard lock(writer_mutex_);
-  if (!writing_) return NotWriting();
-  RAGTIME_RETURN_IF_ERROR(context.Check());
+// The state that `batch` changes; fails where it must not be written. writer_mutex_ must be held.
+Result<std::shared_ptr<const RemoteState>> RemoteStore::StateToChange(const Context& context, const WriteBatch& batch) {
   for (const auto& [key, value] : batch.settings) {
     if (key.starts_with(RemoteState::kOwnPrefix)) {
       return InvalidArgumentError(StrCat("the setting ", key, " is the store's own"));
@@ -225,15 +249,21 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
   RAGTIME_RETURN_IF_ERROR(RefuseNamed(batch));
   if (unsure_) RAGTIME_RETURN_IF_ERROR(Sweep(context));
   // Before any node is put: another writer that has taken this one for dead gives out the same ids.
-  RAGTIME_ASSIGN_OR_RETURN(const auto state, core_->Refresh(context));
-  if (state->counters().version != version_) {
-    writing_ = false;
-    core_->catalog().ReleaseWrite();
-    return Status(StatusCode::kAborted,
-                  StrCat("another process has written the knowledge base ", options_.name, " on ",
-                         core_->server().name(), " meanwhile: it took this one for dead"),
-                  "run the command again");
-  }
+  RAGTIME_ASSIGN_OR_RETURN(auto state, core_->Refresh(context));
+  if (state->counters().version == version_) return state;
+  writing_ = false;
+  core_->catalog().ReleaseWrite();
+  return Status(StatusCode::kAborted,
+                StrCat("another process has written the knowledge base ", options_.name, " on ", core_->server().name(),
+                       " meanwhile: it took this one for dead"),
+                "run the command again");
+}
+
+Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batch) {
+  const std::lock_guard lock(writer_mutex_);
+  if (!writing_) return NotWriting();
+  RAGTIME_RETURN_IF_ERROR(context.Check());
+  RAGTIME_ASSIGN_OR_RETURN(const auto state, StateToChange(context, batch));
   NamedDimensions named;
   RAGTIME_ASSIGN_OR_RETURN(const std::optional<size_t> dimension,
                            CheckBatch(batch, state->metric(), state->dimension(), state->fields(), named));
@@ -253,24 +283,11 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
   change.counters.next_document_id = changes.next_document_id;
   change.removed = changes.removed;
   change.put = changes.put;
-  NodeId next_node = std::max(state->counters().next_node_id, node_floor_);
-  std::map<DocumentId, NodeId> first_nodes;
-  std::vector<NewNode> nodes;
-  std::vector<CollectionRow> rows;
-  for (const DocumentId id : changes.cleared) first_nodes[id] = 0;
-  for (size_t i = 0; i < batch.documents.size(); ++i) {
-    if (batch.documents[i].nodes.empty()) continue;
-    first_nodes[changes.document_ids[i]] = next_node;
-    for (NewNode& node : batch.documents[i].nodes) {
-      node.node.id = next_node++;
-      node.node.document_id = changes.document_ids[i];
-      rows.push_back(RowOf(node, batch.documents[i].file.fields, columns));
-      nodes.push_back(std::move(node));
-    }
-  }
-  if (!rows.empty()) change.counters.next_node_id = next_node;
+  const NumberedNodes numbered =
+      NumberNodes(batch, changes, columns, std::max(state->counters().next_node_id, node_floor_));
+  if (!numbered.rows.empty()) change.counters.next_node_id = numbered.next;
   for (auto& [key, value] : batch.settings) change.settings[key] = std::move(value);
-  change.settings.merge(state->NodeSettings(first_nodes));
+  change.settings.merge(state->NodeSettings(numbered.first_of));
   if (batch.fields) change.settings[kFieldsSetting] = EncodeFieldSpecs(*batch.fields);
   if (dimension != state->dimension()) {
     change.settings["dimension"] = StrCat(*dimension);
@@ -289,11 +306,11 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
 
   // From here on the server may hold something of it, whatever it answers.
   document_floor_ = changes.next_document_id;
-  node_floor_ = next_node;
+  node_floor_ = numbered.next;
   unsure_ = true;
-  if (!rows.empty()) {
+  if (!numbered.rows.empty()) {
     RAGTIME_ASSIGN_OR_RETURN(const auto collection, CollectionFor(context, *state, columns, *dimension));
-    RAGTIME_RETURN_IF_ERROR(collection->Put(context, rows));
+    RAGTIME_RETURN_IF_ERROR(collection->Put(context, numbered.rows));
   }
   RAGTIME_RETURN_IF_ERROR(core_->catalog().Apply(context, change));
   // It is committed. What fails now is made good later, and must not be told as a commit that failed.
@@ -303,7 +320,7 @@ Result<CommitResult> RemoteStore::Commit(const Context& context, WriteBatch batc
   unsure_ = false;
   retired_ = std::move(retired);
   (void)EraseRetired(context);
-  if (!nodes.empty()) (void)core_->words().Add(context, *after, nodes);
+  if (!numbered.nodes.empty()) (void)core_->words().Add(context, *after, numbered.nodes);
   return CommitResult{.generation = change.counters.generation, .document_ids = changes.document_ids};
 }
 

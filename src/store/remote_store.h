@@ -59,6 +59,7 @@ class RemoteStore final : public Store {
   Status Create(const Context& context);
   Status Sweep(const Context& context);
   Status EraseRetired(const Context& context);
+  Result<std::shared_ptr<const RemoteState>> StateToChange(const Context& context, const WriteBatch& batch);
   Result<std::shared_ptr<Collection>> CollectionFor(const Context& context, const RemoteState& state,
                                                     const std::vector<FieldSpec>& columns, size_t dimension);
 
