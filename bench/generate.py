@@ -24,9 +24,9 @@ reference in English and PostgreSQL's documentation), 5 passages of at most 256 
                 Its defaults: 8-bit KV cache, and BF16 where the processor multiplies it; the others use ggml
 
 All get temperature 0. Each row has a fresh server, which answers another question first. Results are kept in
-WORK/results by commit, so that a run that was cut off goes on. One scorer for all: "from passages" is the share of the
-answers' words that stand in the passages, "heading" that of the asked heading's words that stand in the answers, words
-being those of three letters and more that carry meaning. By default only the first two sides run.
+WORK/results by commit, so that a run that was cut off goes on. One scorer for all, that of `ragtime tune --kv` too
+(src/text/answer_score.h): "from passages" is the share of the answers' words that stand in the passages, "heading" that
+of the asked heading's words that stand in the answers. By default only the first two sides run.
 """
 
 import argparse
@@ -34,7 +34,6 @@ import http.server
 import json
 import pathlib
 import random
-import re
 import shutil
 import statistics
 import subprocess
@@ -43,14 +42,10 @@ import time
 
 import recall_sets
 import start
+from generate_scores import scores
 from generate_sides import LlamaIndex, LlamaServer, OpenVino, Ragtime, ask, environment
 
 WORDINGS = ("%s", "What is said about %s?", "Explain %s.", "How does %s work?", "When do I need %s?")
-# Words of questions and of all English that say nothing of what is asked.
-NOT_ASKED = set(
-    "about and are but can does explain for from has have how into its may more need not one said such than that the "
-    "then there these they this used was what when which will with work you your".split()
-)
 WARM_UP = "Which packages are installed at first?"
 
 
@@ -133,24 +128,6 @@ def without_shared_passages(prompts, questions, count):
     return chosen
 
 
-def words_of(text):
-    """Words that carry meaning, without the s of a plural."""
-    return {word.rstrip("s") for word in re.findall(r"[a-z]{3,}", text.lower()) if word not in NOT_ASKED}
-
-
-def scores(answers, prompts):
-    """(share of the answers' words that stand in their passages, share of the heading's words in the answers)"""
-    supported, topical = [], []
-    for answer in answers:
-        words, asked = words_of(answer["text"]), words_of(answer["question"])
-        passages = answer.get("passages") or prompts[answer["question"]][-1]["content"].rpartition("\n\n")[0]
-        if words:
-            supported.append(len(words & words_of(passages)) / len(words))
-        if asked:
-            topical.append(len(words & asked) / len(asked))
-    return [100 * statistics.mean(shares) if shares else 0 for shares in (supported, topical)]
-
-
 def summary(result):
     answers = [answer for answer in result["answers"] if answer]
     firsts = sorted(answer["first"] for answer in answers)
@@ -163,14 +140,14 @@ def summary(result):
     }
 
 
-def row(name, side, users, result, prompts):
+def row(build, name, side, users, result, prompts):
     got = summary(result)
     answers = got["answers"]
     pace = [(a["total"] - a["first"]) / (a["written"] - 1) for a in answers if a["written"] > 1]
     cached = "not told"
     if all("cached" in answer for answer in answers):
         cached = f"{100 * sum(a['cached'] for a in answers) / sum(a['prompt'] for a in answers):.0f} %"
-    supported, topical = scores(answers, prompts)
+    supported, topical = scores(build / "bench" / "score_answers", answers, prompts)
     return (
         f"| {name} | {users} | {side} | {got['p50']:.0f} | {got['p95']:.0f} | "
         f"{statistics.median(pace) if pace else 0:.1f} | {got['speed']:.1f} | {cached} | {got['failed']} | "
@@ -287,7 +264,7 @@ def main():
                 if not file.exists():
                     file.write_text(json.dumps(measure(arguments, side, name, users, sets[name], prompts)))
                 results[side] = json.loads(file.read_text())
-                print(row(name, side, users, results[side], prompts), flush=True)
+                print(row(arguments.build, name, side, users, results[side], prompts), flush=True)
                 if name in ("same", "restart"):
                     firsts = [answer["first"] for answer in results[side]["answers"]]
                     later = statistics.median(firsts[1:])

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,24 +91,42 @@ struct GeneratorInfo {
   bool holds_markers = false;  // It is held to GenerationRequest::passage_count while it writes.
 };
 
-// One answer twice: with the whole prompt computed, and with chunks joined that were computed elsewhere.
-struct JoinComparison {
+// An answer with chunks joined that were computed elsewhere, beside the one with the whole prompt computed.
+struct JoinedAnswer {
+  size_t head_tokens = 0;      // Of each chunk, computed anew in its place.
   double divergence_nats = 0;  // Kullback-Leibler, of the first token's distribution from what it is exactly.
   size_t tokens = 0;           // Of both answers, the more.
   size_t agreed = 0;           // Of these, before the first that differs.
-  size_t joined_tokens = 0;    // Of the prompt.
-  double whole_ttft_ms = 0;
-  double joined_ttft_ms = 0;
+  size_t joined_tokens = 0;    // Of the prompt. 0: its chunks have no more than their heads.
+  double ttft_ms = 0;
+  std::string text;
+};
+struct JoinComparison {
+  std::string text;  // With the whole prompt computed.
+  double ttft_ms = 0;
+  std::vector<JoinedAnswer> joined;  // One for each number of head tokens, in the order asked for.
 };
 
-// What many comparisons gave, and what follows for later answers.
-struct JoinRecord {
-  size_t questions = 0;
+// What many comparisons gave with one number of head tokens.
+struct JoinPoint {
+  size_t head_tokens = 0;
   double divergence_nats = 0;  // Mean.
   double agreement = 0;        // Of all tokens.
-  double whole_ttft_ms = 0;    // Median.
-  double joined_ttft_ms = 0;
-  bool joins = false;
+  double ttft_ms = 0;          // Median.
+  double from_passages = 0;    // As JoinRecord has them.
+  double on_topic = 0;
+  bool allowed = false;  // Within the bounds, and sooner than the whole prompt.
+};
+// What they gave with each, and what follows for later answers.
+struct JoinRecord {
+  size_t questions = 0;
+  double whole_ttft_ms = 0;  // Median, with the whole prompt computed.
+  // How good these answers are: of their words the share that stands in the passages, and of the question's words the
+  // share that stands in them, means.
+  double whole_from_passages = 0;
+  double whole_on_topic = 0;
+  std::vector<JoinPoint> points;  // By ascending head_tokens.
+  size_t head_tokens = 0;         // What later answers go by: the least that is allowed. 0: none is, nothing is joined.
 };
 
 class Generator {
@@ -132,9 +151,11 @@ class Generator {
   // wrong is told by Generate.
   virtual void Expect() {}
   virtual GeneratorStatistics statistics() const { return {}; }
-  // Answers both ways and compares; the chunks are computed apart first. kUnimplemented where nothing is kept of
-  // prompts, kFailedPrecondition where this request has nothing to join.
-  virtual Result<JoinComparison> CompareJoins(const Context&, const GenerationRequest&) {
+  // Answers with the whole prompt computed, and with chunks joined of which so many tokens each are computed anew; the
+  // chunks are computed apart first. kUnimplemented where nothing is kept of prompts, kFailedPrecondition where with
+  // the first number of head tokens nothing of this request can be joined.
+  virtual Result<JoinComparison> CompareJoins(const Context&, const GenerationRequest&,
+                                              std::span<const size_t> /*head_tokens*/) {
     return UnimplementedError("only a language model in this process can join what it has computed of passages",
                               "set llm: {api: local}");
   }

@@ -335,6 +335,9 @@ struct TuneJoinsOptions {
   Context context;
   std::vector<std::string> questions;  // Empty: questions_max made of the passages' own first sentences.
   size_t questions_max = 100;
+  // Of each passage, so many tokens are computed in their place. Each is measured, and the least that is allowed is
+  // what answers go by: more is more exact and slower. Ascending, at least one.
+  std::vector<size_t> head_tokens = {8, 16, 32, 64};
   // What is allowed at most, and least: the mean divergence of the first token's distribution, and the share of tokens
   // that are those of the exact answer.
   double divergence_nats_max = 0.05;

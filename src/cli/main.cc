@@ -250,6 +250,11 @@ int Main(int argc, char** argv) {
   tune->add_option("--agreement-min", options.agreement_min, "With --kv: the share of tokens that stay the same")
       ->check(CLI::Range(0.0, 1.0))
       ->needs(kv);
+  tune->add_option("--head-tokens", options.head_tokens,
+                   "With --kv: of each passage, how many tokens are computed in its place; each is measured")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096))
+      ->needs(kv);
   add_lock_timeout(tune);
 
   CLI::App* serve = app.add_subcommand("serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it");

@@ -96,6 +96,7 @@ struct Options {
   double recall = 0.95;
   bool tune_kv = false;
   size_t questions_max = 100;
+  std::vector<size_t> head_tokens;  // Empty: as TuneJoinsOptions has them.
   double divergence_max = 0.05;
   double agreement_min = 0.95;
   std::optional<int64_t> gpu_layers;  // ask, serve

@@ -12,8 +12,10 @@
 namespace ragtime::cli {
 namespace {
 
-constexpr double kWidth = 420;  // Of a panel, its labels included.
-constexpr double kHeight = 300;
+constexpr double kWidth = 420;   // Of a panel, its labels included.
+constexpr double kHeight = 300;  // Above the names of the lines.
+constexpr double kNameHeight = 16;
+constexpr double kMarkWidth = 28;  // Of a number below the axis.
 constexpr double kLeft = 64;
 constexpr double kRight = 16;
 constexpr double kTop = 36;
@@ -85,7 +87,14 @@ void DrawPanel(const PlotPanel& panel, double left, std::string& svg) {
                   "\" y2=\"", Number(at_y(y)), "\" stroke=\"#dddddd\"/>\n");
     svg += Text(left + kLeft - 6, at_y(y) + 4, "end", Number(y));
   }
-  for (const double x : xs) svg += Text(at_x(x), kHeight - kBottom + 16, "middle", Number(x));
+  std::sort(xs.begin(), xs.end());
+  double last = -HUGE_VAL;
+  for (const double x : xs) {
+    // What lies too near the one before is not written over it.
+    if (at_x(x) < last + kMarkWidth) continue;
+    last = at_x(x);
+    svg += Text(last, kHeight - kBottom + 16, "middle", Number(x));
+  }
   svg += Text(left + kWidth / 2, kHeight - 8, "middle", panel.x_label);
   const double middle = kHeight / 2;
   svg += Text(left + 14, middle, "middle", panel.y_label,
@@ -99,7 +108,7 @@ void DrawPanel(const PlotPanel& panel, double left, std::string& svg) {
       svg += StrCat("<circle r=\"3\" fill=\"", colour, "\" cx=\"", Number(at_x(x)), "\" cy=\"", Number(at_y(y)),
                     "\"><title>", Escape(panel.lines[i].name), ": ", Number(x), ", ", Number(y), "</title></circle>\n");
     }
-    svg += Text(left + kLeft + 8, kTop + 12 + 16 * static_cast<double>(i), "start", panel.lines[i].name,
+    svg += Text(left + kLeft, kHeight + kNameHeight * (static_cast<double>(i) + 0.75), "start", panel.lines[i].name,
                 StrCat(" fill=\"", colour, "\"").c_str());
   }
 }
@@ -108,8 +117,11 @@ void DrawPanel(const PlotPanel& panel, double left, std::string& svg) {
 
 std::string SvgPlots(const std::vector<PlotPanel>& panels) {
   const double width = kWidth * static_cast<double>(panels.size());
+  size_t names = 0;
+  for (const PlotPanel& panel : panels) names = std::max(names, panel.lines.size());
+  const double height = kHeight + kNameHeight * (static_cast<double>(names) + 0.5);
   std::string svg = StrCat("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", Number(width), "\" height=\"",
-                           Number(kHeight), "\" font-family=\"sans-serif\" font-size=\"12\">\n",
+                           Number(height), "\" font-family=\"sans-serif\" font-size=\"12\">\n",
                            "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
   for (size_t i = 0; i < panels.size(); ++i) DrawPanel(panels[i], kWidth * static_cast<double>(i), svg);
   return svg + "</svg>\n";

@@ -351,12 +351,21 @@ Json ReembedJson(const ReembedReport& report) {
 }
 
 Json JoinRecordJson(const JoinRecord& record) {
+  Json points(Json::Array{});
+  for (const JoinPoint& point : record.points) {
+    Json entry(Json::Object{});
+    entry.Set("head_tokens", uint64_t{point.head_tokens}).Set("ttft_ms", point.ttft_ms);
+    entry.Set("speedup", point.ttft_ms > 0 ? record.whole_ttft_ms / point.ttft_ms : 0);
+    entry.Set("divergence_nats", point.divergence_nats).Set("agreement", point.agreement);
+    entry.Set("from_passages", point.from_passages).Set("on_topic", point.on_topic);
+    points.Append(std::move(entry.Set("allowed", point.allowed)));
+  }
+  Json whole(Json::Object{});
+  whole.Set("ttft_ms", record.whole_ttft_ms).Set("from_passages", record.whole_from_passages);
+  whole.Set("on_topic", record.whole_on_topic);
   Json json = Object();
-  json.Set("questions", uint64_t{record.questions}).Set("divergence_nats", record.divergence_nats);
-  json.Set("agreement", record.agreement).Set("joins", record.joins);
-  Json timings(Json::Object{});
-  timings.Set("whole_ttft", record.whole_ttft_ms).Set("joined_ttft", record.joined_ttft_ms);
-  return std::move(json.Set("timings_ms", std::move(timings)));
+  json.Set("questions", uint64_t{record.questions}).Set("whole", std::move(whole)).Set("points", std::move(points));
+  return std::move(json.Set("joins", record.head_tokens > 0).Set("head_tokens", uint64_t{record.head_tokens}));
 }
 
 Json TuneJson(const TuneReport& report) {

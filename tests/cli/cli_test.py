@@ -695,15 +695,21 @@ class CommandLine(unittest.TestCase):
         folder = self.scratch()
         shutil.copytree(self.kb, folder / "kb")
         # No two ways of computing agree to the last bit.
-        strict = ("--divergence-max", "0", "--agreement-min", "1", "--count", "14")
-        few = {"RAGTIME_ANSWER_PASSAGES": "2"}
+        strict = ("--divergence-max", "0", "--agreement-min", "1", "--count", "14", "--head-tokens", "8,32")
+        few = {"RAGTIME_ANSWER_PASSAGES": "2", "RAGTIME_THREADS": "1"}
         result = run("tune", "--kv", "--kb", folder / "kb", *strict, "--json", timeout=300, environment=few)
         self.assertEqual(result.returncode, 0, result.stderr)
         report = checked(result, "tune-kv")
         self.assertFalse(report["joins"])
         self.assertGreaterEqual(report["questions"], 10)
-        self.assertGreater(report["timings_ms"]["joined_ttft"], 0)
-        self.assertFalse(json.loads((folder / "kb/kv/joins.json").read_text())["joins"])
+        self.assertEqual([point["head_tokens"] for point in report["points"]], [8, 32])
+        for answers in (report["whole"], *report["points"]):
+            self.assertGreater(answers["ttft_ms"], 0)
+            self.assertGreater(answers["from_passages"], 0.2, "the model does repeat what it reads")
+            self.assertGreater(answers["on_topic"], 0)
+        for point in report["points"]:
+            self.assertAlmostEqual(point["speedup"], report["whole"]["ttft_ms"] / point["ttft_ms"])
+        self.assertEqual(json.loads((folder / "kb/kv/joins.json").read_text())["head_tokens"], 0)
         (folder / "none.txt").write_text("\n")
         self.assertFails(run("tune", "--kv", "--kb", folder / "kb", "--questions", folder / "none.txt"), "none.txt")
         self.assertEqual(run("tune", "--count", "20", "--kb", folder / "kb").returncode, 2)

@@ -62,8 +62,14 @@ class Models(unittest.TestCase):
         self.assertEqual((rows[0]["kl_mean"], rows[0]["agreement"]), (0, 1))
         self.assertGreater(rows[1]["kl_mean"], 0)
         self.assertEqual(rows[1]["text_tokens"], 256)
-        circles = xml.etree.ElementTree.parse(plot).getroot().findall("{http://www.w3.org/2000/svg}circle")
+        drawn = xml.etree.ElementTree.parse(plot).getroot()
+        circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
         self.assertEqual(len(circles), 8)  # Two models in four panels.
+        names = [text for text in drawn.iterfind("{http://www.w3.org/2000/svg}text") if text.text == "small-q4_0"]
+        self.assertEqual(len(names), 4)
+        lowest = max(float(circle.get("cy")) for circle in circles)
+        self.assertGreater(min(float(name.get("y")) for name in names), lowest, "no name is written over a point")
+        self.assertLess(max(float(name.get("y")) for name in names), float(drawn.get("height")))
 
         # What matters to one's own documents is kept more exact.
         kb = self.folder / "kb"

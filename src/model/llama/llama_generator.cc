@@ -25,6 +25,8 @@ namespace {
 constexpr char kRemedy[] = "run tools/setup.sh, or set llm.model to a GGUF file";
 
 constexpr char kJoinRecord[] = "joins.json";
+// Another one where chunks are joined in another way, so that what was measured holds no more.
+constexpr int64_t kJoinRecordFormat = 2;
 
 // How far the distribution by `scores` is from the one by `exact`, in nats.
 double Divergence(std::span<const float> exact, std::span<const float> scores) {
@@ -131,7 +133,7 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
     const bool is_short = !request.thinking_tokens && request.max_tokens < kShortTokens;
     const bool may_think = !is_short && request.thinking_tokens != size_t{0} && !request.json_schema;
     RAGTIME_RETURN_IF_ERROR(CheckJson(request, *model_));
-    const bool joins = joins_ && request.chunks.size() > 1;
+    const bool joins = join_head_tokens_ > 0 && request.chunks.size() > 1;
     RAGTIME_ASSIGN_OR_RETURN(
         LlamaModel::Prompt prompt,
         model_->BuildPrompt(request.messages, joins ? std::span<const Span>(request.chunks) : std::span<const Span>(),
@@ -145,7 +147,10 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
       limited.max_tokens += *request.thinking_tokens + thinking.close.size();
     }
     return scheduler->Run(context, std::move(prompt.tokens), limited, answer,
-                          {.chunks = std::move(prompt.chunks), .joins = joins, .thinking = std::move(thinking)});
+                          {.chunks = std::move(prompt.chunks),
+                           .joins = joins,
+                           .head_tokens = join_head_tokens_,
+                           .thinking = std::move(thinking)});
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }
@@ -189,47 +194,57 @@ GeneratorStatistics LlamaGenerator::statistics() const {
   return scheduler_ != nullptr ? scheduler_->statistics() : GeneratorStatistics{};
 }
 
-Result<JoinComparison> LlamaGenerator::CompareJoins(const Context& context, const GenerationRequest& request) {
+Result<JoinComparison> LlamaGenerator::CompareJoins(const Context& context, const GenerationRequest& request,
+                                                    std::span<const size_t> head_tokens) {
   RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
   try {
     RAGTIME_ASSIGN_OR_RETURN(const LlamaModel::Prompt prompt, model_->BuildPrompt(request.messages, request.chunks));
     if (prompt.chunks.size() < 2) return FailedPreconditionError("a prompt with one passage has nothing to join");
-    JoinComparison comparison;
-    std::vector<float> scores[2];
-    std::string texts[2];
     GenerationRequest chunk_request;
     chunk_request.max_tokens = 0;
     const Generator::OnToken nobody;
     const auto head = prompt.tokens.begin();
-    for (const TokenRange& chunk : std::span(prompt.chunks).subspan(1)) {
+    for (const TokenRange& chunk : prompt.chunks) {
       std::vector<Token> tokens(head, head + static_cast<ptrdiff_t>(prompt.chunks.front().start));
       tokens.insert(tokens.end(), head + static_cast<ptrdiff_t>(chunk.start), head + static_cast<ptrdiff_t>(chunk.end));
       AnswerStream nothing(nobody);
       RAGTIME_RETURN_IF_ERROR(scheduler->Run(context, std::move(tokens), chunk_request, nothing).status());
     }
-    for (const bool joins : {true, false}) {
+    RunOptions run{.chunks = prompt.chunks, .always_joins = true, .start_max = prompt.chunks.front().start};
+    const auto answer_by = [&](std::vector<float>& scores) {
       AnswerStream answer(nobody);
+      run.first_scores = &scores;
+      return scheduler->Run(context, prompt.tokens, request, answer, run);
+    };
+    JoinComparison comparison;
+    std::vector<float> exact_scores;
+    RAGTIME_ASSIGN_OR_RETURN(const GenerationResult whole, answer_by(exact_scores));
+    comparison.text = whole.text;
+    comparison.ttft_ms = whole.ttft_ms;
+    const std::vector<Token> exact = model_->Tokenize(whole.text, false);
+    // The first chunk stands where it was computed: it is found with the beginning, and exact.
+    run.joins = true;
+    run.start_max = prompt.chunks.front().end;
+    for (const size_t tokens : head_tokens) {
+      run.head_tokens = tokens;
       const uint64_t before = scheduler->statistics().joined_tokens;
-      RAGTIME_ASSIGN_OR_RETURN(const GenerationResult result, scheduler->Run(context, prompt.tokens, request, answer,
-                                                                             {.chunks = prompt.chunks,
-                                                                              .joins = joins,
-                                                                              .start_max = prompt.chunks.front().start,
-                                                                              .first_scores = &scores[joins ? 1 : 0]}));
-      texts[joins ? 1 : 0] = result.text;
-      (joins ? comparison.joined_ttft_ms : comparison.whole_ttft_ms) = result.ttft_ms;
-      comparison.tokens = std::max(comparison.tokens, result.completion_tokens);
-      if (joins) comparison.joined_tokens = scheduler->statistics().joined_tokens - before;
+      std::vector<float> scores;
+      RAGTIME_ASSIGN_OR_RETURN(const GenerationResult result, answer_by(scores));
+      JoinedAnswer joined{.head_tokens = tokens,
+                          .divergence_nats = Divergence(exact_scores, scores),
+                          .joined_tokens = scheduler->statistics().joined_tokens - before,
+                          .ttft_ms = result.ttft_ms,
+                          .text = result.text};
+      if (joined.joined_tokens == 0 && comparison.joined.empty()) {
+        return FailedPreconditionError("nothing of the prompt could be joined",
+                                       "raise llm.kv_memory_bytes, or use a model that keeps keys and values");
+      }
+      const std::vector<Token> written = model_->Tokenize(result.text, false);
+      joined.tokens = std::max(exact.size(), written.size());
+      const size_t shorter = std::min(exact.size(), written.size());
+      while (joined.agreed < shorter && exact[joined.agreed] == written[joined.agreed]) ++joined.agreed;
+      comparison.joined.push_back(std::move(joined));
     }
-    if (comparison.joined_tokens == 0) {
-      return FailedPreconditionError("nothing of the prompt could be joined",
-                                     "raise llm.kv_memory_bytes, or use a model that keeps keys and values");
-    }
-    comparison.divergence_nats = Divergence(scores[0], scores[1]);
-    const std::vector<Token> exact = model_->Tokenize(texts[0], false);
-    const std::vector<Token> joined = model_->Tokenize(texts[1], false);
-    comparison.tokens = std::max(exact.size(), joined.size());
-    const size_t shorter = std::min(exact.size(), joined.size());
-    while (comparison.agreed < shorter && exact[comparison.agreed] == joined[comparison.agreed]) ++comparison.agreed;
     return comparison;
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
@@ -243,16 +258,24 @@ std::optional<JoinRecord> LlamaGenerator::ReadJoinRecord(const std::string& fing
   if (!text.ok()) return std::nullopt;
   const Result<Json> json = Json::Parse(*text);
   // One of another model, or of another version of this code, says nothing.
-  if (!json.ok() || (*json)["model"].AsString() != fingerprint ||
-      (*json)["head_tokens"].AsInt() != static_cast<int64_t>(SchedulerOptions().chunk_head_tokens)) {
+  if (!json.ok() || (*json)["model"].AsString() != fingerprint || (*json)["format"].AsInt() != kJoinRecordFormat) {
     return std::nullopt;
   }
-  return JoinRecord{.questions = static_cast<size_t>((*json)["questions"].AsInt()),
-                    .divergence_nats = (*json)["divergence_nats"].AsDouble(),
-                    .agreement = (*json)["agreement"].AsDouble(),
+  JoinRecord record{.questions = static_cast<size_t>((*json)["questions"].AsInt()),
                     .whole_ttft_ms = (*json)["whole_ttft_ms"].AsDouble(),
-                    .joined_ttft_ms = (*json)["joined_ttft_ms"].AsDouble(),
-                    .joins = (*json)["joins"].AsBool(false)};
+                    .whole_from_passages = (*json)["whole_from_passages"].AsDouble(),
+                    .whole_on_topic = (*json)["whole_on_topic"].AsDouble(),
+                    .head_tokens = static_cast<size_t>(std::max<int64_t>(0, (*json)["head_tokens"].AsInt()))};
+  for (const Json& point : (*json)["points"].AsArray()) {
+    record.points.push_back({.head_tokens = static_cast<size_t>(point["head_tokens"].AsInt()),
+                             .divergence_nats = point["divergence_nats"].AsDouble(),
+                             .agreement = point["agreement"].AsDouble(),
+                             .ttft_ms = point["ttft_ms"].AsDouble(),
+                             .from_passages = point["from_passages"].AsDouble(),
+                             .on_topic = point["on_topic"].AsDouble(),
+                             .allowed = point["allowed"].AsBool(false)});
+  }
+  return record;
 }
 
 std::optional<JoinRecord> LlamaGenerator::join_record() const {
@@ -268,15 +291,19 @@ Status LlamaGenerator::KeepJoinRecord(const JoinRecord& record) {
   RAGTIME_ASSIGN_OR_RETURN(LlamaModel * model, Model());
   std::error_code error;
   std::filesystem::create_directories(options_.kv_folder, error);
-  Json json;
-  json.Set("model", model->fingerprint());
-  json.Set("head_tokens", static_cast<int64_t>(SchedulerOptions().chunk_head_tokens));
-  json.Set("questions", static_cast<int64_t>(record.questions));
-  json.Set("divergence_nats", record.divergence_nats);
-  json.Set("agreement", record.agreement);
-  json.Set("whole_ttft_ms", record.whole_ttft_ms);
-  json.Set("joined_ttft_ms", record.joined_ttft_ms);
-  json.Set("joins", record.joins);
+  Json points(Json::Array{});
+  for (const JoinPoint& point : record.points) {
+    Json entry(Json::Object{});
+    entry.Set("head_tokens", uint64_t{point.head_tokens}).Set("divergence_nats", point.divergence_nats);
+    entry.Set("agreement", point.agreement).Set("ttft_ms", point.ttft_ms);
+    entry.Set("from_passages", point.from_passages).Set("on_topic", point.on_topic);
+    points.Append(std::move(entry.Set("allowed", point.allowed)));
+  }
+  Json json(Json::Object{});
+  json.Set("format", kJoinRecordFormat).Set("model", model->fingerprint());
+  json.Set("head_tokens", uint64_t{record.head_tokens}).Set("questions", uint64_t{record.questions});
+  json.Set("whole_ttft_ms", record.whole_ttft_ms).Set("whole_from_passages", record.whole_from_passages);
+  json.Set("whole_on_topic", record.whole_on_topic).Set("points", std::move(points));
   const std::string text = json.Dump() + "\n";
   const std::filesystem::path partial = options_.kv_folder / StrCat(kJoinRecord, ".tmp");
   RAGTIME_RETURN_IF_ERROR(WriteFileDurably(partial, std::as_bytes(std::span(text))));
@@ -303,7 +330,8 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
       RAGTIME_ASSIGN_OR_RETURN(reading_model_, model->StartSecondContext(context_tokens, kReadingSequences));
       reading_model_->SetThreads(options_.threads, options_.read_threads);
     }
-    if (const auto record = ReadJoinRecord(model->fingerprint())) joins_ = options_.chunk_reuse && record->joins;
+    const auto record = options_.chunk_reuse ? ReadJoinRecord(model->fingerprint()) : std::nullopt;
+    if (record) join_head_tokens_ = record->head_tokens;
     scheduler_ = std::make_unique<Scheduler>(*model,
                                              SchedulerOptions{.context_tokens = context_tokens,
                                                               .batch_tokens = options_.batch_tokens,

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string_view>
 #include <thread>
 
@@ -62,7 +63,8 @@ class LlamaGenerator final : public Generator {
   Status Prepare(const Context& context, const std::vector<ChatMessage>& beginning) override;
   void Expect() override;
   GeneratorStatistics statistics() const override;
-  Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request) override;
+  Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request,
+                                      std::span<const size_t> head_tokens) override;
   Status KeepJoinRecord(const JoinRecord& record) override;
   std::optional<JoinRecord> join_record() const override;
 
@@ -79,7 +81,7 @@ class LlamaGenerator final : public Generator {
   mutable std::unique_ptr<LlamaModel> model_;  // Guarded by load_mutex_ until it is set; never replaced.
   std::unique_ptr<LlamaModel> reading_model_;  // The same. Null where prompts are read among the others.
   std::unique_ptr<Scheduler> scheduler_;       // The same. Uses both.
-  bool joins_ = false;                         // Set before scheduler_.
+  size_t join_head_tokens_ = 0;                // Set before scheduler_; 0: nothing is joined.
   std::once_flag expected_;
   std::jthread loading_;  // Ends before what it loads.
 };

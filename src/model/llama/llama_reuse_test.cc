@@ -166,17 +166,29 @@ TEST(LlamaReuseTest, AMovedPassageIsNearlyWhatItWouldBeInItsPlace) {
   ASSERT_NE(generator, nullptr);
   // Behind one word that it does not see: only the positions differ much. Keys that were turned wrongly, or cells that
   // were mixed up, would give another distribution altogether.
-  const Result<JoinComparison> near = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}));
+  const std::vector<size_t> heads = {16, 64};
+  const Result<JoinComparison> near = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}), heads);
   ASSERT_TRUE(near.ok()) << near.status().ToString();
-  EXPECT_GT(near->joined_tokens, 80u);
-  EXPECT_LT(near->divergence_nats, 0.05);
+  ASSERT_EQ(near->joined.size(), heads.size());
+  EXPECT_GT(near->joined[0].joined_tokens, 80u);
+  // What is computed anew is not joined.
+  EXPECT_EQ(near->joined[1].joined_tokens + 48, near->joined[0].joined_tokens);
+  for (const JoinedAnswer& joined : near->joined) {
+    EXPECT_LT(joined.divergence_nats, 0.05);
+    EXPECT_FALSE(joined.text.empty());
+    EXPECT_EQ(joined.agreed == joined.tokens, joined.text == near->text);
+  }
   // And again, though all of it has been computed in its place by now.
-  const Result<JoinComparison> again = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}));
+  const Result<JoinComparison> again = generator->CompareJoins({}, WithChunks({" a\n", LongPassage()}), heads);
   ASSERT_TRUE(again.ok()) << again.status().ToString();
-  EXPECT_EQ(again->joined_tokens, near->joined_tokens);
-  EXPECT_EQ(again->divergence_nats, near->divergence_nats);
-  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage()})).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage(), " b\n"})).status().code(),
+  for (size_t i = 0; i < heads.size(); ++i) {
+    EXPECT_EQ(again->joined[i].joined_tokens, near->joined[i].joined_tokens);
+    EXPECT_EQ(again->joined[i].divergence_nats, near->joined[i].divergence_nats);
+    EXPECT_EQ(again->joined[i].text, near->joined[i].text);
+  }
+  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage()}), heads).status().code(),
+            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(generator->CompareJoins({}, WithChunks({LongPassage(), " b\n"}), heads).status().code(),
             StatusCode::kFailedPrecondition);
 }
 
@@ -194,20 +206,29 @@ TEST(LlamaReuseTest, PassagesAreJoinedOnlyWhereARecordAllowsIt) {
     return generator->statistics().joined_tokens;
   };
   EXPECT_EQ(joined_by(true), 0u);
-  JoinRecord record{.questions = 100, .divergence_nats = 1, .agreement = 0.5};
+  JoinRecord record{.questions = 100, .whole_ttft_ms = 900, .whole_from_passages = 0.75, .whole_on_topic = 0.25};
+  record.points = {{.head_tokens = 32, .divergence_nats = 1, .agreement = 0.5, .ttft_ms = 90, .from_passages = 0.625}};
   const auto keep = [&] { EXPECT_TRUE(OpenModel({.kv_folder = folder})->KeepJoinRecord(record).ok()); };
   keep();
   EXPECT_EQ(joined_by(true), 0u);
   fs::remove_all(folder);
-  record.joins = true;
+  record.head_tokens = 32;
+  record.points[0].allowed = true;
   keep();
-  EXPECT_EQ(OpenModel({.kv_folder = folder})->join_record()->agreement, 0.5);
+  const std::optional<JoinRecord> kept = OpenModel({.kv_folder = folder})->join_record();
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->head_tokens, 32u);
+  EXPECT_EQ(kept->whole_on_topic, 0.25);
+  ASSERT_EQ(kept->points.size(), 1u);
+  EXPECT_EQ(kept->points[0].agreement, 0.5);
+  EXPECT_EQ(kept->points[0].from_passages, 0.625);
+  EXPECT_TRUE(kept->points[0].allowed);
   EXPECT_EQ(joined_by(false), 0u);
   fs::remove_all(folder);
   keep();
   EXPECT_GT(joined_by(true), 100u);
   // One of another model says nothing.
-  std::ofstream(folder / "joins.json") << R"({"model": "another", "head_tokens": 16, "joins": true})";
+  std::ofstream(folder / "joins.json") << R"({"format": 2, "model": "another", "head_tokens": 16})";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());
   std::ofstream(folder / "joins.json") << "no JSON";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());

@@ -376,7 +376,7 @@ bool Scheduler::TakeIn(Ticket& ticket, std::span<const std::byte> state, size_t 
 void Scheduler::PlanJoins(Ticket& ticket) {
   if (ticket.options.chunks.empty()) return;
   const size_t beginning = ticket.options.chunks.front().start;
-  const bool is_quick = read_token_ms_ == 0 || join_token_ms_ < read_token_ms_;
+  const bool is_quick = ticket.options.always_joins || read_token_ms_ == 0 || join_token_ms_min_ < read_token_ms_;
   // The first one stands where it was computed: it is found with the beginning.
   for (const TokenRange& chunk : std::span(ticket.options.chunks).subspan(1)) {
     std::vector<Token> tokens(ticket.prompt.begin(), ticket.prompt.begin() + static_cast<ptrdiff_t>(beginning));
@@ -384,7 +384,7 @@ void Scheduler::PlanJoins(Ticket& ticket) {
                   ticket.prompt.begin() + static_cast<ptrdiff_t>(chunk.end));
     const size_t back = chunk.start - beginning;
     std::vector<PrefixCache::Piece> pieces = states_->Match(tokens);
-    const TokenRange range{chunk.start + options_.chunk_head_tokens, (pieces.empty() ? 0 : pieces.back().end) + back};
+    const TokenRange range{chunk.start + ticket.options.head_tokens, (pieces.empty() ? 0 : pieces.back().end) + back};
     if (range.end < range.start + options_.wide_tokens) {
       if (chunk.end > range.start + options_.wide_tokens) WantChunk(std::move(tokens));
       continue;
@@ -415,7 +415,9 @@ void Scheduler::JoinDue(Ticket& ticket) {
     }
     const size_t joined = ticket.held - join.range.start;
     if (joined == 0) continue;
-    join_token_ms_ = stopwatch.ElapsedMs() / static_cast<double>(joined);
+    // At best: one that was interrupted by other work must not be the last that is ever tried.
+    const double ms = stopwatch.ElapsedMs() / static_cast<double>(joined);
+    join_token_ms_min_ = join_token_ms_min_ == 0 ? ms : std::min(join_token_ms_min_, ms);
     std::lock_guard lock(mutex_);
     ticket.cached += joined;
     statistics_.cached_tokens += joined;

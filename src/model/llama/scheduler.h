@@ -55,9 +55,6 @@ struct SchedulerOptions {
   // Save states only where that is measured to be sooner than computing again. A GPU reads a prompt as fast as it
   // copies what it made of it.
   bool weighs_saving = false;
-  // Of a chunk that is loaded at another place than it was computed at, so many tokens are computed anew: what a model
-  // looks at most of a text is its beginning (LegoLink: Hu et al. 2024, arXiv 2410.15332, section 4).
-  size_t chunk_head_tokens = 16;
   uint32_t seed = 0;
 };
 
@@ -67,6 +64,11 @@ struct RunOptions {
   // Load what was computed of a chunk behind the same beginning, wherever it stands now. An approximation: what stands
   // between the beginning and the chunk is not seen by it.
   bool joins = false;
+  // Of a chunk that is loaded at another place than it was computed at, so many tokens are computed anew: what a model
+  // looks at most of a text is its beginning (LegoLink: Hu et al. 2024, arXiv 2410.15332, section 4).
+  size_t head_tokens = 16;
+  // Join whether that is measured to be sooner or not, to compare with.
+  bool always_joins = false;
   // What of the prompt may be found instead of computed, at its place; for comparing.
   size_t start_max = SIZE_MAX;
   ThinkingLimit thinking = {};
@@ -161,8 +163,8 @@ class Scheduler {
   FirstScores first_scores_;
   std::map<std::vector<Token>, size_t> chunk_uses_;  // By the tokens up to the chunk's end.
   std::deque<std::vector<Token>> chunks_wanted_;     // Computed when nobody waits.
-  double read_token_ms_ = 0;                         // What a token costs that is computed, and one that is joined.
-  double join_token_ms_ = 0;
+  double read_token_ms_ = 0;  // What a token costs that is computed, and, at best, one that is joined.
+  double join_token_ms_min_ = 0;
   double read_token_ms_min_ = 0;  // At best, likewise of one that is saved.
   double save_token_ms_min_ = 0;
   size_t saves_measured_ = 0;
