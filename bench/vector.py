@@ -343,7 +343,8 @@ def main():
     parser.add_argument("--in-venv", choices=["filters", "plot"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.libraries = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vector_libraries.py")
-    args.fresh = [] if args.in_venv else args.sides.split(",") if args.fresh == "all" else args.fresh.split(",")
+    every = f"{args.sides},{args.filter_sides}"
+    args.fresh = [] if args.in_venv else (every if args.fresh == "all" else args.fresh).split(",")
     if args.in_venv:
         return make_filters(args) if args.in_venv == "filters" else plot(args)
     here = [os.path.join(args.venv, "bin", "python"), os.path.abspath(__file__), *sys.argv[1:], "--in-venv"]

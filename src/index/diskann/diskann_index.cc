@@ -2,7 +2,6 @@
 #include "index/diskann/diskann_index.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "index/diskann/diskann_format.h"
 #include "index/diskann/record_source.h"
 #include "index/kernels/coded_rows.h"
+#include "index/kernels/selected_rows.h"
 #include "index/kernels/top_hits.h"
 
 namespace ragtime {
@@ -36,18 +36,6 @@ uint32_t BitsFor(size_t dimension) { return dimension < 128 ? 4 : 2; }
 
 uint64_t HeaderHash(const DiskannHeader& header) {
   return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(DiskannHeader, header_hash)));
-}
-
-uint64_t CountRows(size_t rows, const RowSelection& selection) {
-  if (selection.listed) return selection.listed->size();
-  uint64_t excluded = 0;
-  const std::span<const uint64_t> words = selection.excluded.words;
-  for (size_t word = 0; word < words.size() && word * 64 < rows; ++word) {
-    const size_t left = rows - word * 64;
-    const uint64_t mask = left < 64 ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
-    excluded += static_cast<uint64_t>(std::popcount(words[word] & mask));
-  }
-  return rows - excluded;
 }
 
 class DiskannIndex final : public VectorIndex {
@@ -73,7 +61,7 @@ class DiskannIndex final : public VectorIndex {
     RAGTIME_RETURN_IF_ERROR(CheckQuery(vectors_, query));
     RAGTIME_RETURN_IF_ERROR(context.Check());
     if (limit == 0) return std::vector<RowHit>();
-    const uint64_t selected = CountRows(rows_, selection);
+    const uint64_t selected = CountSelected(rows_, selection);
     // Where a large part of the rows is wanted, nothing would rule the others out.
     if (selected <= kExactRows || limit >= selected / 4) return ScanVectors(context, query, limit, selection);
     // Short codes choose what is read, so that more must be kept than are wanted.
@@ -196,24 +184,6 @@ class DiskannIndex final : public VectorIndex {
   const RecordSource source_;
   const ShortCodes short_;
   const DiskWalk walk_;
-};
-
-// Of fewer rows than a graph pays for.
-class ScannedIndex final : public VectorIndex {
- public:
-  ScannedIndex(VectorMatrix vectors, Metric metric) : vectors_(vectors), metric_(metric) {}
-
-  Result<std::vector<RowHit>> Search(const Context& context, std::span<const float> query, size_t limit,
-                                     const RowSelection& selection,
-                                     const VectorSearchParameters& /*parameters*/) const override {
-    RAGTIME_RETURN_IF_ERROR(CheckQuery(vectors_, query));
-    RAGTIME_RETURN_IF_ERROR(context.Check());
-    return ScanExactly(context, vectors_, metric_, query, limit, selection);
-  }
-
- private:
-  const VectorMatrix vectors_;
-  const Metric metric_;
 };
 
 }  // namespace

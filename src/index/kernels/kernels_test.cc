@@ -10,10 +10,12 @@
 #include <chrono>
 #include <cmath>
 #include <random>
+#include <span>
 #include <thread>
 #include <vector>
 
 #include "index/kernels/disk_wait.h"
+#include "index/kernels/selected_rows.h"
 #include "index/kernels/top_hits.h"
 
 namespace ragtime {
@@ -94,6 +96,38 @@ TEST(Kernels, CodeResultsAreExactAlsoAtTheEndsOfTheRange) {
       }
     }
   }
+}
+
+TEST(Kernels, BitsAreCounted) {
+  std::mt19937_64 random(4);
+  std::vector<uint64_t> words(37);
+  uint64_t expected = 0;
+  for (size_t count = 0; count <= words.size(); ++count) {
+    for (const Kernels& kernels : SupportedKernels()) {
+      EXPECT_EQ(kernels.count_bits(words.data(), count), expected) << kernels.name << " " << count;
+    }
+    if (count == words.size()) break;
+    words[count] = count == 0 ? ~uint64_t{0} : random();
+    for (size_t bit = 0; bit < 64; ++bit) expected += words[count] >> bit & 1;
+  }
+}
+
+TEST(CountSelected, LooksAtTheRowsOnly) {
+  // Of 130 rows every third is excluded, and bits beyond the last row say nothing.
+  std::vector<uint64_t> words(4, ~uint64_t{0});
+  for (size_t row = 0; row < 130; ++row) {
+    if (row % 3 != 0) words[row / 64] &= ~(uint64_t{1} << row % 64);
+  }
+  const auto selected = [&](size_t rows, size_t count) {
+    RowSelection selection;
+    selection.excluded.words = std::span<const uint64_t>(words).first(count);
+    return CountSelected(rows, selection);
+  };
+  EXPECT_EQ(selected(130, 3), 86u);
+  EXPECT_EQ(selected(130, 4), 86u);
+  EXPECT_EQ(selected(128, 3), 85u);
+  EXPECT_EQ(selected(130, 1), 108u);
+  EXPECT_EQ(selected(130, 0), 130u);
 }
 
 TEST(Kernels, CodesAreWithinHalfAScaleOfTheValues) {

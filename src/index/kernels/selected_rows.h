@@ -5,6 +5,7 @@
 #ifndef RAGTIME_INDEX_KERNELS_SELECTED_ROWS_H_
 #define RAGTIME_INDEX_KERNELS_SELECTED_ROWS_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -12,18 +13,18 @@
 #include <vector>
 
 #include "index/kernels/coded_rows.h"
+#include "index/kernels/kernels.h"
 #include "ragtime/index.h"
 
 namespace ragtime {
 
 inline uint64_t CountSelected(size_t rows, const RowSelection& selection) {
   if (selection.listed) return selection.listed->size();
-  uint64_t excluded = 0;
   const std::span<const uint64_t> words = selection.excluded.words;
-  for (size_t word = 0; word < words.size() && word * 64 < rows; ++word) {
-    const size_t left = rows - word * 64;
-    const uint64_t mask = left < 64 ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
-    excluded += static_cast<uint64_t>(std::popcount(words[word] & mask));
+  const size_t whole = std::min(words.size(), rows / 64);
+  uint64_t excluded = BestKernels().count_bits(words.data(), whole);
+  if (whole < words.size() && rows % 64 != 0) {
+    excluded += static_cast<uint64_t>(std::popcount(words[whole] & ((uint64_t{1} << rows % 64) - 1)));
   }
   return rows - excluded;
 }
