@@ -308,7 +308,10 @@ def plot(args):
             lines = points_of(side, args) or []
             points = sorted((line["recall"], line["qps"]) for line in lines
                             if line.get("k") == k and line.get("threads") == 1)
-            style = {"color": "black", "linewidth": 2.5, "zorder": 9} if side in OURS else {"color": f"C{i % 10}"}
+            style = {"color": f"C{i % 10}"}
+            if side in OURS:
+                line = "--" if side == "ragtime-fast" else "-"
+                style = {"color": "black", "linewidth": 2.5, "zorder": 9, "linestyle": line}
             axis.plot([p[0] for p in points], [p[1] for p in points], marker="os^"[i // 10 % 3], markersize=3,
                       label=f"{side}, {costs_of(lines).get('bytes_a_row', math.nan):.0f} bytes a row", **style)
         axis.set(xlabel=f"recall@{k}", ylabel="queries in a second of one thread", yscale="log", xlim=(0.8, 1.002))
