@@ -96,7 +96,8 @@ format() {
 # A sanitizer's finding must fail the test that made it.
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions='$root/tools/tsan_suppressions.txt'"
+export TSAN_OPTIONS
 
 threaded='^(ThreadPool|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest)\.'
 threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
