@@ -11,10 +11,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "base/bounded_queue.h"
 #include "base/child_process.h"
+#include "base/count_bits.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/lru.h"
@@ -76,6 +80,18 @@ TEST(BoundedQueue, DeliversInOrderAndEndsWhenClosed) {
   while (auto item = queue.Pop()) EXPECT_EQ(*item, expected++);
   EXPECT_EQ(expected, 100);
   producer.join();
+}
+
+TEST(CountBits, CountsThoseOfEveryWord) {
+  std::mt19937_64 random(4);
+  std::vector<uint64_t> words(37);
+  uint64_t expected = 0;
+  for (size_t count = 0; count <= words.size(); ++count) {
+    EXPECT_EQ(CountBits(std::span(words).first(count)), expected) << count;
+    if (count == words.size()) break;
+    words[count] = count == 0 ? ~uint64_t{0} : random();
+    for (size_t bit = 0; bit < 64; ++bit) expected += words[count] >> bit & 1;
+  }
 }
 
 TEST(Lru, WhatWasNotUsedForLongestMakesRoom) {

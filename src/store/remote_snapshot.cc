@@ -2,12 +2,12 @@
 #include "store/remote_snapshot.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "base/count_bits.h"
 #include "base/str_cat.h"
 #include "store/batch_check.h"
 #include "store/hits.h"
@@ -189,7 +189,7 @@ Result<uint64_t> RemoteSnapshot::CountNodes(const Context& context, const Filter
     count = 0;
     for (const WordReplica::Part& part : view.parts) {
       RAGTIME_ASSIGN_OR_RETURN(const RowWords words, MatchingRows(part, filter, ""));
-      for (const uint64_t word : words) count += static_cast<uint64_t>(std::popcount(word));
+      count += CountBits(words);
     }
     return Status();
   }));

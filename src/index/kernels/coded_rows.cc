@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/str_cat.h"
+#include "index/kernels/selected_rows.h"
 #include "index/kernels/top_hits.h"
 
 namespace ragtime {
@@ -131,19 +132,12 @@ class Candidates {
   float threshold_;
 };
 
-// The rows from `start` on, at most kBlockRows, that are not excluded.
-size_t CountIncluded(RowBitmap excluded, size_t start, size_t count) {
-  size_t included = count;
-  for (size_t word = start / 64; word < excluded.words.size() && word * 64 < start + count; ++word) {
-    uint64_t bits = excluded.words[word];
-    const size_t left = start + count - word * 64;
-    if (left < 64) bits &= (uint64_t{1} << left) - 1;
-    included -= static_cast<size_t>(std::popcount(bits));
-  }
-  return included;
+// Of the rows from `start` on, a multiple of 64, those that are not excluded.
+uint64_t CountIncluded(RowBitmap excluded, size_t start, size_t count) {
+  return CountSelected(count, RowBitmap{excluded.words.subspan(std::min(start / 64, excluded.words.size()))});
 }
 
-// Lists those rows and returns how many they are. `start` is a multiple of 64.
+// Lists those rows and returns how many they are.
 size_t ListIncluded(RowBitmap excluded, size_t start, size_t count, uint32_t* listed) {
   size_t found = 0;
   for (size_t first = start; first < start + count; first += 64) {
@@ -287,7 +281,7 @@ Result<std::vector<Candidate>> CodedRows::Scan(const Context& context, const Cod
   for (size_t start = 0; start < vectors_.rows; start += kBlockRows) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     const size_t count = std::min(kBlockRows, vectors_.rows - start);
-    const size_t included = CountIncluded(excluded, start, count);
+    const uint64_t included = CountIncluded(excluded, start, count);
     if (included == 0) continue;
     // Reading on is faster than jumping, as long as half of what is read is wanted.
     if (included < count / 2) {

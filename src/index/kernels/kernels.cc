@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 
 #if defined(__x86_64__)
@@ -58,12 +57,6 @@ void DotListedCodesScalar(const int8_t* query, const int8_t* rows, size_t n, con
   for (size_t i = 0; i < count; ++i) out[i] = DotCodeScalar(query, rows + listed[i] * n, n);
 }
 
-uint64_t CountBitsScalar(const uint64_t* words, size_t count) {
-  uint64_t bits = 0;
-  for (size_t i = 0; i < count; ++i) bits += static_cast<uint64_t>(std::popcount(words[i]));
-  return bits;
-}
-
 #if defined(__x86_64__) || defined(__aarch64__)
 // Rows that are listed lie anywhere: the next ones are on their way while one is multiplied.
 constexpr size_t kRowsAhead = 4;
@@ -75,16 +68,8 @@ inline void PrefetchCodes(const int8_t* row, size_t n) {
 
 #if defined(__x86_64__)
 #define RAGTIME_AVX2 __attribute__((target("avx2,fma")))
-#define RAGTIME_POPCNT __attribute__((target("popcnt")))
 #define RAGTIME_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define RAGTIME_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")))
-
-// Without the instruction std::popcount calls a function for each word.
-RAGTIME_POPCNT uint64_t CountBitsPopcnt(const uint64_t* words, size_t count) {
-  uint64_t bits = 0;
-  for (size_t i = 0; i < count; ++i) bits += static_cast<uint64_t>(__builtin_popcountll(words[i]));
-  return bits;
-}
 
 // The last, partial block of 64, filled up with zeros: fused multiply-adds of zeros change no sum.
 struct Tail {
@@ -362,18 +347,17 @@ struct KernelList {
   size_t size = 0;
 
   KernelList() {
-    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar, CountBitsScalar});
+    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar});
 #if defined(__x86_64__)
-    const bool avx2 =
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx2) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2, CountBitsPopcnt});
-    if (avx512) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512, CountBitsPopcnt});
+    if (avx2) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2});
+    if (avx512) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512});
     if (avx512 && __builtin_cpu_supports("avx512vnni"))
-      Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni, CountBitsPopcnt});
+      Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni});
 #elif defined(__aarch64__)
-    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon, CountBitsScalar});
+    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon});
 #endif
   }
   void Add(const Kernels& one) { kernels[size++] = one; }

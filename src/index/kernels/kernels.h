@@ -26,8 +26,6 @@ struct Kernels {
   // As dot_codes, of the rows listed[0] ... listed[count - 1]: out[i] belongs to rows + listed[i] * n.
   void (*dot_listed_codes)(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed, size_t count,
                            int32_t* out);
-  // How many bits of the words are set.
-  uint64_t (*count_bits)(const uint64_t* words, size_t count);
 };
 
 inline constexpr size_t kCodeStride = 64;

@@ -98,20 +98,6 @@ TEST(Kernels, CodeResultsAreExactAlsoAtTheEndsOfTheRange) {
   }
 }
 
-TEST(Kernels, BitsAreCounted) {
-  std::mt19937_64 random(4);
-  std::vector<uint64_t> words(37);
-  uint64_t expected = 0;
-  for (size_t count = 0; count <= words.size(); ++count) {
-    for (const Kernels& kernels : SupportedKernels()) {
-      EXPECT_EQ(kernels.count_bits(words.data(), count), expected) << kernels.name << " " << count;
-    }
-    if (count == words.size()) break;
-    words[count] = count == 0 ? ~uint64_t{0} : random();
-    for (size_t bit = 0; bit < 64; ++bit) expected += words[count] >> bit & 1;
-  }
-}
-
 TEST(CountSelected, LooksAtTheRowsOnly) {
   // Of 130 rows every third is excluded, and bits beyond the last row say nothing.
   std::vector<uint64_t> words(4, ~uint64_t{0});

@@ -12,8 +12,8 @@
 #include <span>
 #include <vector>
 
+#include "base/count_bits.h"
 #include "index/kernels/coded_rows.h"
-#include "index/kernels/kernels.h"
 #include "ragtime/index.h"
 
 namespace ragtime {
@@ -22,7 +22,7 @@ inline uint64_t CountSelected(size_t rows, const RowSelection& selection) {
   if (selection.listed) return selection.listed->size();
   const std::span<const uint64_t> words = selection.excluded.words;
   const size_t whole = std::min(words.size(), rows / 64);
-  uint64_t excluded = BestKernels().count_bits(words.data(), whole);
+  uint64_t excluded = CountBits(words.first(whole));
   if (whole < words.size() && rows % 64 != 0) {
     excluded += static_cast<uint64_t>(std::popcount(words[whole] & ((uint64_t{1} << rows % 64) - 1)));
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/count_bits.h"
 #include "filter/like.h"
 #include "index/scalar/column_scan.h"
 #include "index/scalar/smallest.h"

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/scalar/column_scan.h"
 
-#include <bit>
 #include <cstring>
 
 #include "index/scalar/columns_format.h"
 
 #if defined(__x86_64__)
-#define RAGTIME_AVX2 __attribute__((target("avx2,popcnt")))
+#define RAGTIME_AVX2 __attribute__((target("avx2")))
 #endif
 #define RAGTIME_INLINE inline __attribute__((always_inline))
 
@@ -38,11 +37,6 @@ RAGTIME_INLINE void Scan(std::span<const Value> values, std::span<uint64_t> word
   for (size_t i = whole * 64; i < values.size(); ++i) words[i / 64] |= uint64_t{test(values[i])} << (i % 64);
 }
 
-RAGTIME_INLINE uint64_t Count(std::span<const uint64_t> words) {
-  uint64_t count = 0;
-  for (const uint64_t word : words) count += static_cast<uint64_t>(std::popcount(word));
-  return count;
-}
 RAGTIME_INLINE void Ints(std::span<const int64_t> values, int64_t low, int64_t high, std::span<uint64_t> words) {
   Scan(values, words, [=](int64_t value) -> uint8_t { return (value >= low) & (value <= high); });
 }
@@ -57,7 +51,6 @@ RAGTIME_INLINE void Codes(std::span<const uint32_t> codes, uint32_t low, uint32_
 }
 
 #if defined(__x86_64__)
-RAGTIME_AVX2 uint64_t CountAvx2(std::span<const uint64_t> words) { return Count(words); }
 RAGTIME_AVX2 void IntsAvx2(std::span<const int64_t> v, int64_t low, int64_t high, std::span<uint64_t> words) {
   Ints(v, low, high, words);
 }
@@ -68,19 +61,12 @@ RAGTIME_AVX2 void CodesAvx2(std::span<const uint32_t> v, uint32_t low, uint32_t 
   Codes(v, low, high, words);
 }
 bool HasAvx2() {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+  static const bool has = __builtin_cpu_supports("avx2");
   return has;
 }
 #endif
 
 }  // namespace
-
-uint64_t CountBits(std::span<const uint64_t> words) {
-#if defined(__x86_64__)
-  if (HasAvx2()) return CountAvx2(words);
-#endif
-  return Count(words);
-}
 
 void ScanInts(std::span<const int64_t> values, int64_t low, int64_t high, std::span<uint64_t> words) {
 #if defined(__x86_64__)

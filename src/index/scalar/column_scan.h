@@ -9,8 +9,6 @@
 
 namespace ragtime {
 
-uint64_t CountBits(std::span<const uint64_t> words);
-
 // Adds to `words` a bit for each value from `low` to `high`, both included; words has a bit for each value.
 void ScanInts(std::span<const int64_t> values, int64_t low, int64_t high, std::span<uint64_t> words);
 // The same where the values are floats and the bounds OrderedBits.

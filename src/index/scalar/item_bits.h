@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "index/scalar/column_scan.h"
+#include "base/count_bits.h"
 #include "ragtime/index.h"
 
 namespace ragtime {

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "base/count_bits.h"
 #include "base/str_cat.h"
 #include "filter/like.h"
 #include "index/scalar/column_match.h"
-#include "index/scalar/column_scan.h"
 #include "index/scalar/smallest.h"
 
 namespace ragtime {

@@ -2,12 +2,12 @@
 #include "store/embedded/embedded_snapshot.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <string>
 #include <system_error>
 #include <tuple>
 
+#include "base/count_bits.h"
 #include "base/str_cat.h"
 #include "store/batch_check.h"
 #include "store/embedded/segment_search.h"
@@ -61,8 +61,7 @@ class Selection {
 
  private:
   void Take(RowWords selected, uint32_t rows) {
-    count_ = 0;
-    for (const uint64_t word : selected) count_ += static_cast<uint64_t>(std::popcount(word));
+    count_ = CountBits(selected);
     if (count_ <= rows / kListedShare) {
       listed_.emplace();
       listed_->reserve(count_);
@@ -238,7 +237,7 @@ Result<uint64_t> EmbeddedSnapshot::CountNodes(const Context& context, const Filt
   for (const SegmentView& segment : view_->segments) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     RAGTIME_ASSIGN_OR_RETURN(const RowWords words, MatchingRows(segment, matches));
-    for (const uint64_t word : words) count += static_cast<uint64_t>(std::popcount(word));
+    count += CountBits(words);
   }
   return count;
 }
