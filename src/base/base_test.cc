@@ -99,7 +99,7 @@ TEST(Lru, WhatWasNotUsedForLongestMakesRoom) {
   for (int n = 0; n < 10; ++n) {
     values.Keep(StrCat("key ", n), n, 10);
     ASSERT_NE(values.Find("key 0"), nullptr) << "what is used stays, at " << n;
-    EXPECT_LE(values.bytes(), 30u);
+    EXPECT_LE(values.cost(), 30u);
   }
   EXPECT_EQ(values.Find("key 7"), nullptr);
   ASSERT_NE(values.Find("key 8"), nullptr);
@@ -107,12 +107,12 @@ TEST(Lru, WhatWasNotUsedForLongestMakesRoom) {
   values.Keep("key 8", 88, 10);
   EXPECT_EQ(*values.Find("key 8"), 8) << "what is known keeps its value";
   values.Keep("large", 1, 31);
-  EXPECT_EQ(values.bytes(), 31u);
+  EXPECT_EQ(values.cost(), 31u);
   ASSERT_NE(values.Find("large"), nullptr) << "the newest stays, alone";
   EXPECT_EQ(values.Find("key 8"), nullptr);
   values.Keep("small", 2, 5);
   EXPECT_EQ(values.Find("large"), nullptr);
-  EXPECT_EQ(values.bytes(), 5u);
+  EXPECT_EQ(values.cost(), 5u);
 }
 
 TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {

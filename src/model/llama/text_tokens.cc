@@ -18,14 +18,14 @@ std::optional<std::vector<Token>> TextTokens::Find(std::string_view text) {
 
 void TextTokens::Keep(std::string_view text, const std::vector<Token>& tokens) {
   const size_t bytes = text.size() + tokens.size() * sizeof(Token);
-  if (text.size() < kTextBytesMin || bytes > by_text_.bytes_max()) return;
+  if (text.size() < kTextBytesMin || bytes > by_text_.cost_max()) return;
   std::lock_guard lock(mutex_);
   by_text_.Keep(text, tokens, bytes);
 }
 
 size_t TextTokens::bytes() const {
   std::lock_guard lock(mutex_);
-  return by_text_.bytes();
+  return by_text_.cost();
 }
 
 }  // namespace ragtime

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/local/question_vectors.h"
 
-#include <algorithm>
-
 namespace ragtime {
 
 std::optional<std::vector<float>> QuestionVectors::Find(std::string_view question) {
   std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.first == question; });
-  if (found == entries_.end()) return std::nullopt;
-  entries_.splice(entries_.begin(), entries_, found);
-  return entries_.front().second;
+  const std::vector<float>* const vector = by_question_.Find(question);
+  if (vector == nullptr) return std::nullopt;
+  return *vector;
 }
 
 void QuestionVectors::Keep(std::string_view question, const std::vector<float>& vector) {
-  if (question.size() > kQuestionBytesMax || Find(question)) return;
+  if (question.size() > kQuestionBytesMax) return;
   std::lock_guard lock(mutex_);
-  entries_.emplace_front(question, vector);
-  if (entries_.size() > kQuestionsMax) entries_.pop_back();
+  by_question_.Keep(question, vector, /*cost=*/1);
 }
 
 }  // namespace ragtime

@@ -8,13 +8,12 @@
 #define RAGTIME_MODEL_LOCAL_QUESTION_VECTORS_H_
 
 #include <cstddef>
-#include <list>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "base/lru.h"
 
 namespace ragtime {
 
@@ -28,10 +27,8 @@ class QuestionVectors {
   void Keep(std::string_view question, const std::vector<float>& vector);
 
  private:
-  using Entry = std::pair<std::string, std::vector<float>>;
-
   std::mutex mutex_;
-  std::list<Entry> entries_;  // Guarded by mutex_. Asked last first.
+  Lru<std::vector<float>> by_question_{kQuestionsMax};  // Guarded by mutex_.
 };
 
 }  // namespace ragtime
