@@ -4,9 +4,7 @@
 #include <array>
 #include <bit>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "index/kernels/x86.h"
 
 namespace ragtime {
 namespace {
@@ -139,12 +137,8 @@ struct FastScanList {
   FastScanList() {
     scans[size++] = {"scalar", ScoreScalar};
 #if defined(__x86_64__)
-    const bool avx2 = __builtin_cpu_supports("avx2");
-    if (avx2) scans[size++] = {"avx2", ScoreAvx2};
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-      scans[size++] = {"avx512", ScoreAvx512};
-    }
+    if (HasAvx2()) scans[size++] = {"avx2", ScoreAvx2};
+    if (HasAvx512()) scans[size++] = {"avx512", ScoreAvx512};
 #endif
   }
 };

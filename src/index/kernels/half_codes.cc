@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+#include "index/kernels/x86.h"
 
 namespace ragtime {
 namespace {
@@ -37,26 +37,17 @@ int32_t DotScalar(const int8_t* query, const uint8_t* row, size_t n) {
   return sum;
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
 // Rows that are listed lie anywhere: the next ones are on their way while one is multiplied.
 constexpr size_t kRowsAhead = 6;
 
 inline void Prefetch(const uint8_t* row, size_t n) {
   for (size_t i = 0; i < n / 2; i += 64) __builtin_prefetch(row + i);
 }
-#endif
 
 #if defined(__x86_64__)
 #define RAGTIME_AVX2 __attribute__((target("avx2")))
 #define RAGTIME_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2")))
 #define RAGTIME_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2")))
-
-RAGTIME_AVX2 inline int32_t AddUp(__m256i eight) {
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
-  return _mm_cvtsi128_si32(four);
-}
 
 RAGTIME_AVX2 inline __m256i LoadAvx2(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
 
@@ -66,7 +57,7 @@ RAGTIME_AVX2 int32_t SumAvx2(const int8_t* query, size_t n) {
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), LoadAvx2(query + i));
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
-  return AddUp(sum);
+  return AddUpLanes(sum);
 }
 
 // Four products of a level and a code are at most 4 * 15 * 128, and so fit 16 bits.
@@ -83,13 +74,7 @@ RAGTIME_AVX2 inline int32_t DotAvx2(const int8_t* query, const uint8_t* row, siz
       sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
   }
-  return AddUp(sum);
-}
-
-// The halves are taken with a mask of ones, as in kernels.cc.
-RAGTIME_AVX512 inline int32_t AddUp(__m512i sixteen) {
-  return AddUp(_mm256_add_epi32(_mm512_maskz_extracti32x8_epi32(0xFF, sixteen, 0),
-                                _mm512_maskz_extracti32x8_epi32(0xFF, sixteen, 1)));
+  return AddUpLanes(sum);
 }
 
 RAGTIME_AVX512 inline int32_t DotAvx512(const int8_t* query, const uint8_t* row, size_t n) {
@@ -103,7 +88,7 @@ RAGTIME_AVX512 inline int32_t DotAvx512(const int8_t* query, const uint8_t* row,
                                            _mm512_maddubs_epi16(high, _mm512_loadu_si512(query + i + kBlockBytes)));
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
   }
-  return AddUp(sum);
+  return AddUpLanes(sum);
 }
 
 RAGTIME_VNNI inline int32_t DotVnni(const int8_t* query, const uint8_t* row, size_t n) {
@@ -116,7 +101,7 @@ RAGTIME_VNNI inline int32_t DotVnni(const int8_t* query, const uint8_t* row, siz
     highs = _mm512_dpbusd_epi32(highs, _mm512_and_si512(_mm512_srli_epi16(both, 4), half),
                                 _mm512_loadu_si512(query + i + kBlockBytes));
   }
-  return AddUp(_mm512_add_epi32(lows, highs));
+  return AddUpLanes(_mm512_add_epi32(lows, highs));
 }
 
 #elif defined(__aarch64__)
@@ -165,15 +150,7 @@ inline int32_t DotNeon(const int8_t* query, const uint8_t* row, size_t n) {
     }                                                                                                      \
   }
 
-void DotsScalar(const int8_t* query, const uint8_t* rows, size_t n, size_t count, int32_t* out) {
-  const int32_t sum = SumScalar(query, n);
-  for (size_t r = 0; r < count; ++r) out[r] = OfCodes(DotScalar(query, rows + r * (n / 2), n), sum);
-}
-void DotsListedScalar(const int8_t* query, const uint8_t* rows, size_t n, const uint32_t* listed, size_t count,
-                      int32_t* out) {
-  const int32_t sum = SumScalar(query, n);
-  for (size_t i = 0; i < count; ++i) out[i] = OfCodes(DotScalar(query, rows + listed[i] * (n / 2), n), sum);
-}
+RAGTIME_HALF_CODES(, Scalar, SumScalar)
 #if defined(__x86_64__)
 RAGTIME_HALF_CODES(RAGTIME_AVX2, Avx2, SumAvx2)
 RAGTIME_HALF_CODES(RAGTIME_AVX512, Avx512, SumAvx2)
@@ -189,14 +166,9 @@ struct HalfCodeList {
   HalfCodeList() {
     kernels[size++] = {"scalar", DotsScalar, DotsListedScalar};
 #if defined(__x86_64__)
-    const bool avx2 = __builtin_cpu_supports("avx2");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx2) kernels[size++] = {"avx2", DotsAvx2, DotsListedAvx2};
-    if (avx512) kernels[size++] = {"avx512", DotsAvx512, DotsListedAvx512};
-    if (avx512 && __builtin_cpu_supports("avx512vnni")) {
-      kernels[size++] = {"avx512vnni", DotsVnni, DotsListedVnni};
-    }
+    if (HasAvx2()) kernels[size++] = {"avx2", DotsAvx2, DotsListedAvx2};
+    if (HasAvx512()) kernels[size++] = {"avx512", DotsAvx512, DotsListedAvx512};
+    if (HasAvx512Vnni()) kernels[size++] = {"avx512vnni", DotsVnni, DotsListedVnni};
 #elif defined(__aarch64__)
     kernels[size++] = {"neon", DotsNeon, DotsListedNeon};
 #endif

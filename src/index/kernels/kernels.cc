@@ -5,11 +5,11 @@
 #include <array>
 #include <cmath>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+#include "index/kernels/x86.h"
 
 namespace ragtime {
 namespace {
@@ -135,11 +135,7 @@ RAGTIME_AVX2 inline int32_t DotCodeAvx2(const int8_t* query, const int8_t* row, 
                                                             _mm256_cvtepi8_epi16(_mm_loadu_si128(x))));
     }
   }
-  const __m256i eight = _mm256_add_epi32(sums[0], sums[1]);
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
-  return _mm_cvtsi128_si32(four);
+  return AddUpLanes(_mm256_add_epi32(sums[0], sums[1]));
 }
 
 RAGTIME_AVX2 void DotCodesAvx2(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
@@ -155,7 +151,7 @@ RAGTIME_AVX2 void DotListedCodesAvx2(const int8_t* query, const int8_t* rows, si
   }
 }
 
-// The halves are taken with a mask of ones: GCC 12 warns of uninitialised values inside its own unmasked intrinsics.
+// The halves are taken with a mask of ones, as in x86.h.
 RAGTIME_AVX512 inline float AddUpAvx512(const __m512 (&s)[4]) {
   const __m512 sixteen = _mm512_add_ps(_mm512_add_ps(s[0], s[1]), _mm512_add_ps(s[2], s[3]));
   const __m256 eight =
@@ -163,15 +159,6 @@ RAGTIME_AVX512 inline float AddUpAvx512(const __m512 (&s)[4]) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
-}
-
-RAGTIME_AVX512 inline int32_t AddUpAvx512(__m512i sixteen) {
-  const __m256i eight = _mm256_add_epi32(_mm512_maskz_extracti32x8_epi32(0xFF, sixteen, 0),
-                                         _mm512_maskz_extracti32x8_epi32(0xFF, sixteen, 1));
-  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
-  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1));
-  return _mm_cvtsi128_si32(four);
 }
 
 // The mask of the floats of register j of a block of which `n` floats are left.
@@ -226,7 +213,7 @@ RAGTIME_AVX512 inline int32_t DotCodeAvx512(const int8_t* query, const int8_t* r
                                                             _mm512_cvtepi8_epi16(_mm256_loadu_si256(x))));
     }
   }
-  return AddUpAvx512(_mm512_add_epi32(sums[0], sums[1]));
+  return AddUpLanes(_mm512_add_epi32(sums[0], sums[1]));
 }
 
 RAGTIME_AVX512 void DotCodesAvx512(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
@@ -248,7 +235,7 @@ RAGTIME_VNNI inline int32_t QueryOffsetVnni(const int8_t* query, size_t n) {
   const __m512i ones = _mm512_set1_epi8(1);
   __m512i sum = _mm512_setzero_si512();
   for (size_t i = 0; i < n; i += 64) sum = _mm512_dpbusd_epi32(sum, ones, _mm512_loadu_si512(query + i));
-  return 128 * AddUpAvx512(sum);
+  return 128 * AddUpLanes(sum);
 }
 
 RAGTIME_VNNI inline int32_t DotCodeVnni(const int8_t* query, const int8_t* row, size_t n) {
@@ -265,7 +252,7 @@ RAGTIME_VNNI inline int32_t DotCodeVnni(const int8_t* query, const int8_t* row, 
     const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(row + i), sign);
     sums[0] = _mm512_dpbusd_epi32(sums[0], x, _mm512_loadu_si512(query + i));
   }
-  return AddUpAvx512(_mm512_add_epi32(sums[0], sums[1]));
+  return AddUpLanes(_mm512_add_epi32(sums[0], sums[1]));
 }
 
 RAGTIME_VNNI void DotCodesVnni(const int8_t* query, const int8_t* rows, size_t n, size_t count, int32_t* out) {
@@ -349,13 +336,12 @@ struct KernelList {
   KernelList() {
     Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar});
 #if defined(__x86_64__)
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (avx2) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2});
-    if (avx512) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512});
-    if (avx512 && __builtin_cpu_supports("avx512vnni"))
+    const bool fma = __builtin_cpu_supports("fma");
+    if (fma && HasAvx2()) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2});
+    if (fma && HasAvx512()) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512});
+    if (fma && HasAvx512Vnni()) {
       Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni});
+    }
 #elif defined(__aarch64__)
     Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon});
 #endif
