@@ -69,9 +69,10 @@ BatchEncoderFactory OpenVinoFactory(const Config& config) {
 // What llama.cpp needs of a model folder: the weights, and what a bare .gguf file does not say.
 Result<LlamaEmbedderOptions> LlamaOptionsOf(const std::filesystem::path& path) {
   LlamaEmbedderOptions options;
-  RAGTIME_ASSIGN_OR_RETURN(options.gguf, GgufOf(path));
+  options.gguf = path;
   if (!IsModelFolder(path)) return options;
   RAGTIME_ASSIGN_OR_RETURN(const Json json, ReadModelDescription(path));
+  RAGTIME_ASSIGN_OR_RETURN(options.gguf, GgufOf(path, json));
   options.model = json["name"].AsString();
   options.fingerprint = json["fingerprint"].AsString();
   options.query_prefix = json["query_prefix"].AsString();

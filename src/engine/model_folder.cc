@@ -69,7 +69,7 @@ Result<ModelRecord> RecordOf(const fs::path& path) {
   record.name = path.filename().string();
   record.kind = json["kind"].AsString() == "generator" ? "generator" : "embedder";
   record.sha256 = json["sha256"].AsString();
-  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path));
+  RAGTIME_ASSIGN_OR_RETURN(const fs::path gguf, GgufOf(path, json));
   RAGTIME_RETURN_IF_ERROR(ReadGguf(gguf, record));
   return record;
 }

@@ -83,12 +83,17 @@ Result<Json> ReadModelDescription(const fs::path& folder) {
 
 Result<fs::path> GgufOf(const fs::path& model) {
   if (!IsModelFolder(model)) return model;
-  RAGTIME_ASSIGN_OR_RETURN(const Json json, ReadModelDescription(model));
-  const std::string gguf = json[json["kind"].AsString() == "generator" ? "gguf" : "encoder_gguf"].AsString();
+  RAGTIME_ASSIGN_OR_RETURN(const Json description, ReadModelDescription(model));
+  return GgufOf(model, description);
+}
+
+Result<fs::path> GgufOf(const fs::path& folder, const Json& description) {
+  const bool is_generator = description["kind"].AsString() == "generator";
+  const std::string gguf = description[is_generator ? "gguf" : "encoder_gguf"].AsString();
   if (gguf.empty()) {
-    return DataLossError(StrCat((model / "model.json").string(), " names no GGUF file"), "fetch the model again");
+    return DataLossError(StrCat((folder / "model.json").string(), " names no GGUF file"), "fetch the model again");
   }
-  return model / gguf;
+  return folder / gguf;
 }
 
 Result<fs::path> FindJieba() {

@@ -27,6 +27,8 @@ bool IsModelFolder(const std::filesystem::path& path);
 Result<Json> ReadModelDescription(const std::filesystem::path& folder);
 // The file that a model computes with: the one that the folder's model.json names, else `model` itself.
 Result<std::filesystem::path> GgufOf(const std::filesystem::path& model);
+// The same of a folder whose description was read.
+Result<std::filesystem::path> GgufOf(const std::filesystem::path& folder, const Json& description);
 
 // The folder of the dictionary of Chinese words: ../share/ragtime/jieba beside the binary, else where set-up put it.
 Result<std::filesystem::path> FindJieba();
