@@ -110,7 +110,7 @@ TEST_P(Diskann, FindsNearlyAllInEveryDimension) {
 }
 
 TEST_P(Diskann, MoreIsFoundWithALargerEf) {
-  Build(Clustered(2, 12000, 24, GetParam()));
+  Build(Clustered(2, 20000, 24, GetParam()));
   EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.95);
   EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.99);
   EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);

@@ -46,12 +46,12 @@ TEST_P(Hnsw, FindsNearlyAllInEveryDimension) {
 }
 
 TEST_P(Hnsw, MoreIsFoundWithALargerEf) {
-  Build(Clustered(2, 12000, 24, GetParam()));
+  Build(Clustered(2, 20000, 24, GetParam()));
   EXPECT_EQ(Recall(10, {}, {}), Recall(10, {}, {.ef = kHnswEf}));
   EXPECT_GE(Recall(10, {}, {.ef = 50}), 0.97);
   EXPECT_GE(Recall(10, {}, {.ef = 200}), 0.995);
   EXPECT_GE(Recall(100, {}, {.ef = 200}), 0.97);
-  EXPECT_EQ(Recall(10, {}, {.ef = 12000}), 1);
+  EXPECT_EQ(Recall(10, {}, {.ef = 20000}), 1);
 }
 
 TEST(HnswEf, GrowsWithTheRootOfTheRowsOfLargeSegments) {
