@@ -72,8 +72,8 @@ struct VectorSearchParameters {
   float score_min = -std::numeric_limits<float>::infinity();
 };
 
-// kCompact: about a third of the memory of the vectors. kFast: four times that, and faster: rows also keep where
-// their links lie, so that a step of a walk reads one place (HNSW_FAST).
+// kCompact: less than a quarter of the memory of the vectors. kFast: six times that: rows also keep where their links
+// lie, so that a step of a walk reads one place (HNSW_FAST).
 enum class HnswProfile { kCompact, kFast };
 
 // How a graph of near rows is made and searched.
