@@ -225,19 +225,27 @@ void PrefixCache::TakeWritten() {
 }
 
 void PrefixCache::KeepWithinLimits() {
-  while (memory_bytes_ > memory_bytes_max_ && EvictFromMemory()) {
-  }
+  const auto keep_memory = [this] {
+    while (memory_bytes_ > memory_bytes_max_ && EvictFromMemory()) {
+    }
+  };
+  keep_memory();
   while (folder_ != nullptr && disk_bytes_ + folder_->other_bytes() > disk_bytes_max_ && EvictFromDisk()) {
   }
+  // What lost its place on the disk no longer waits to be written, and may be too much for the memory.
+  keep_memory();
 }
 
 bool PrefixCache::EvictFromMemory() {
   Node* least = nullptr;
+  Node* least_parent =
+      nullptr;  // Of those that are in memory only and carry others: they go last, with all they carry.
   VisitNodes(root_.get(), [&](Node& node) {
     if (node.state->bytes == nullptr || node.state->is_writing) return;
-    if (!node.state->stored && !node.children.empty()) return;
-    if (least == nullptr || node.state->value < least->state->value) least = &node;
+    Node*& chosen = node.state->stored || node.children.empty() ? least : least_parent;
+    if (chosen == nullptr || node.state->value < chosen->state->value) chosen = &node;
   });
+  if (least == nullptr) least = least_parent;
   if (least == nullptr) return false;
   clock_ = std::max(clock_, least->state->value);
   if (least->state->stored) {
