@@ -330,6 +330,8 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
       RAGTIME_ASSIGN_OR_RETURN(reading_model_, model->StartSecondContext(context_tokens, kReadingSequences));
       reading_model_->SetThreads(options_.threads, options_.read_threads);
     }
+    // A GPU computes by itself: one thread tells it what.
+    const size_t threads = model->computes_on_cpu() ? std::max(options_.threads, options_.read_threads) : 1;
     const auto record = options_.chunk_reuse ? ReadJoinRecord(model->fingerprint()) : std::nullopt;
     if (record) join_head_tokens_ = record->head_tokens;
     scheduler_ = std::make_unique<Scheduler>(*model,
@@ -342,7 +344,9 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                               .prompt_lookup = options_.prompt_lookup,
                                                               .always_guesses = options_.always_guesses,
                                                               .weighs_saving = !model->computes_on_cpu(),
-                                                              .seed = options_.seed},
+                                                              .seed = options_.seed,
+                                                              .budget = options_.budget,
+                                                              .threads = threads},
                                              reading_model_.get());
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));

@@ -208,7 +208,9 @@ Result<GenerationResult> Scheduler::Follow(const Context& context, Ticket& ticke
 }
 
 void Scheduler::Loop() {
+  ThreadBudget::Share threads;
   for (;;) {
+    if (running_.empty()) threads.Return();
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] {
@@ -228,7 +230,11 @@ void Scheduler::Loop() {
       TakeWaiting();
       if (running_.empty() && waiting_.empty()) ComputeWantedChunk();
       UpdateStatistics();
-      if (!running_.empty()) Step();
+      if (running_.empty()) continue;
+      if (options_.budget != nullptr && threads.threads() == 0) {
+        threads = options_.budget->TakeForAnswers(options_.threads);
+      }
+      Step();
     } catch (const std::exception& exception) {
       const std::vector<TicketPtr> all = running_;
       for (const TicketPtr& ticket : all) {

@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/thread_budget.h"
 #include "model/answer_stream.h"
 #include "model/llama/batch_model.h"
 #include "model/llama/first_scores.h"
@@ -56,6 +57,9 @@ struct SchedulerOptions {
   // copies what it made of it.
   bool weighs_saving = false;
   uint32_t seed = 0;
+  // What the model's threads are taken from while there is anything to compute; null: nothing.
+  std::shared_ptr<ThreadBudget> budget;
+  size_t threads = 1;
 };
 
 struct RunOptions {

@@ -412,6 +412,38 @@ TEST(SchedulerTest, PartsAreWideOrNothing) {
   EXPECT_EQ(Ask(scheduler, few, 1)->cached_tokens, 0u);
 }
 
+TEST(SchedulerTest, HoldsItsThreadsAsLongAsItComputes) {
+  const auto budget = std::make_shared<ThreadBudget>(4);
+  ScriptedBatchModel model(2048, 6);
+  std::atomic<size_t> batches = 0;
+  model.before_compute = [&](std::span<const BatchToken>) {
+    EXPECT_EQ(budget->statistics().answers, 3u);
+    ++batches;
+  };
+  std::mt19937 random(3);
+  {
+    Scheduler scheduler(model, {.context_tokens = 512, .budget = budget, .threads = 3});
+    EXPECT_EQ(budget->statistics().answers, 0u);
+    for (int round = 0; round < 3; ++round) {
+      const std::vector<Token> prompt = RandomTokens(random, 40);
+      ExpectAnswer(Ask(scheduler, prompt), prompt);
+      while (budget->statistics().answers > 0) std::this_thread::yield();
+    }
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_FALSE(Ask(scheduler, RandomTokens(random, 40), 8, Context{.stop = stop.get_token()}).ok());
+    // What llama.cpp throws gives them back too.
+    model.before_compute = [&](std::span<const BatchToken>) {
+      EXPECT_EQ(budget->statistics().answers, 3u);
+      throw std::bad_alloc();
+    };
+    EXPECT_FALSE(Ask(scheduler, RandomTokens(random, 40)).ok());
+    while (budget->statistics().answers > 0) std::this_thread::yield();
+  }
+  EXPECT_GT(batches, 3u);
+  EXPECT_EQ(budget->statistics().answers, 0u);
+}
+
 TEST(SchedulerTest, ErrorsReachTheirRequestsAndNobodyElse) {
   std::mt19937 random(5);
   ScriptedBatchModel model(256, 4);

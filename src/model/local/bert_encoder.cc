@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <new>
 #include <optional>
@@ -209,8 +210,9 @@ std::vector<Chunk> Cut(std::span<const std::vector<int32_t>> sequences, size_t t
 
 class BertEncoder final : public Encoder {
  public:
-  BertEncoder(std::shared_ptr<const BertModel> model, const BertKernels& kernels, size_t threads)
-      : model_(std::move(model)), kernels_(kernels), threads_(threads) {
+  BertEncoder(std::shared_ptr<const BertModel> model, const BertKernels& kernels, size_t threads,
+              std::shared_ptr<ThreadBudget> budget)
+      : model_(std::move(model)), kernels_(kernels), threads_(threads), budget_(std::move(budget)) {
     info_ = {StrCat("own kernels, ", kernels.name), model_->dimension(), model_->input()->max_tokens(),
              model_->input()->vocabulary_size()};
   }
@@ -221,11 +223,21 @@ class BertEncoder final : public Encoder {
     for (const auto& ids : sequences) RAGTIME_RETURN_IF_ERROR(CheckSequence(info_, ids));
     const std::vector<Chunk> chunks = Cut(sequences, threads_);
     std::vector<Status> statuses(chunks.size());
-    const auto run = [&](size_t i) {
+    const auto encode = [&](size_t i) {
       const auto& [begin, end] = chunks[i];
       statuses[i] = EncodeChunk(context, sequences.subspan(begin, end - begin), out + begin * info_.dimension);
     };
+    const bool in_background = budget_ != nullptr && context.in_background;
+    const auto run = [&](size_t i) {
+      if (!in_background) return encode(i);
+      const Result<ThreadBudget::Share> share = budget_->TakeForBackground(context, 1);
+      statuses[i] = share.status();
+      if (share.ok()) RunInBackground([&] { encode(i); });
+    };
     try {
+      if (in_background) LowPool();  // Here, where it may fail.
+      ThreadBudget::Share share;
+      if (budget_ != nullptr && !in_background) share = budget_->TakeForQuestion(std::min(threads_, chunks.size()));
       if (threads_ == 1 || chunks.size() == 1) {
         for (size_t i = 0; i < chunks.size(); ++i) run(i);
       } else {
@@ -239,6 +251,15 @@ class BertEncoder final : public Encoder {
   }
 
  private:
+  // Beside others on a thread of low priority. The caller's stays as it is, since it could not be raised again.
+  void RunInBackground(const std::function<void()>& run) {
+    if (!budget_->is_asked()) return run();
+    LowPool().ParallelForApart(1, [&](size_t) {
+      LowerThreadPriority();
+      run();
+    });
+  }
+
   Status EncodeChunk(const Context& context, std::span<const std::vector<int32_t>> sequences, float* out) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
     try {
@@ -267,13 +288,21 @@ class BertEncoder final : public Encoder {
     return *pool_;
   }
 
+  ThreadPool& LowPool() {
+    std::lock_guard lock(mutex_);
+    if (!low_pool_) low_pool_.emplace(threads_);
+    return *low_pool_;
+  }
+
   const std::shared_ptr<const BertModel> model_;
   const BertKernels& kernels_;
   const size_t threads_;
+  const std::shared_ptr<ThreadBudget> budget_;
   EncoderInfo info_;
   std::mutex mutex_;                              // Guards what follows.
   std::vector<std::unique_ptr<Workspace>> idle_;  // As many as threads ever worked at once.
   std::optional<ThreadPool> pool_;                // Made for the first texts that are more than one chunk.
+  std::optional<ThreadPool> low_pool_;            // Of low priority. Made for the first texts in the background.
 };
 
 }  // namespace
@@ -288,7 +317,8 @@ Result<std::unique_ptr<Encoder>> MakeBertEncoder(std::shared_ptr<const BertModel
   }
   model->Prefetch();
   const size_t threads = options.threads > 0 ? options.threads : AvailableCores();
-  return std::unique_ptr<Encoder>(std::make_unique<BertEncoder>(std::move(model), **chosen, threads));
+  return std::unique_ptr<Encoder>(
+      std::make_unique<BertEncoder>(std::move(model), **chosen, threads, std::move(options.budget)));
 }
 
 }  // namespace ragtime
