@@ -24,7 +24,10 @@ std::shared_ptr<ThreadBudget> ThreadBudget::Shared(size_t threads) {
   return budget;
 }
 
-ThreadBudget::ThreadBudget(size_t threads) : threads_(std::max<size_t>(threads, 1)) { statistics_.threads = threads_; }
+ThreadBudget::ThreadBudget(size_t threads, std::chrono::milliseconds give_way)
+    : threads_(std::max<size_t>(threads, 1)), give_way_(give_way) {
+  statistics_.threads = threads_;
+}
 
 ThreadBudget::~ThreadBudget() {
   assert(statistics_.questions == 0 && statistics_.answers == 0 && statistics_.background == 0);
@@ -73,9 +76,10 @@ Result<ThreadBudget::Share> ThreadBudget::TakeForBackground(const Context& conte
   return Take(&ThreadStatistics::background, std::clamp<size_t>(wanted, 1, LeftForBackground()));
 }
 
-bool ThreadBudget::is_asked() const {
+bool ThreadBudget::must_give_way() const {
   std::lock_guard lock(mutex_);
-  return statistics_.questions + statistics_.answers > 0;
+  if (statistics_.questions + statistics_.answers > 0) return true;
+  return last_asked_ && std::chrono::steady_clock::now() - *last_asked_ < give_way_;
 }
 
 ThreadStatistics ThreadBudget::statistics() const {
@@ -100,6 +104,7 @@ void ThreadBudget::Share::Return() {
   // Woken under the lock: who wakes up may destroy the budget.
   std::lock_guard lock(budget->mutex_);
   budget->statistics_.*holder_ -= std::exchange(threads_, 0);
+  if (holder_ != &ThreadStatistics::background) budget->last_asked_ = std::chrono::steady_clock::now();
   budget->changed_.notify_all();
 }
 

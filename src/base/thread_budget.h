@@ -15,11 +15,13 @@
 #ifndef RAGTIME_BASE_THREAD_BUDGET_H_
 #define RAGTIME_BASE_THREAD_BUDGET_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "ragtime/context.h"
 #include "ragtime/status.h"
@@ -32,7 +34,10 @@ class ThreadBudget {
   // The budget of all in this process who say the same number. 0: as many threads as the process may use cores.
   static std::shared_ptr<ThreadBudget> Shared(size_t threads);
 
-  explicit ThreadBudget(size_t threads);  // At least one.
+  // Whoever asks once may soon ask again.
+  static constexpr std::chrono::milliseconds kGiveWay{10000};
+
+  explicit ThreadBudget(size_t threads, std::chrono::milliseconds give_way = kGiveWay);  // At least one thread.
   ThreadBudget(const ThreadBudget&) = delete;
   ThreadBudget& operator=(const ThreadBudget&) = delete;
   ~ThreadBudget();
@@ -64,8 +69,9 @@ class ThreadBudget {
   Share TakeForAnswers(size_t wanted);
   // As many of `wanted` as are left, at least one.
   Result<Share> TakeForBackground(const Context& context, size_t wanted);
-  // Whether a question or an answer has threads now.
-  bool is_asked() const;
+  // Whether a question or an answer has threads now, or had some in the last `give_way`: then what is computed in the
+  // background must be of low priority, so that the next one does not wait for the end of a piece.
+  bool must_give_way() const;
   ThreadStatistics statistics() const;
 
  private:
@@ -74,9 +80,11 @@ class ThreadBudget {
   Share Take(uint64_t ThreadStatistics::* holder, size_t threads);
 
   const size_t threads_;
+  const std::chrono::milliseconds give_way_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  ThreadStatistics statistics_;  // Guarded by mutex_.
+  ThreadStatistics statistics_;                                      // Guarded by mutex_.
+  std::optional<std::chrono::steady_clock::time_point> last_asked_;  // Guarded by mutex_.
 };
 
 // From now on this thread computes only where no other thread wants to. Not to be undone: the system lets only

@@ -114,11 +114,9 @@ TEST(ThreadBudget, QuestionsAndAnswersNeverWait) {
     const Result<Share> background = budget.TakeForBackground({}, threads);
     ASSERT_TRUE(background.ok());
     EXPECT_EQ(background->threads(), threads);
-    EXPECT_FALSE(budget.is_asked());
     const Share answers = budget.TakeForAnswers(threads);
     const Share question = budget.TakeForQuestion(1);
     const Share other = budget.TakeForQuestion(2);
-    EXPECT_TRUE(budget.is_asked());
     const ThreadStatistics statistics = budget.statistics();
     EXPECT_EQ(statistics.answers, threads);
     EXPECT_EQ(statistics.questions, 3u);
@@ -203,6 +201,24 @@ TEST(ThreadBudget, WhatIsLeftByAnExceptionOrMovedIsGivenBackOnce) {
   second.Return();
   EXPECT_EQ(budget.statistics().answers, 0u);
   EXPECT_EQ(second.threads(), 0u);
+}
+
+TEST(ThreadBudget, TheBackgroundGivesWayToWhoAsksAndForAWhile) {
+  for (const bool for_a_while : {true, false}) {
+    ThreadBudget budget(2, for_a_while ? std::chrono::hours(1) : std::chrono::hours(0));
+    Result<Share> background = budget.TakeForBackground({}, 1);
+    ASSERT_TRUE(background.ok());
+    background->Return();
+    EXPECT_FALSE(budget.must_give_way());
+    Share question = budget.TakeForQuestion(1);
+    EXPECT_TRUE(budget.must_give_way());
+    question.Return();
+    EXPECT_EQ(budget.must_give_way(), for_a_while);
+    Share answers = budget.TakeForAnswers(1);
+    EXPECT_TRUE(budget.must_give_way());
+    answers.Return();
+    EXPECT_EQ(budget.must_give_way(), for_a_while);
+  }
 }
 
 TEST(ThreadBudget, IsSharedByThoseWhoSayTheSameNumber) {
