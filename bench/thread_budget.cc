@@ -85,12 +85,16 @@ struct Models {
   std::unique_ptr<LlamaGenerator> generator;
 };
 
+// Never the same text twice, since the vectors of questions are remembered.
+std::string Unheard(const std::string& question) {
+  static std::atomic<size_t> count = 0;
+  return question + " (" + std::to_string(count++) + ")";
+}
+
 // One user's question, from its embedding to the end of its answer.
 void Ask(Models& models, const Settings& settings, size_t i, size_t user, std::mutex& mutex, Figures& figures) {
   const Prompt& prompt = settings.prompts[i];
-  // Never the same text twice, since the vectors of questions are remembered.
-  static std::atomic<size_t> count = 0;
-  const std::string question = prompt.question + " (" + std::to_string(count++) + ")";
+  const std::string question = Unheard(prompt.question);
   const Stopwatch stopwatch;
   Check(models.embedder->Embed({}, std::vector<std::string>{question}, TextKind::kQuery).status());
   const double embed_ms = stopwatch.ElapsedMs();
@@ -128,9 +132,9 @@ Figures Measure(Models& models, const Settings& settings, bool answers, bool ing
       // Somebody else who only searches.
       searcher.emplace([&] {
         for (size_t i = 0; !is_over; ++i) {
-          const std::string question = settings.prompts[i % settings.prompts.size()].question + std::to_string(i);
+          const std::string question = Unheard(settings.prompts[i % settings.prompts.size()].question);
           const Stopwatch stopwatch;
-          Check(models.embedder->Embed({}, std::vector<std::string>{question + "?"}, TextKind::kQuery).status());
+          Check(models.embedder->Embed({}, std::vector<std::string>{question}, TextKind::kQuery).status());
           const double embed_ms = stopwatch.ElapsedMs();
           {
             std::lock_guard lock(mutex);
