@@ -93,7 +93,7 @@ Result<Run> Measure(const Measurement& measurement, const VectorSearchParameters
   const auto search = [&](size_t thread) {
     for (size_t q = thread; q < measurement.queries.rows; q += threads) {
       const Stopwatch one;
-      const double start = ThreadSeconds();
+      const double start = measurement.by_wall ? 0 : ThreadSeconds();
       const auto hits =
           measurement.index.Search({}, measurement.queries.row(q), measurement.k, measurement.selection, parameters);
       const double seconds = measurement.by_wall ? one.ElapsedMs() / 1000 : ThreadSeconds() - start;

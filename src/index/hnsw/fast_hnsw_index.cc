@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "base/files.h"
@@ -11,6 +12,7 @@
 #include "base/str_cat.h"
 #include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/nearest_rows.h"
 #include "index/hnsw/sign_blocks.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
@@ -178,6 +180,39 @@ class FastHnswIndex final : public VectorIndex {
     std::vector<Candidate> candidates_;
   };
 
+  // What a walk needs room for.
+  struct Scratch {
+    explicit Scratch(size_t rows) : visited(rows) {}
+    NearestRows nearest;
+    VisitedRows visited;
+  };
+  // Takes one that no other search holds.
+  class ScratchLease {
+   public:
+    explicit ScratchLease(const FastHnswIndex& index) : index_(index) {
+      {
+        const std::lock_guard lock(index_.mutex_);
+        if (!index_.free_.empty()) {
+          scratch_ = std::move(index_.free_.back());
+          index_.free_.pop_back();
+        }
+      }
+      if (scratch_ == nullptr) scratch_ = std::make_unique<Scratch>(index_.rows_);
+    }
+    ScratchLease(const ScratchLease&) = delete;
+    ScratchLease& operator=(const ScratchLease&) = delete;
+    ~ScratchLease() {
+      scratch_->visited.Clear();
+      const std::lock_guard lock(index_.mutex_);
+      index_.free_.push_back(std::move(scratch_));
+    }
+    Scratch* operator->() const { return scratch_.get(); }
+
+   private:
+    const FastHnswIndex& index_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+
   Result<std::vector<Candidate>> Walk(const Context& context, std::span<const float> query, uint64_t ef, size_t limit,
                                       RowBitmap excluded, float score_min) const {
     const CodedQuery coded = coded_.Code(query);
@@ -185,37 +220,44 @@ class FastHnswIndex final : public VectorIndex {
     const FastScanQuery scan = signs.scan();
     const auto score_block = BestFastScan().score;
     RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(coded));
-    Frontier frontier(ef);
-    VisitedRows visited(rows_);
+    ScratchLease scratch(*this);
+    NearestRows& nearest = scratch->nearest;
+    VisitedRows& visited = scratch->visited;
+    nearest.Clear(ef);
     Followed followed(*this, coded, limit, excluded);
     float score = 0;
     coded_.Estimate(coded, std::span<const uint32_t>(&entry, 1), &score);
     visited.Insert(entry);
-    frontier.Offer(entry, score);
-    uint32_t row = 0;
-    for (size_t steps = 1; frontier.Next(row); ++steps) {
+    nearest.Offer(entry, score);
+    NearRow row;
+    NearRow next;
+    bool more = nearest.Next(row);
+    for (size_t steps = 1; more; ++steps) {
       if (steps % kStepsBetweenChecks == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
-      if (steps > ef / kSettledShare && frontier.next_score() < score_min) break;
-      // Most likely it is next: its bytes are on their way while this one is at work.
-      uint32_t next = 0;
-      if (frontier.Peek(next)) Prefetch(next);
-      if (!followed.Add(row, score)) return Damaged();
-      const uint32_t* links = LinksOf(row);
+      if (steps > ef / kSettledShare && row.score < score_min) break;
+      // What comes next is settled before this row's links are known, so that its bytes are on their way meanwhile.
+      const bool settled = nearest.Next(next);
+      if (settled) Prefetch(next.row);
+      if (!followed.Add(row.row, score)) return Damaged();
+      const uint32_t* links = LinksOf(row.row);
       for (size_t b = 0; b < signs_.blocks; ++b) {
-        const std::byte* block = blocks_ + size_t{row} * signs_.row_size() + b * signs_.block_size;
+        const std::byte* block = blocks_ + size_t{row.row} * signs_.row_size() + b * signs_.block_size;
         const auto& factors = *reinterpret_cast<const ScanFactors*>(block);
         const auto* codes = reinterpret_cast<const uint8_t*>(block + sizeof(ScanFactors));
         float scores[kScanRows];
-        for (uint32_t above = score_block(scan, codes, factors, score, frontier.bar(), scores); above != 0;
+        for (uint32_t above = score_block(scan, codes, factors, score, nearest.bar(), scores); above != 0;
              above &= above - 1) {
           const auto slot = static_cast<size_t>(std::countr_zero(above));
           const size_t i = b * kScanRows + slot;
           if (i >= 2 * size_t{layout_.links}) break;  // Only of damaged factors.
           if (links[i] >= rows_) return Damaged();
-          if (!frontier.Takes(scores[slot]) || !visited.Insert(links[i])) continue;
-          frontier.Offer(links[i], scores[slot]);
+          if (!(scores[slot] > nearest.bar()) || !visited.Insert(links[i])) continue;
+          nearest.Offer(links[i], scores[slot]);
         }
       }
+      more = settled || nearest.Next(next);
+      if (more && !settled) Prefetch(next.row);
+      row = next;
     }
     std::vector<Candidate> candidates = followed.Take();
     for (const Candidate& candidate : candidates) {
@@ -235,6 +277,8 @@ class FastHnswIndex final : public VectorIndex {
   const std::span<const float> mean_;
   const uint32_t ef_;
   const std::unique_ptr<VectorIndex> hnsw_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> free_;  // Guarded by mutex_.
 };
 
 }  // namespace
@@ -300,7 +344,7 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
         StrCat("the HNSW_FAST index has a wrong size: ", bytes.size(), " bytes, expected ", parts.size),
         kRebuildRemedy);
   }
-  if (of_hnsw.has_graph == 0) return hnsw;
+  if (of_hnsw.has_graph == 0 || vectors.rows > NearestRows::kRowsMax) return hnsw;
   const uint32_t ef = parameters_.ef > 0 ? parameters_.ef : HnswEfFor(vectors.rows);
   return std::unique_ptr<VectorIndex>(new FastHnswIndex(bytes, parts, vectors, metric, ef, std::move(hnsw)));
 }

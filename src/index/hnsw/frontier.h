@@ -62,12 +62,6 @@ class Frontier {
     while (next_ < count_ && rows_[next_].followed) ++next_;
     return next_ < count_ ? rows_[next_].score : worst_;
   }
-  // The row that Next would give; false if there is none.
-  bool Peek(uint32_t& row) {
-    while (next_ < count_ && rows_[next_].followed) ++next_;
-    if (next_ < count_) row = rows_[next_].row;
-    return next_ < count_;
-  }
   // The best row that was not given yet; false if there is none.
   bool Next(uint32_t& row) {
     while (next_ < count_ && rows_[next_].followed) ++next_;
