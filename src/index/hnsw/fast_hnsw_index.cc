@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include "base/files.h"
@@ -53,6 +52,28 @@ struct Parts {
   }
 };
 
+// What a walk needs room for. A thread keeps it for its next search, so that it stays in the cache of its core; nothing
+// is visited between two.
+class RoomOfThread {
+ public:
+  RoomOfThread(size_t rows, size_t ef) {
+    visited().Fit(rows);
+    nearest().Clear(ef);
+  }
+  RoomOfThread(const RoomOfThread&) = delete;
+  RoomOfThread& operator=(const RoomOfThread&) = delete;
+  ~RoomOfThread() { visited().Clear(); }
+
+  NearestRows& nearest() const { return nearest_; }
+  VisitedRows& visited() const { return visited_; }
+
+ private:
+  static thread_local NearestRows nearest_;
+  static thread_local VisitedRows visited_;
+};
+thread_local NearestRows RoomOfThread::nearest_;
+thread_local VisitedRows RoomOfThread::visited_{0};
+
 class FastHnswIndex final : public VectorIndex {
  public:
   // `bytes` are as `parts` says, and `hnsw` is the index within, opened.
@@ -99,17 +120,19 @@ class FastHnswIndex final : public VectorIndex {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
   }
 
-  // All that following the row reads. Inlined, since GCC 12 takes a function that only prefetches for one without
-  // effect and drops the call.
-  [[gnu::always_inline]] void Prefetch(uint32_t row) const {
-    const std::byte* block = blocks_ + size_t{row} * signs_.row_size();
-    for (size_t i = 0; i < signs_.row_size(); i += 64) __builtin_prefetch(block + i, 0, 2);
+  // What following the row reads, in two parts: so many lines at once would keep everything else waiting. Inlined,
+  // since GCC 12 takes a function that only prefetches for one without effect and drops the call.
+  [[gnu::always_inline]] void PrefetchCodes(uint32_t row) const {
     const int8_t* codes = coded_.codes(row);
     for (size_t i = 0; i < CodedLayout::CodeStride(mean_.size()); i += 64) __builtin_prefetch(codes + i, 0, 2);
-    const uint32_t* links = LinksOf(row);
-    for (size_t i = 0; i < 2 * size_t{layout_.links}; i += 16) __builtin_prefetch(links + i, 0, 2);
     __builtin_prefetch(&coded_.row(row), 0, 2);
     __builtin_prefetch(At(layout_.twins) + row, 0, 2);
+    const uint32_t* links = LinksOf(row);
+    for (size_t i = 0; i < 2 * size_t{layout_.links}; i += 16) __builtin_prefetch(links + i, 0, 2);
+  }
+  [[gnu::always_inline]] void PrefetchBlocks(uint32_t row) const {
+    const std::byte* block = blocks_ + size_t{row} * signs_.row_size();
+    for (size_t i = 0; i < signs_.row_size(); i += 64) __builtin_prefetch(block + i, 0, 2);
   }
 
   // As HNSW: what is nearest in the levels above.
@@ -180,39 +203,6 @@ class FastHnswIndex final : public VectorIndex {
     std::vector<Candidate> candidates_;
   };
 
-  // What a walk needs room for.
-  struct Scratch {
-    explicit Scratch(size_t rows) : visited(rows) {}
-    NearestRows nearest;
-    VisitedRows visited;
-  };
-  // Takes one that no other search holds.
-  class ScratchLease {
-   public:
-    explicit ScratchLease(const FastHnswIndex& index) : index_(index) {
-      {
-        const std::lock_guard lock(index_.mutex_);
-        if (!index_.free_.empty()) {
-          scratch_ = std::move(index_.free_.back());
-          index_.free_.pop_back();
-        }
-      }
-      if (scratch_ == nullptr) scratch_ = std::make_unique<Scratch>(index_.rows_);
-    }
-    ScratchLease(const ScratchLease&) = delete;
-    ScratchLease& operator=(const ScratchLease&) = delete;
-    ~ScratchLease() {
-      scratch_->visited.Clear();
-      const std::lock_guard lock(index_.mutex_);
-      index_.free_.push_back(std::move(scratch_));
-    }
-    Scratch* operator->() const { return scratch_.get(); }
-
-   private:
-    const FastHnswIndex& index_;
-    std::unique_ptr<Scratch> scratch_;
-  };
-
   Result<std::vector<Candidate>> Walk(const Context& context, std::span<const float> query, uint64_t ef, size_t limit,
                                       RowBitmap excluded, float score_min) const {
     const CodedQuery coded = coded_.Code(query);
@@ -220,10 +210,9 @@ class FastHnswIndex final : public VectorIndex {
     const FastScanQuery scan = signs.scan();
     const auto score_block = BestFastScan().score;
     RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(coded));
-    ScratchLease scratch(*this);
-    NearestRows& nearest = scratch->nearest;
-    VisitedRows& visited = scratch->visited;
-    nearest.Clear(ef);
+    const RoomOfThread room(rows_, ef);
+    NearestRows& nearest = room.nearest();
+    VisitedRows& visited = room.visited();
     Followed followed(*this, coded, limit, excluded);
     float score = 0;
     coded_.Estimate(coded, std::span<const uint32_t>(&entry, 1), &score);
@@ -237,8 +226,9 @@ class FastHnswIndex final : public VectorIndex {
       if (steps > ef / kSettledShare && row.score < score_min) break;
       // What comes next is settled before this row's links are known, so that its bytes are on their way meanwhile.
       const bool settled = nearest.Next(next);
-      if (settled) Prefetch(next.row);
+      if (settled) PrefetchCodes(next.row);
       if (!followed.Add(row.row, score)) return Damaged();
+      if (settled) PrefetchBlocks(next.row);
       const uint32_t* links = LinksOf(row.row);
       for (size_t b = 0; b < signs_.blocks; ++b) {
         const std::byte* block = blocks_ + size_t{row.row} * signs_.row_size() + b * signs_.block_size;
@@ -256,7 +246,10 @@ class FastHnswIndex final : public VectorIndex {
         }
       }
       more = settled || nearest.Next(next);
-      if (more && !settled) Prefetch(next.row);
+      if (more && !settled) {
+        PrefetchCodes(next.row);
+        PrefetchBlocks(next.row);
+      }
       row = next;
     }
     std::vector<Candidate> candidates = followed.Take();
@@ -277,8 +270,6 @@ class FastHnswIndex final : public VectorIndex {
   const std::span<const float> mean_;
   const uint32_t ef_;
   const std::unique_ptr<VectorIndex> hnsw_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Scratch>> free_;  // Guarded by mutex_.
 };
 
 }  // namespace
@@ -352,8 +343,8 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
 Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::OpenInFile(std::span<const std::byte> bytes,
                                                                    VectorMatrix vectors, Metric metric,
                                                                    const IndexFile& /*file*/) const {
-  // As HNSW.
-  ReadAtRandom(bytes);
+  // A walk jumps, and this profile is for those who have the memory.
+  KeepInLargePages(bytes);
   return Open(bytes, vectors, metric);
 }
 

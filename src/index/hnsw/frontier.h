@@ -81,7 +81,11 @@ class Frontier {
 
 class VisitedRows {
  public:
-  explicit VisitedRows(size_t rows) : words_((rows + 63) / 64) {}
+  explicit VisitedRows(size_t rows) { Fit(rows); }
+  // Takes so many rows from now on, or more.
+  void Fit(size_t rows) {
+    if (words_.size() < (rows + 63) / 64) words_.resize((rows + 63) / 64);
+  }
 
   // False if it was visited before.
   bool Insert(uint32_t row) {

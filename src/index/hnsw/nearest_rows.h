@@ -39,11 +39,11 @@ class NearestRows {
   // The row is below kRowsMax, and its score above bar().
   void Offer(uint32_t row, float score) {
     const uint64_t key = KeyOf(row, score);
-    // The keys before `at` are larger, without a branch that could be mistaken.
+    // The keys before `at` are larger. A branch would be mistaken half of the time.
     const uint64_t* at = keys_.data();
     for (size_t left = count_; left > 0;) {
       const size_t half = (left + 1) / 2;
-      at += at[half - 1] > key ? half : 0;
+      at += half & (size_t{0} - static_cast<size_t>(at[half - 1] > key));
       left -= half;
     }
     const auto low = static_cast<size_t>(at - keys_.data());

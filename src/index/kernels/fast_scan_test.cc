@@ -16,6 +16,9 @@ namespace {
 TEST(FastScan, ThePlainOneIsFirst) {
   EXPECT_STREQ(SupportedFastScans()[0].name, "scalar");
   EXPECT_EQ(&BestFastScan(), &SupportedFastScans().back());
+#if defined(__aarch64__)
+  EXPECT_STREQ(BestFastScan().name, "neon");
+#endif
 }
 
 TEST(FastScan, EveryImplementationGivesTheSameScores) {
