@@ -126,6 +126,7 @@ TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {
   // Advice about any part leaves the bytes as they are.
   const Result<MappedFile> advised = MappedFile::Open(folder / "f");
   ReadAtRandom(advised->bytes());
+  KeepInLargePages(advised->bytes());
   ReadSoon(advised->bytes());
   ReadSoon(advised->bytes().subspan(1, 1));
   ReadSoon({});
