@@ -43,7 +43,8 @@ struct Bm25Query {
   std::span<const TermMatch> terms;  // A row's score is added up in this order.
   Bm25Formula formula;
   RowLengths lengths;
-  size_t limit = 0;  // At least 1.
+  uint64_t rows = 0;  // Of the index.
+  size_t limit = 0;   // At least 1.
   const RowSelection& selection;
 };
 
