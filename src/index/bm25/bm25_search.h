@@ -51,6 +51,8 @@ struct Bm25Query {
 // Requires a monotonic formula and gains above 0.
 Result<std::vector<RowHit>> SearchBest(const Context& context, const Bm25Query& query);
 Result<std::vector<RowHit>> SearchAll(const Context& context, const Bm25Query& query);
+// A score that `limit` rows of the selection have or exceed, from rows of a rare term; -infinity if none is found soon.
+Result<float> ReachedScore(const Bm25Query& query);
 // Looks at the rows of selection.listed only, which must be there.
 Result<std::vector<RowHit>> SearchListed(const Context& context, const Bm25Query& query);
 

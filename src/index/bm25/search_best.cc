@@ -83,6 +83,10 @@ class BestSearch {
   }
 
   Result<std::vector<RowHit>> Run() {
+    if (threshold_ <= 0) {
+      RAGTIME_ASSIGN_OR_RETURN(const float reached, ReachedScore(query_));
+      RaiseThreshold(std::nextafter(reached, -std::numeric_limits<float>::infinity()));
+    }
     uint64_t part = threshold_ > 0 ? 1 : kFirstWindows;
     for (uint64_t start = 0;; part = std::max<uint64_t>(part / 2, 1)) {
       RAGTIME_RETURN_IF_ERROR(context_.Check());
@@ -169,7 +173,7 @@ class BestSearch {
     size_t aside = 0;
     while (below_[aside + 1] <= threshold_) ++aside;
     added_in_order_ = aside == 0;
-    sums_.Start(start, end - start);
+    sums_.Start(start, end - start, std::max(0.0, threshold_ - below_[aside]));
     const Term& last = terms_[window_terms_.back()];
     if (aside + 1 == window_terms_.size() && last.window_blocks <= kSparseBlocks) {
       return SearchOneTerm(terms_[window_terms_[aside]], start, end, aside);

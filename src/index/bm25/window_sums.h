@@ -43,33 +43,44 @@ struct Candidates {
 class WindowSums {
  public:
   // Starts the window [first_row, first_row + rows), at most kWindowRowsMax. The last one must have been taken or
-  // cleared.
-  void Start(uint64_t first_row, size_t rows) {
+  // cleared. Only rows with more than `least`, at least 0, will be asked for.
+  void Start(uint64_t first_row, size_t rows, double least) {
     first_row_ = static_cast<uint32_t>(first_row);
+    least_ = least;
     listed_max_ = rows / kListedShare;
   }
 
   // Adds parts[i] to rows[i], which ascend and lie in the window.
   void Add(const uint32_t* rows, const double* parts, size_t count) {
     if (count == 0) return;
-    for (size_t i = 0; i < count; ++i) sums_[rows[i] - first_row_] += parts[i];
     const size_t first_group = (rows[0] - first_row_) / kGroupRows;
     const size_t last_group = (rows[count - 1] - first_row_) / kGroupRows;
     std::fill_n(touched_.data() + first_group, last_group - first_group + 1, uint8_t{1});
     end_group_ = std::max(end_group_, last_group + 1);
-    if (listed_ + count <= listed_max_) {
-      for (size_t i = 0; i < count; ++i) list_[listed_ + i] = rows[i] - first_row_;
-      listed_ += count;
-    } else {
+    if (listed_ + count > listed_max_) {
       listed_max_ = 0;  // Neither will others be.
+      for (size_t i = 0; i < count; ++i) sums_[rows[i] - first_row_] += parts[i];
+      return;
     }
+    // Whatever has enough in the end has it when its last term is added.
+    size_t enough = enough_;
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t slot = rows[i] - first_row_;
+      const double sum = sums_[slot] + parts[i];
+      sums_[slot] = sum;
+      list_[listed_ + i] = slot;
+      enough_list_[enough] = slot;
+      enough += sum > least_;
+    }
+    enough_ = enough;
+    listed_ += count;
   }
 
-  // Whether more than `limit` rows have more than `least`; as to listed ones, one may count for each of its terms.
+  // Whether more than `limit` rows have more than `least`; a listed one may count several times.
   bool HasAbove(double least, size_t limit) const {
     size_t count = 0;
     if (listed_max_ > 0) {
-      for (size_t i = 0; i < listed_; ++i) count += sums_[list_[i]] > least;
+      for (size_t i = 0; i < enough_; ++i) count += sums_[enough_list_[i]] > least;
       return count > limit;
     }
     for (size_t group = 0; group < end_group_ && count <= limit; ++group) {
@@ -79,20 +90,21 @@ class WindowSums {
     return count > limit;
   }
 
-  // Takes the rows with more than `least`, at least 0, and clears the sums.
+  // Takes the rows with more than `least` and clears the sums.
   void TakeAbove(double least, Candidates& taken) {
     taken.size = 0;
-    listed_max_ > 0 ? TakeListed(least, taken) : TakeGroups(least, taken);
-    std::fill_n(touched_.data(), end_group_, uint8_t{0});
-    end_group_ = 0;
-    listed_ = 0;
+    if (listed_max_ > 0) {
+      TakeListed(least, taken);
+      for (size_t i = 0; i < listed_; ++i) sums_[list_[i]] = 0;
+    } else {
+      TakeGroups(least, taken);
+    }
+    Forget();
   }
 
   void Clear() {
     std::fill_n(sums_.data(), end_group_ * kGroupRows, 0.0);
-    std::fill_n(touched_.data(), end_group_, uint8_t{0});
-    end_group_ = 0;
-    listed_ = 0;
+    Forget();
   }
 
  private:
@@ -100,16 +112,53 @@ class WindowSums {
   static constexpr size_t kGroupRows = 64;
   // Looking at a listed row takes as long as at this many sums side by side.
   static constexpr size_t kListedShare = 4;
+  static constexpr size_t kInsertedMax = 48;
+
+  void Forget() {
+    std::fill_n(touched_.data(), end_group_, uint8_t{0});
+    end_group_ = 0;
+    listed_ = 0;
+    enough_ = 0;
+  }
 
   void TakeListed(double least, Candidates& taken) {
-    size_t enough = 0;
-    for (size_t i = 0; i < listed_; ++i) {
-      enough_[enough] = list_[i];
-      enough += sums_[list_[i]] > least;
+    size_t size = 0;
+    for (size_t i = 0; i < enough_; ++i) {
+      const uint32_t slot = enough_list_[i];
+      const double sum = sums_[slot];
+      if (sum <= least) continue;
+      sums_[slot] = 0;  // So that it is not taken again.
+      taken.rows[size] = slot;
+      taken.sums[size++] = sum;
     }
-    // A bit for each brings them into order and those of several terms together.
-    for (size_t i = 0; i < enough; ++i) marks_[enough_[i] / kGroupRows] |= uint64_t{1} << (enough_[i] % kGroupRows);
-    for (size_t group = 0; enough > 0 && group < end_group_; ++group) {
+    taken.size = size;
+    size <= kInsertedMax ? Insert(taken) : Mark(taken);
+  }
+
+  // Sorts few, of which those of each term are in order already.
+  void Insert(Candidates& taken) const {
+    for (size_t i = 0; i < taken.size; ++i) {
+      const uint32_t row = first_row_ + taken.rows[i];
+      const double sum = taken.sums[i];
+      size_t at = i;
+      for (; at > 0 && taken.rows[at - 1] > row; --at) {
+        taken.rows[at] = taken.rows[at - 1];
+        taken.sums[at] = taken.sums[at - 1];
+      }
+      taken.rows[at] = row;
+      taken.sums[at] = sum;
+    }
+  }
+
+  // Sorts many: a bit for each brings them into order.
+  void Mark(Candidates& taken) {
+    for (size_t i = 0; i < taken.size; ++i) {
+      const uint32_t slot = taken.rows[i];
+      sums_[slot] = taken.sums[i];
+      marks_[slot / kGroupRows] |= uint64_t{1} << (slot % kGroupRows);
+    }
+    taken.size = 0;
+    for (size_t group = 0; group < end_group_; ++group) {
       for (uint64_t bits = marks_[group]; bits != 0; bits &= bits - 1) {
         const size_t slot = group * kGroupRows + static_cast<size_t>(std::countr_zero(bits));
         taken.rows[taken.size] = first_row_ + static_cast<uint32_t>(slot);
@@ -117,7 +166,6 @@ class WindowSums {
       }
       marks_[group] = 0;
     }
-    for (size_t i = 0; i < listed_; ++i) sums_[list_[i]] = 0;
   }
 
   void TakeGroups(double least, Candidates& taken) {
@@ -131,14 +179,16 @@ class WindowSums {
 
   const BlockKernels& kernels_ = BestBlockKernels();
   uint32_t first_row_ = 0;
-  size_t listed_ = 0;
+  double least_ = 0;
   size_t listed_max_ = 0;  // 0 if there are too many to list.
+  size_t listed_ = 0;      // Of list_: every row for each of its terms.
+  size_t enough_ = 0;      // Of enough_list_: those that had more than least_ then.
   size_t end_group_ = 0;   // Of those touched, the last + 1.
   std::array<double, kWindowRowsMax> sums_ = {};
   std::array<uint8_t, kWindowRowsMax / kGroupRows> touched_ = {};
   std::array<uint64_t, kWindowRowsMax / kGroupRows> marks_ = {};
   std::array<uint32_t, kWindowRowsMax / kListedShare> list_;
-  std::array<uint32_t, kWindowRowsMax / kListedShare + 1> enough_;
+  std::array<uint32_t, kWindowRowsMax / kListedShare + 1> enough_list_;
 };
 
 }  // namespace ragtime
