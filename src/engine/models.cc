@@ -4,8 +4,8 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "base/environment.h"
 #include "base/files.h"
 #include "base/str_cat.h"
 
@@ -110,11 +110,9 @@ Result<fs::path> FindJieba() {
 }
 
 fs::path CacheFolder() {
-  if (const char* cache = std::getenv("RAGTIME_CACHE"); cache != nullptr && *cache != '\0') return cache;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
-    return fs::path(cache) / "ragtime";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return fs::path(home) / ".cache" / "ragtime";
+  if (std::string cache = EnvironmentVariable("RAGTIME_CACHE"); !cache.empty()) return cache;
+  if (std::string cache = EnvironmentVariable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "ragtime";
+  if (std::string home = EnvironmentVariable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "ragtime";
   std::error_code error;
   return fs::temp_directory_path(error) / "ragtime";
 }
