@@ -64,8 +64,7 @@ struct Options {
   std::string session;
   std::string format = "text";  // ask: of the answer.
   std::string schema;           // ask: a file, with format json.
-  bool stream = true;
-  bool json_events = false;  // --json --stream: one JSON line for each event.
+  std::optional<bool> stream;   // ask: --stream or --no-stream; else words stream, and JSON does not.
   // why-not
   std::string missing_file;
   // query
@@ -116,7 +115,6 @@ int RunWhyNot(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);
-int RunTuneJoins(const Options& options, const Context& context);
 int RunStats(const Options& options);
 int RunDelete(const Options& options, const Context& context);
 int RunCompact(const Options& options, const Context& context);
@@ -127,6 +125,7 @@ int RunCopy(const Options& options, const Context& context);
 int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
 int RunTune(const Options& options, const Context& context);
+int RunTuneJoins(const Options& options, const Context& context);
 int RunServe(const Options& options, const Context& context);
 int RunBenchServe(const Options& options, const Context& context);
 int RunModelsList(const Options& options);
