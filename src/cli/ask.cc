@@ -105,6 +105,10 @@ int RunAsk(const Options& options, const Context& context) {
     if (schema->find_first_not_of(" \t\r\n") == std::string::npos) {
       return Fail(options, InvalidArgumentError("the file " + options.schema + " is empty", "put a JSON schema there"));
     }
+    // What is wrong is said also where no model is asked in the end.
+    if (const Status parsed = Json::Parse(*schema).status(); !parsed.ok()) {
+      return Fail(options, InvalidArgumentError(options.schema + ": " + parsed.message(), "put a JSON schema there"));
+    }
   }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());

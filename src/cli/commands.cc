@@ -204,7 +204,8 @@ void AddTune(CLI::App& app, Options& options, Command& chosen) {
 void AddServing(CLI::App& app, Options& options, Command& chosen) {
   CLI::App& serve = Add(app, "serve", "Answer over HTTP on 127.0.0.1, as OpenAI's API spells it", RunServe, chosen);
   AddShared(serve, options);
-  serve.add_option("--port", options.port, "Where to listen; 0: a port that the system chooses");
+  serve.add_option("--port", options.port, "Where to listen; 0: a port that the system chooses")
+      ->check(CLI::Range(0, 65535));
   AddGpuLayers(serve, options);
   AddMode(serve, options, "How answers are made");
 

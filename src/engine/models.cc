@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/environment.h"
 #include "base/files.h"
@@ -37,11 +38,14 @@ std::vector<fs::path> InstalledFolders(const char* name) {
 }  // namespace
 
 std::vector<fs::path> ModelFolders(const Config& config) {
-  std::vector<fs::path> folders = InstalledFolders("models");
-  if (!config.models_path.empty()) folders.insert(folders.begin(), config.models_path);
-  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  std::vector<fs::path> candidates = InstalledFolders("models");
+  if (!config.models_path.empty()) candidates.insert(candidates.begin(), config.models_path);
   if (constexpr std::string_view built_with = RAGTIME_DEFAULT_MODELS; !built_with.empty())
-    folders.emplace_back(built_with);
+    candidates.emplace_back(built_with);
+  std::vector<fs::path> folders;
+  for (const fs::path& folder : candidates) {
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+  }
   return folders;
 }
 
@@ -52,16 +56,15 @@ Result<fs::path> FindModel(const Config& config, const std::string& model) {
     return NotFoundError(StrCat("there is no model file ", model),
                          "check the path, or use the name of an installed model");
   }
-  std::vector<std::string> known;
+  std::set<std::string> known;
   std::string searched;
   for (const fs::path& folder : ModelFolders(config)) {
     if (fs::exists(folder / model / "model.json", error)) return folder / model;
     searched += StrCat(searched.empty() ? "" : ", ", folder.string());
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-      if (fs::exists(entry.path() / "model.json", error)) known.push_back(entry.path().filename().string());
+      if (fs::exists(entry.path() / "model.json", error)) known.insert(entry.path().filename().string());
     }
   }
-  std::sort(known.begin(), known.end());
   std::string names;
   for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
   return NotFoundError(StrCat("the model ", model, " is in none of ", searched),

@@ -5,6 +5,7 @@ Run by ctest: errors_test.py BINARY SOURCE_DIR [unittest arguments].
 """
 
 import shutil
+import socket
 import sqlite3
 import sys
 import unittest
@@ -38,6 +39,7 @@ class Errors(CommandLine):
             (("search", "x", "--route", "psychic"), ("psychic", "keyword")),
             (("search", "x", "--top-k", "0"), ("--top-k", "1 to 1000")),
             (("search", "x", "--config", "none.yaml"), ("none.yaml",)),
+            (("serve", "--port", "99999"), ("--port", "0 to 65535")),
         ):
             with self.subTest(arguments):
                 self.assertFails(run(*arguments), *needles, code=(2,))
@@ -45,6 +47,34 @@ class Errors(CommandLine):
             shown = run(*command.split(), "--help")
             self.assertEqual((shown.returncode, shown.stderr), (0, ""))
             self.assertIn("--kb", shown.stdout)
+
+    def test_what_is_not_what_it_should_be(self):
+        folder = self.scratch()
+        noise = folder / "noise.bin"
+        noise.write_bytes(bytes(range(256)) * 20)
+        text = folder / "text.yaml"
+        (folder / "empty").mkdir()
+        for written, needle in (
+            (b"search: {top_k: many}\n", "1 to 1000"),
+            (b"search: [1\n", "line 2"),
+            (b"serch: {top_k: 3}\n", "did you mean search?"),
+            (noise.read_bytes(), "UTF-8"),
+        ):
+            text.write_bytes(written)
+            self.assertFails(run("search", "x", "--kb", self.kb, "--config", text), "text.yaml", needle, code=(2,))
+        self.assertFails(run("stats", "--kb", folder / "empty"), "no knowledge base", "ragtime ingest", code=(1,))
+        self.assertFails(run("ingest", self.documents, "--kb", text), "text.yaml", "another path", code=(1,))
+        self.assertFails(run("ingest", noise, "--kb", folder / "kb"), "noise.bin", "can be read", code=(1,))
+        self.assertFails(run("search", "x", "--kb", self.kb, "--filter", "file_path likes 'x'"), "column 11", code=(2,))
+        schema = ("--format", "json", "--schema", noise)
+        self.assertFails(run("ask", "x", "--kb", self.kb, *schema), "noise.bin", "JSON schema", code=(2,))
+        self.assertFails(run("models", "add", noise), "does not begin with GGUF", "fetch the model again", code=(1,))
+        self.assertFails(run("models", "add", folder / "empty"), "no model.json", ".gguf", code=(1,))
+        missing = run("models", "show", "no-such-model").stderr
+        self.assertEqual(missing.count("multilingual-e5-small"), 1, missing)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.assertFails(run("serve", "--kb", self.kb, "--port", port), str(port), "another --port", code=(1,))
 
     def test_errors_are_json_on_stdout_too(self):
         folder = self.scratch()
