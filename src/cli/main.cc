@@ -56,8 +56,9 @@ int Main(int argc, char** argv) {
   CLI::App app{"Ragtime answers questions from your documents, with citations.", "ragtime"};
   app.set_version_flag("--version", std::string("ragtime ") + kVersion);
   app.require_subcommand(1);
-  app.footer("Example:\n  ragtime ingest ./docs --kb ./kb\n  ragtime ask \"How do I restore a backup?\" --kb ./kb");
   AddCommands(app, options, command);
+  // Behind them, which would have it, too.
+  app.footer("Example:\n  ragtime ingest ./docs --kb ./kb\n  ragtime ask \"How do I restore a backup?\" --kb ./kb");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

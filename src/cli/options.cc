@@ -60,6 +60,9 @@ Result<Config> ResolveKnowledgeBase(const Options& options) {
     return InvalidArgumentError("store_conf.type map lives in memory, and a command ends with its process",
                                 "give a file to save it to, as --kb NAME.ragmap, or use type: ragtime");
   }
+  if (config.store.uri.empty() && config.store.type == "ragtime" && !options.config_file.empty()) {
+    config.store.uri = (std::filesystem::path(options.config_file).parent_path() / "kb").string();
+  }
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no knowledge base is named", "add --kb DIR, or --config ragtime.yaml");
   }

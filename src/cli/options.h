@@ -139,7 +139,8 @@ int RunDoctor(const Options& options);
 
 // The configuration by precedence: flag, environment, file, default.
 Result<Config> ResolveConfig(const Options& options);
-// The same, and kInvalidArgument where no knowledge base is named.
+// The same, with a knowledge base: `kb` beside the configuration file if nothing names one. kInvalidArgument where
+// there is no file either.
 Result<Config> ResolveKnowledgeBase(const Options& options);
 
 // The lines of a file that are not empty; kInvalidArgument where there is none, or the file cannot be read.

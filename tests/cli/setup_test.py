@@ -7,10 +7,11 @@ Run by ctest: setup_test.py BINARY SOURCE_DIR [unittest arguments].
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import unittest
 
-from command_line import CommandLine, checked, run
+from command_line import BINARY, SOURCE, CommandLine, checked, run
 
 
 class Setup(CommandLine):
@@ -25,6 +26,13 @@ class Setup(CommandLine):
         self.assertTrue((folder / "kb/catalog.sqlite").exists())
         hits = checked(run("search", "badgers", "--config", folder / "ragtime.yaml", "--json"), "search")["hits"]
         self.assertEqual(hits[0]["file"], "a.txt")
+        # What the file leaves out has its default, the knowledge base beside the file too.
+        (folder / "sub").mkdir()
+        (folder / "sub/short.yaml").write_text("search: {top_k: 3}\n")
+        result = run("ingest", folder / "docs", "--config", "short.yaml", cwd=folder / "sub")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue((folder / "sub/kb/catalog.sqlite").exists())
+        self.assertIn("a.txt", run("search", "badgers", "--config", folder / "sub/short.yaml").stdout)
         (folder / "typo.yaml").write_text("serch: {top_k: 3}\n")
         self.assertFails(
             run("search", "x", "--config", folder / "typo.yaml", "--kb", folder / "kb"), "serch", code=(2,)
@@ -35,6 +43,14 @@ class Setup(CommandLine):
             {finding["area"] for finding in findings}, {"cpu", "memory", "disk", "model", "knowledge base"}
         )
         self.assertEqual(doctor.returncode, 0, findings)
+
+    def test_the_reference_of_the_command_line_is_what_help_says(self):
+        command = [sys.executable, SOURCE / "tools/command_reference.py", BINARY]
+        page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        written = SOURCE / "docs/reference/command-line.md"
+        self.assertEqual(page, written.read_text(), f"run tools/command_reference.py BINARY > {written}")
+        self.assertIn("## ragtime models compare", page)
+        self.assertNotIn("Example:", run("ask", "--help").stdout)
 
     def test_doctor_says_which_number_formats_are_native(self):
         findings = checked(run("doctor", "--json"), "doctor")["findings"]
