@@ -69,6 +69,11 @@ Result<Config> ResolveKnowledgeBase(const Options& options) {
   return config;
 }
 
+Result<std::unique_ptr<KnowledgeBase>> OpenKnowledgeBase(const Options& options) {
+  RAGTIME_ASSIGN_OR_RETURN(const Config config, ResolveKnowledgeBase(options));
+  return KnowledgeBase::Open(config, /*must_exist=*/true);
+}
+
 Result<std::vector<std::string>> ReadQuestions(const std::string& path) {
   std::ifstream file(path);
   std::vector<std::string> questions;

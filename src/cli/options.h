@@ -6,12 +6,14 @@
 #define RAGTIME_CLI_OPTIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ragtime/config.h"
 #include "ragtime/context.h"
+#include "ragtime/knowledge_base.h"
 #include "ragtime/status.h"
 
 namespace ragtime::cli {
@@ -142,6 +144,8 @@ Result<Config> ResolveConfig(const Options& options);
 // The same, with a knowledge base: `kb` beside the configuration file if nothing names one. kInvalidArgument where
 // there is no file either.
 Result<Config> ResolveKnowledgeBase(const Options& options);
+// Opens it; kNotFound where it is not there.
+Result<std::unique_ptr<KnowledgeBase>> OpenKnowledgeBase(const Options& options);
 
 // The lines of a file that are not empty; kInvalidArgument where there is none, or the file cannot be read.
 Result<std::vector<std::string>> ReadQuestions(const std::string& path);
