@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/fast_hnsw_index.h"
@@ -116,8 +117,7 @@ Result<Run> Measure(const Measurement& measurement, const VectorSearchParameters
   for (const double seconds : times) run.seconds += seconds;
   run.seconds /= static_cast<double>(threads);
   if (measurement.by_wall) run.seconds = wall_seconds;
-  std::sort(times.begin(), times.end());
-  run.p99_ms = times[times.size() * 99 / 100] * 1e3;
+  run.p99_ms = Quantile(times, 0.99) * 1e3;
   run.recall = static_cast<double>(found) / static_cast<double>(measurement.queries.rows * measurement.k);
   return run;
 }
