@@ -29,7 +29,9 @@ size_t ChunkJoins::Join(Ticket& ticket) {
   const size_t beginning = ticket.options.chunks.front().start;
   const bool is_quick = ticket.options.always_joins || read_token_ms_ == 0 || join_token_ms_min_ < read_token_ms_;
   const Stopwatch stopwatch;
+  const size_t body = ticket.prompt.size() - 1;  // The last token is computed alone, when all else is there.
   size_t joined = 0;
+  size_t missing = 0;
   size_t at = ticket.held;  // All before it is there, or a gap.
   size_t last_start = at;   // Of the chunk that was loaded last.
   for (const TokenRange& chunk : std::span(ticket.options.chunks).subspan(1)) {
@@ -38,7 +40,8 @@ size_t ChunkJoins::Join(Ticket& ticket) {
                   ticket.prompt.begin() + static_cast<ptrdiff_t>(chunk.end));
     const size_t back = chunk.start - beginning;
     const std::vector<PrefixCache::Piece> pieces = beginnings_.states().Match(tokens);
-    const TokenRange range{chunk.start + ticket.options.head_tokens, (pieces.empty() ? 0 : pieces.back().end) + back};
+    const TokenRange range{chunk.start + ticket.options.head_tokens,
+                           std::min((pieces.empty() ? 0 : pieces.back().end) + back, body)};
     if (range.end < range.start + options_.wide_tokens) {
       if (chunk.end > range.start + options_.wide_tokens) Want(std::move(tokens));
       continue;
@@ -46,40 +49,47 @@ size_t ChunkJoins::Join(Ticket& ticket) {
     if (range.start < at || !is_quick) continue;
     size_t end = range.start;
     for (const PrefixCache::Piece& piece : pieces) {
-      if (piece.end + back <= end) continue;
+      const size_t piece_end = std::min(piece.end + back, range.end);
+      if (piece_end <= end) continue;
       const std::optional<std::span<const std::byte>> state = beginnings_.states().Use(piece.state);
       // Where it cannot be had, the rest is computed.
-      if (!state || !beginnings_.TakeIn(ticket, *state, {end, piece.end + back}, back)) break;
-      end = piece.end + back;
+      if (!state || !beginnings_.TakeIn(ticket, *state, {end, piece_end}, back)) break;
+      end = piece_end;
     }
     if (end == range.start) continue;
     last_start = range.start;
     if (at < range.start) ticket.gaps.push_back({at, range.start});
+    missing += range.start - at;
     joined += end - range.start;
     at = end;
   }
   if (joined == 0) return 0;
-  // The rest is computed in a batch of its own: more of it costs less, and is the more exact.
-  const size_t rest = ticket.prompt.size() - 1 - at;
-  if (rest < options_.quick_tokens) {
-    const size_t anew = std::min(options_.quick_tokens - rest, at - last_start);
+  // A wide batch costs no more than a smaller one, and what is computed anew is exact: the last chunk gives way.
+  const size_t last_batch = body - at + (missing < together_tokens() ? missing : 0);
+  if (last_batch < options_.wide_tokens) {
+    const size_t anew = std::min(options_.wide_tokens - last_batch, at - last_start);
     at -= anew;
     joined -= anew;
     model_.Forget(ticket.sequence, at);
   }
   ticket.exact = ticket.held;
-  ticket.joined_end = at;
-  if (ticket.gaps.empty()) ticket.held = at;
-  // At best: one that was interrupted by other work must not be the last that is ever tried.
+  if (ticket.gaps.empty()) {
+    ticket.held = at;
+  } else if (at < body) {
+    ticket.gaps.push_back({at, body});
+  }
+  ticket.joined_end = body;
+  // At best: one that was interrupted by other work must not be the last that is ever tried. Nor must the first, in
+  // which the model finds out how keys are turned.
   const double ms = stopwatch.ElapsedMs() / static_cast<double>(joined);
-  join_token_ms_min_ = join_token_ms_min_ == 0 ? ms : std::min(join_token_ms_min_, ms);
+  if (joins_++ > 0) join_token_ms_min_ = join_token_ms_min_ == 0 ? ms : std::min(join_token_ms_min_, ms);
   return joined;
 }
 
 size_t ChunkJoins::AddHeads(Ticket& ticket, size_t room, std::vector<BatchToken>& batch) {
   size_t added = 0;
   for (const TokenRange& gap : ticket.gaps) {
-    if (added == room || added >= options_.wide_tokens || free_sequences_.empty()) break;
+    if (added == room || added >= together_tokens() || free_sequences_.empty()) break;
     const int sequence = free_sequences_.back();
     free_sequences_.pop_back();
     const TokenRange part{gap.start, gap.start + std::min(gap.end - gap.start, room - added)};

@@ -33,9 +33,9 @@ class ChunkJoins {
   // Loads those that can be had, and remembers which ones should have been there. To be called when `join_at` is held.
   // How many tokens were loaded; what is left between them are the request's gaps.
   size_t Join(Ticket& ticket);
-  // Adds what comes next of the request's gaps to the batch, at most `room` tokens, and returns how many. A chunk's
-  // head does not see those that are computed in the same batch. Where they are so long that they cost no less together
-  // than one after another, they are therefore computed one after another.
+  // Adds what comes next of the request's gaps to the batch, at most `room` tokens, and returns how many. What is
+  // computed in one batch does not see each other. Heads that are long are therefore computed in several, and see those
+  // before them; short ones all together with what follows the last chunk, since each batch costs much for itself.
   size_t AddHeads(Ticket& ticket, size_t room, std::vector<BatchToken>& batch);
   // The batch with the request's heads was computed.
   void TakeHeads(Ticket& ticket);
@@ -50,6 +50,8 @@ class ChunkJoins {
 
  private:
   void Want(std::vector<Token> tokens);
+  // Gaps are computed together until there are so many tokens.
+  size_t together_tokens() const { return 2 * options_.wide_tokens; }
 
   BatchModel& model_;
   const SchedulerOptions& options_;
@@ -59,6 +61,7 @@ class ChunkJoins {
   std::deque<std::vector<Token>> wanted_;
   double read_token_ms_ = 0;  // What a token costs that is computed, and, at best, one that is joined.
   double join_token_ms_min_ = 0;
+  size_t joins_ = 0;
 };
 
 }  // namespace ragtime

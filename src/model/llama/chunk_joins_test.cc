@@ -141,33 +141,31 @@ TEST(ChunkJoinsTest, ShortHeadsAreComputedTogetherAndLongOnesInTurn) {
     four.ReadAlone(scheduler);
     batches.clear();
     ExpectAnswer(four.AskAll(scheduler), four.prompt, 4);
-    // Of each chunk the last token was not saved. Then the question, and its last token alone.
-    std::vector<std::pair<size_t, size_t>> expected = {{7 * 3, 3}};
-    if (are_long) expected = {{25, 1}, {25, 1}, {25, 1}};
-    expected.insert(expected.end(), {{30, 1}, {1, 1}});
+    // Of each chunk the last token was not saved. The last token of all is computed alone, when all else is there.
+    std::vector<std::pair<size_t, size_t>> expected = {{7 * 3 + 30, 4}, {1, 1}};
+    if (are_long) expected = {{25 * 2, 2}, {25 + 30, 2}, {1, 1}};
     ASSERT_GE(batches.size(), expected.size());
     batches.resize(expected.size());
     EXPECT_EQ(batches, expected);
   }
 }
 
-TEST(ChunkJoinsTest, WhatFollowsTheLastChunkIsNoSmallBatch) {
-  for (const size_t quick : {size_t{30}, size_t{50}, size_t{500}}) {
+TEST(ChunkJoinsTest, WhatIsComputedIsNoSmallBatch) {
+  for (const size_t head_tokens : {1, 6, 30}) {
     ScriptedBatchModel model(4096, 10);
     std::vector<size_t> batches;
     model.before_compute = [&batches](std::span<const BatchToken> batch) { batches.push_back(batch.size()); };
-    FourChunks four(6);
-    four.options.quick_tokens = quick;
+    FourChunks four(head_tokens);
+    four.options.wide_tokens = 64;
     Scheduler scheduler(model, four.options);
     four.ReadAlone(scheduler);
     batches.clear();
     const Result<GenerationResult> result = four.AskAll(scheduler);
     ExpectAnswer(result, four.prompt, 4);
-    // More than a chunk is not computed anew: its head is, at any rate.
-    const size_t most = 100 - 6 - 1 + 30;
     ASSERT_GE(batches.size(), 2u);
-    EXPECT_EQ(batches[1], std::min(quick, most));
-    EXPECT_EQ(four.prompt.size() - result->cached_tokens, batches[0] + batches[1] + 1);
+    EXPECT_EQ(batches[0], std::max<size_t>(64, 3 * (head_tokens + 1) + 30));
+    EXPECT_EQ(batches[1], 1u);
+    EXPECT_EQ(four.prompt.size() - result->cached_tokens, batches[0] + 1);
   }
 }
 

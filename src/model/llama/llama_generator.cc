@@ -26,7 +26,7 @@ constexpr char kRemedy[] = "run tools/setup.sh, or set llm.model to a GGUF file"
 
 constexpr char kJoinRecord[] = "joins.json";
 // Another one where chunks are joined in another way, so that what was measured holds no more.
-constexpr int64_t kJoinRecordFormat = 2;
+constexpr int64_t kJoinRecordFormat = 3;
 
 // How far the distribution by `scores` is from the one by `exact`, in nats.
 double Divergence(std::span<const float> exact, std::span<const float> scores) {

@@ -206,7 +206,7 @@ TEST(LlamaReuseTest, AMovedPassageIsNearlyWhatItWouldBeInItsPlace) {
   ASSERT_EQ(near->joined.size(), heads.size());
   EXPECT_GT(near->joined[0].joined_tokens, 80u);
   // What is computed anew is not joined.
-  EXPECT_EQ(near->joined[1].joined_tokens + 48, near->joined[0].joined_tokens);
+  EXPECT_LT(near->joined[1].joined_tokens, near->joined[0].joined_tokens);
   for (const JoinedAnswer& joined : near->joined) {
     EXPECT_LT(joined.divergence_nats, 0.05);
     EXPECT_FALSE(joined.text.empty());
@@ -262,7 +262,7 @@ TEST(LlamaReuseTest, PassagesAreJoinedOnlyWhereARecordAllowsIt) {
   keep();
   EXPECT_GT(joined_by(true), 100u);
   // One of another model says nothing.
-  std::ofstream(folder / "joins.json") << R"({"format": 2, "model": "another", "head_tokens": 16})";
+  std::ofstream(folder / "joins.json") << R"({"format": 3, "model": "another", "head_tokens": 16})";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());
   std::ofstream(folder / "joins.json") << "no JSON";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());

@@ -30,9 +30,6 @@ struct SchedulerOptions {
   bool reuse = true;                    // False: every prompt is computed whole.
   // So many of the model's sequences are for what is computed between chunks that are loaded. None: none is loaded.
   size_t head_sequences = 0;
-  // From so many tokens on a batch is multiplied by a quicker kernel (docs/decisions/llama-cpp.md): measured on two
-  // cores, 17 tokens took as long as 80. What follows the last chunk that is loaded is no smaller.
-  size_t quick_tokens = 32;
   // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
   // than batches of one, so that a near tie may fall the other way.
   bool prompt_lookup = false;

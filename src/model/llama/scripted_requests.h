@@ -62,9 +62,7 @@ class ScratchFolder {
   }
 };
 
-inline SchedulerOptions WithMemory() {
-  return {.context_tokens = 512, .wide_tokens = 1, .memory_bytes_max = 1 << 20, .quick_tokens = 1};
-}
+inline SchedulerOptions WithMemory() { return {.context_tokens = 512, .wide_tokens = 1, .memory_bytes_max = 1 << 20}; }
 
 }  // namespace ragtime
 

@@ -68,8 +68,8 @@ struct Ticket {
   LookupGate::Record lookup;
   bool is_background = false;       // Nobody waits for it: it is computed to be kept.
   std::optional<size_t> join_at;    // How much of the prompt is held when chunks are loaded; none: none are, any more.
-  std::vector<TokenRange> gaps;     // To be computed before and between chunks that are loaded, in order.
-  size_t joined_end = 0;            // Where the last of these chunks ends: what `held` becomes when no gap is left.
+  std::vector<TokenRange> gaps;     // To be computed before, between and behind chunks that are loaded, in order.
+  size_t joined_end = 0;            // What `held` becomes when no gap is left.
   std::vector<ChunkHead> heads;     // Of gaps, in the batch under way.
   bool alone = false;               // No other has run since it began.
   bool apart = false;               // Its prompt is read in the reading memory.
