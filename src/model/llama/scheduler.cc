@@ -27,7 +27,7 @@ Scheduler::Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* re
             }
             wake_.notify_all();
           }),
-      joins_(options_, beginnings_),
+      joins_(model, options_, beginnings_, static_cast<int>(model.sequences() - options_.head_sequences)),
       writer_(model, options_, beginnings_.reuses()) {
   latest_prompt_ = beginnings_.states().Latest();
   if (reading_memory != nullptr && model.keeps_beginnings()) {
@@ -153,11 +153,11 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   reserved_ += ticket->cells_needed;
   const double queue_ms = ticket->stopwatch.ElapsedMs();
   beginnings_.Begin(*ticket, running_);
-  if (ticket->options.joins && model_.moves()) joins_.Plan(*ticket);
+  joins_.Plan(*ticket);
   // A part that is not wide is computed as fast among the others, and what is joined is joined there.
   ticket->alone = running_.empty();
   for (const TicketPtr& other : running_) other->alone = false;
-  ticket->apart = reading_memory_ != nullptr && !running_.empty() && ticket->joins.empty() &&
+  ticket->apart = reading_memory_ != nullptr && !running_.empty() && !ticket->join_at &&
                   ticket->held + options_.wide_tokens < ticket->prompt.size();
   running_.push_back(ticket);
   if (ticket->is_background) return true;
@@ -189,10 +189,11 @@ void Scheduler::ComputeWantedChunk() {
 
 void Scheduler::Step() {
   for (const TicketPtr& ticket : running_) {
-    const size_t joined = joins_.LoadDue(*ticket);
+    if (ticket->join_at != ticket->held) continue;
+    const size_t joined = joins_.Join(*ticket);
     if (joined > 0) CountCached(*ticket, joined, joined);
   }
-  const std::vector<BatchToken> batch = NextBatch(running_, options_, writer_);
+  const std::vector<BatchToken> batch = NextBatch(running_, options_, writer_, joins_);
   if (!batch.empty()) ComputeBatch(batch);
   ReadApart();
 }
@@ -237,7 +238,7 @@ void Scheduler::MoveRead(Ticket& ticket) {
 void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
   std::vector<TicketPtr> computed;
   for (const TicketPtr& ticket : running_) {
-    if (ticket->batch_end > ticket->held) computed.push_back(ticket);
+    if (ticket->batch_end > ticket->held || !ticket->heads.empty()) computed.push_back(ticket);
   }
   const Stopwatch stopwatch;
   const Status status = model_.Compute(batch, [this, &computed] {
@@ -267,6 +268,8 @@ void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
   for (const TicketPtr& ticket : computed) {
     if (ticket->scores_at) {
       Note(ticket, writer_.Advance(*ticket));
+    } else if (!ticket->heads.empty()) {
+      joins_.TakeHeads(*ticket);
     } else {
       ticket->held = ticket->batch_end;
     }
@@ -303,6 +306,7 @@ void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
   ticket->answer.End(std::move(status), truncated, std::move(warnings));
   if (read_apart_ == ticket) MoveRead(*ticket);
   std::erase(running_, ticket);
+  joins_.DropHeads(*ticket);
   beginnings_.End(*ticket);
   reserved_ -= ticket->cells_needed;
   UpdateStatistics();

@@ -30,6 +30,8 @@ struct SchedulerOptions {
   uint64_t disk_bytes_max = 0;
   std::filesystem::path states_folder;  // Empty: none.
   bool reuse = true;                    // False: every prompt is computed whole.
+  // So many of the model's sequences are for what is computed between chunks that are loaded. None: none is loaded.
+  size_t head_sequences = 0;
   // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
   // than batches of one, so that a near tie may fall the other way.
   bool prompt_lookup = false;
