@@ -319,9 +319,10 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
     // More sequences than requests: one for loading and saving states, one for what prompts share, and those in which
     // the heads of passages are computed side by side.
     constexpr size_t kSequencesMax = 256;
-    constexpr size_t kHeadSequences = 8;
-    constexpr size_t kOwnSequences = 2 + kHeadSequences;
-    const size_t sequences = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - kOwnSequences) + kOwnSequences;
+    constexpr size_t kHeadSequencesMax = 8;
+    const size_t parallel = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - 2);
+    const size_t head_sequences = std::min(kHeadSequencesMax, kSequencesMax - 2 - parallel);
+    const size_t sequences = parallel + 2 + head_sequences;
     if (!model->has_context()) {
       RAGTIME_RETURN_IF_ERROR(model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences,
                                                   std::max(options_.threads, options_.read_threads)));
@@ -344,7 +345,7 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                               .disk_bytes_max = options_.kv_disk_bytes,
                                                               .states_folder = options_.kv_folder,
                                                               .reuse = options_.reuse,
-                                                              .head_sequences = kHeadSequences,
+                                                              .head_sequences = head_sequences,
                                                               .prompt_lookup = options_.prompt_lookup,
                                                               .always_guesses = options_.always_guesses,
                                                               .weighs_saving = !model->computes_on_cpu(),
