@@ -47,7 +47,7 @@ class WindowSums {
   void Start(uint64_t first_row, size_t rows, double least) {
     first_row_ = static_cast<uint32_t>(first_row);
     least_ = least;
-    listed_max_ = rows / kListedShare;
+    listed_max_ = least > 0 ? rows / kListedShare : 0;  // Without a bound every row has enough.
   }
 
   // Adds parts[i] to rows[i], which ascend and lie in the window.
