@@ -105,6 +105,7 @@ threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|StateWriterTest|TextTokensTest|RemoteStoreTest)\.'
 threaded+='|^([A-Za-z]*/)?(CacheContract|Guard|MemoryCache|KeptResults|Hnsw|HnswIndex|SchedulerMemoryTest)\.'
 threaded+='|^(DiskannIndex|DiskannFile|DiskReaderTest|OpenAiEmbedderTest|RequestLimit|LoadTest|TuneTest)\.'
+threaded+='|^(KeptBeginningsTest|ChunkJoinsTest|AnswerWriterTest)\.'
 threaded+='|^(KeptRepliesTest|QuestionVectorsTest|SearchLanes)\.|^jieba_dictionary_test'
 
 # Measured: 0.8 GB release, 7.2 dev, 1.7 tsan, and what tests write. A compiler that finds the disk full half an hour
