@@ -182,7 +182,6 @@ int Search(int argc, char** argv) {
       for (std::thread& worker : workers) worker.join();
       const double seconds = watch.ElapsedMs() / 1000;
       if (failed) return Fail(InternalError("a search failed"));
-      std::sort(times_ms.begin(), times_ms.end());
       const auto count = static_cast<double>(queries.rows);
       const auto share = [&](size_t kb) {
         return 100.0 * static_cast<double>(kb) * 1024 / static_cast<double>(rows * dimension * sizeof(float));
@@ -194,8 +193,8 @@ int Search(int argc, char** argv) {
           "%.1f, "
           "\"peak_percent\": %.1f}\n",
           round, how.c_str(), type.statistics().io_uring ? "true" : "false", threads, parameters.beamwidth, list,
-          static_cast<double>(found) / (count * kTop), count / seconds, Median(times_ms),
-          times_ms[queries.rows * 99 / 100], static_cast<double>(type.statistics().reads - reads) / count,
+          static_cast<double>(found) / (count * kTop), count / seconds, Median(times_ms), Quantile(times_ms, 0.99),
+          static_cast<double>(type.statistics().reads - reads) / count,
           static_cast<double>(type.statistics().cached_bytes) / 1e6,
           static_cast<double>(MemoryOf("RssAnon")) * 1.024e-3, static_cast<double>(MemoryOf("RssFile")) * 1.024e-3,
           static_cast<double>(MemoryOf("VmHWM")) * 1.024e-3, share(MemoryOf("VmHWM")));

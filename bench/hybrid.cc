@@ -79,11 +79,10 @@ void Forget(const std::filesystem::path& folder) {
 
 using Times = std::map<std::string, std::vector<double>>;
 
-void Print(const char* what, Times& times) {
+void Print(const char* what, const Times& times) {
   std::printf("%s:", what);
-  for (auto& [stage, ms] : times) {
-    std::sort(ms.begin(), ms.end());
-    std::printf(" %s p50 %.3f p99 %.3f;", stage.c_str(), Median(ms), ms[ms.size() * 99 / 100]);
+  for (const auto& [stage, ms] : times) {
+    std::printf(" %s p50 %.3f p99 %.3f;", stage.c_str(), Median(ms), Quantile(ms, 0.99));
   }
   std::printf(" %zu searches, ms\n", times.empty() ? 0 : times.begin()->second.size());
 }

@@ -41,11 +41,6 @@ std::string PhraseAt(const std::vector<PlacedWord>& words, size_t first, size_t 
   return phrase;
 }
 
-double Percentile(std::vector<double> times, double share) {
-  std::sort(times.begin(), times.end());
-  return times[std::min(times.size() - 1, static_cast<size_t>(share * static_cast<double>(times.size())))];
-}
-
 Status Run(const char* folder, size_t questions) {
   // No vectors are looked at, so that any type of index will do for them.
   const IndexSet indexes{.vector = std::make_shared<FlatIndexType>(),
@@ -84,8 +79,8 @@ Status Run(const char* folder, size_t questions) {
       if (quoted_ms.empty()) continue;
       std::printf(
           "%s, %zu words, %zu phrases: loose p50 %.3f p99 %.3f ms; quoted p50 %.3f p99 %.3f max %.3f ms; %.1f hits\n",
-          chinese ? "Chinese" : "English", count, quoted_ms.size(), Median(loose_ms), Percentile(loose_ms, 0.99),
-          Median(quoted_ms), Percentile(quoted_ms, 0.99), Percentile(quoted_ms, 1),
+          chinese ? "Chinese" : "English", count, quoted_ms.size(), Median(loose_ms), Quantile(loose_ms, 0.99),
+          Median(quoted_ms), Quantile(quoted_ms, 0.99), Quantile(quoted_ms, 1),
           static_cast<double>(held) / static_cast<double>(quoted_ms.size()));
     }
   }

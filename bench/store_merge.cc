@@ -34,13 +34,6 @@ using Clock = std::chrono::steady_clock;
 
 double Milliseconds(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
-double Percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[static_cast<size_t>(at)];
-}
-
 std::vector<float> RandomVector(std::mt19937_64& random) {
   std::normal_distribution<float> normal;
   std::vector<float> vector(kDimension);
@@ -100,8 +93,8 @@ int Measure(const std::string& folder, int64_t mib_per_s) {
   std::printf(
       "%4lld MiB/s: %5zu searches, p50 %6.2f p99 %7.2f max %7.2f ms; %4zu commits, p50 %6.2f p99 %7.2f max %7.2f ms; "
       "%llu segments, %llu nodes in the tail\n",
-      static_cast<long long>(mib_per_s), searches.size(), Median(searches), Percentile(searches, 0.99),
-      Percentile(searches, 1), commits.size(), Median(commits), Percentile(commits, 0.99), Percentile(commits, 1),
+      static_cast<long long>(mib_per_s), searches.size(), Median(searches), Quantile(searches, 0.99),
+      Quantile(searches, 1), commits.size(), Median(commits), Quantile(commits, 0.99), Quantile(commits, 1),
       static_cast<unsigned long long>(statistics.segments), static_cast<unsigned long long>(statistics.tail_nodes));
   return 0;
 }

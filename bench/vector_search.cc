@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "index/flat/flat_index.h"
 #include "index/hnsw/fast_hnsw_index.h"
@@ -93,7 +94,7 @@ Result<Run> Measure(const Measurement& measurement, const VectorSearchParameters
   const auto search = [&](size_t thread) {
     for (size_t q = thread; q < measurement.queries.rows; q += threads) {
       const Stopwatch one;
-      const double start = ThreadSeconds();
+      const double start = measurement.by_wall ? 0 : ThreadSeconds();
       const auto hits =
           measurement.index.Search({}, measurement.queries.row(q), measurement.k, measurement.selection, parameters);
       const double seconds = measurement.by_wall ? one.ElapsedMs() / 1000 : ThreadSeconds() - start;
@@ -116,8 +117,7 @@ Result<Run> Measure(const Measurement& measurement, const VectorSearchParameters
   for (const double seconds : times) run.seconds += seconds;
   run.seconds /= static_cast<double>(threads);
   if (measurement.by_wall) run.seconds = wall_seconds;
-  std::sort(times.begin(), times.end());
-  run.p99_ms = times[times.size() * 99 / 100] * 1e3;
+  run.p99_ms = Quantile(times, 0.99) * 1e3;
   run.recall = static_cast<double>(found) / static_cast<double>(measurement.queries.rows * measurement.k);
   return run;
 }
@@ -175,7 +175,7 @@ Status Bench(const std::string& vectors_path, const std::string& queries_path, s
   const Stopwatch open_watch;
   RAGTIME_ASSIGN_OR_RETURN(const MappedFile index_file, MappedFile::Open(path));
   if (options["--index"].empty()) std::filesystem::remove(path);
-  RAGTIME_ASSIGN_OR_RETURN(const auto index, index_type->Open(index_file.bytes(), vectors, Metric::kCosine));
+  RAGTIME_ASSIGN_OR_RETURN(const auto index, index_type->OpenInFile(index_file.bytes(), vectors, Metric::kCosine, {}));
   const double open_ms = open_watch.ElapsedMs();
   const Stopwatch first_watch;
   RAGTIME_RETURN_IF_ERROR(index->Search({}, queries.row(0), 10, RowBitmap{}).status());

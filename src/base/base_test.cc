@@ -19,9 +19,11 @@
 #include "base/bounded_queue.h"
 #include "base/child_process.h"
 #include "base/count_bits.h"
+#include "base/environment.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/lru.h"
+#include "base/median.h"
 #include "base/str_cat.h"
 #include "base/thread_pool.h"
 #include "ragtime/context.h"
@@ -126,6 +128,7 @@ TEST(Files, WrittenBytesAreReadBackMappedAndWhole) {
   // Advice about any part leaves the bytes as they are.
   const Result<MappedFile> advised = MappedFile::Open(folder / "f");
   ReadAtRandom(advised->bytes());
+  KeepInLargePages(advised->bytes());
   ReadSoon(advised->bytes());
   ReadSoon(advised->bytes().subspan(1, 1));
   ReadSoon({});
@@ -191,6 +194,25 @@ TEST(ChildProcess, EndsWithTheProcessThatStartedItHoweverThatEnds) {
   }
   EXPECT_EQ(FindProgram("no-such-program-here", "install it").status().code(), StatusCode::kNotFound);
   std::filesystem::remove_all(folder);
+}
+
+TEST(Median, AndQuantilesAreValuesThatAreThere) {
+  std::vector<double> values;
+  for (int i = 1; i <= 100; ++i) values.push_back(101 - i);
+  EXPECT_EQ(Quantile(values, 0), 1);
+  EXPECT_EQ(Quantile(values, 0.99), 100);
+  EXPECT_EQ(Quantile(values, 1), 100);
+  EXPECT_EQ(Median(values), 51);
+  EXPECT_EQ(Median({3, 1, 2}), 2);
+  EXPECT_EQ(Quantile({}, 0.5), 0);
+}
+
+TEST(Environment, WhatIsNotSetIsEmpty) {
+  ASSERT_EQ(::setenv("RAGTIME_BASE_TEST", "a b", 1), 0);
+  EXPECT_EQ(EnvironmentVariable("RAGTIME_BASE_TEST"), "a b");
+  ASSERT_EQ(::unsetenv("RAGTIME_BASE_TEST"), 0);
+  EXPECT_EQ(EnvironmentVariable("RAGTIME_BASE_TEST"), "");
+  EXPECT_EQ(EnvironmentVariable(""), "");
 }
 
 }  // namespace

@@ -92,6 +92,8 @@ MappedFile::~MappedFile() {
 
 void ReadAtRandom(std::span<const std::byte> bytes) { Advise(bytes, MADV_RANDOM); }
 
+void KeepInLargePages(std::span<const std::byte> bytes) { Advise(bytes, MADV_HUGEPAGE); }
+
 void ReadSoon(std::span<const std::byte> bytes) { Advise(bytes, MADV_WILLNEED); }
 
 Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t size_bytes_max) {

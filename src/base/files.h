@@ -38,6 +38,9 @@ class MappedFile {
 // Tells the system that these bytes of a mapped file are read here and there, so that what is missing is read without
 // what lies around it, which may be megabytes.
 void ReadAtRandom(std::span<const std::byte> bytes);
+// Tells the system that these bytes of a mapped file are read here and there all the time, so that what is missing is
+// read with the 2 MiB around it and kept in a large page, where the system and the file system have those.
+void KeepInLargePages(std::span<const std::byte> bytes);
 // Asks the system to read these bytes of a mapped file soon, and does not wait for them.
 void ReadSoon(std::span<const std::byte> bytes);
 

@@ -120,10 +120,11 @@ Status ErrnoError(int error_number, std::string_view what) {
     case ENOMEM:
       return ResourceExhaustedError(message, "free some memory");
     case EEXIST:
-      return AlreadyExistsError(message);
+      return AlreadyExistsError(message, "choose another path, or move what lies there");
     case EISDIR:
+      return InvalidArgumentError(message, "name a file, not a folder");
     case EINVAL:
-      return InvalidArgumentError(message);
+      return InvalidArgumentError(message, "check the path and its file system");
     default:
       return UnavailableError(message, "check the disk");
   }

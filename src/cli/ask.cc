@@ -105,6 +105,10 @@ int RunAsk(const Options& options, const Context& context) {
     if (schema->find_first_not_of(" \t\r\n") == std::string::npos) {
       return Fail(options, InvalidArgumentError("the file " + options.schema + " is empty", "put a JSON schema there"));
     }
+    // What is wrong is said also where no model is asked in the end.
+    if (const Status parsed = Json::Parse(*schema).status(); !parsed.ok()) {
+      return Fail(options, InvalidArgumentError(options.schema + ": " + parsed.message(), "put a JSON schema there"));
+    }
   }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
@@ -115,9 +119,10 @@ int RunAsk(const Options& options, const Context& context) {
                      .json_schema = schema,
                      .session = options.session,
                      .context = context};
-  if (options.json_events) {
+  const bool streams = options.stream.value_or(!options.json);
+  if (options.json && streams) {
     request.on_token = PrintEvent;
-  } else if (!options.json && options.stream) {
+  } else if (streams) {
     request.on_token = [&stream](Channel channel, std::string_view text) { return stream.Show(channel, text); };
   }
   const auto answer = (*knowledge_base)->Ask(request);
@@ -126,7 +131,7 @@ int RunAsk(const Options& options, const Context& context) {
     if (stream.shown()) std::printf("\n");
     return Fail(options, answer.status());
   }
-  if (options.json_events) {
+  if (options.json && streams) {
     Json event(Json::Object{});
     event.Set("schema", kJsonSchema).Set("event", "answer").Set("answer", AnswerJson(*answer));
     std::printf("%s\n", event.Dump().c_str());

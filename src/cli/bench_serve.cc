@@ -3,9 +3,9 @@
 // `ragtime bench serve`: how soon and how fast a server answers some users at once, as a table, JSON and a plot.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
+#include "base/environment.h"
 #include "cli/options.h"
 #include "cli/svg_plot.h"
 #include "ragtime/knowledge_base.h"
@@ -117,7 +117,7 @@ int RunBenchServe(const Options& given, const Context& context) {
                                : InvalidArgumentError("there are no questions", "give --questions FILE, one a line");
   if (!questions.ok()) return Fail(options, questions.status());
   LoadOptions load{.base_url = bench.url, .model = bench.model, .users = 1, .max_tokens = 1};
-  if (const char* key = std::getenv(bench.api_key_env.c_str()); key != nullptr) load.api_key = key;
+  load.api_key = EnvironmentVariable(bench.api_key_env);
   // Loads the model, and tells a dead server before the table begins.
   const auto first = RunLoad(context, load, {"Is the model loaded?"});
   if (!first.ok()) return Fail(options, first.status());

@@ -47,9 +47,7 @@ void PrintTree(const std::multimap<DocumentId, const FileRecord*>& children,
 }  // namespace
 
 int RunFiles(const Options& options) {
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const auto files = (*knowledge_base)->Files();
   if (!files.ok()) return Fail(options, files.status());
@@ -68,9 +66,7 @@ int RunFiles(const Options& options) {
 }
 
 int RunStats(const Options& options) {
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const auto statistics = (*knowledge_base)->Statistics();
   if (!statistics.ok()) return Fail(options, statistics.status());

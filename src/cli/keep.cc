@@ -18,9 +18,7 @@ unsigned long long Count(uint64_t value) { return value; }
 // Opens what the options name, calls `work` on it, and shows what comes of it by `json` or `print`.
 template <typename Work, typename ToJson, typename Print>
 int RunOn(const Options& options, Work work, ToJson json, Print print) {
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const auto report = work(**knowledge_base);
   if (!report.ok()) return Fail(options, report.status());

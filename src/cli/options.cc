@@ -60,10 +60,18 @@ Result<Config> ResolveKnowledgeBase(const Options& options) {
     return InvalidArgumentError("store_conf.type map lives in memory, and a command ends with its process",
                                 "give a file to save it to, as --kb NAME.ragmap, or use type: ragtime");
   }
+  if (config.store.uri.empty() && config.store.type == "ragtime" && !options.config_file.empty()) {
+    config.store.uri = (std::filesystem::path(options.config_file).parent_path() / "kb").string();
+  }
   if (config.store.uri.empty()) {
     return InvalidArgumentError("no knowledge base is named", "add --kb DIR, or --config ragtime.yaml");
   }
   return config;
+}
+
+Result<std::unique_ptr<KnowledgeBase>> OpenKnowledgeBase(const Options& options) {
+  RAGTIME_ASSIGN_OR_RETURN(const Config config, ResolveKnowledgeBase(options));
+  return KnowledgeBase::Open(config, /*must_exist=*/true);
 }
 
 Result<std::vector<std::string>> ReadQuestions(const std::string& path) {

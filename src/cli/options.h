@@ -6,12 +6,14 @@
 #define RAGTIME_CLI_OPTIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ragtime/config.h"
 #include "ragtime/context.h"
+#include "ragtime/knowledge_base.h"
 #include "ragtime/status.h"
 
 namespace ragtime::cli {
@@ -64,8 +66,7 @@ struct Options {
   std::string session;
   std::string format = "text";  // ask: of the answer.
   std::string schema;           // ask: a file, with format json.
-  bool stream = true;
-  bool json_events = false;  // --json --stream: one JSON line for each event.
+  std::optional<bool> stream;   // ask: --stream or --no-stream; else words stream, and JSON does not.
   // why-not
   std::string missing_file;
   // query
@@ -116,7 +117,6 @@ int RunWhyNot(const Options& options, const Context& context);
 int RunAsk(const Options& options, const Context& context);
 int RunQuery(const Options& options, const Context& context);
 int RunFiles(const Options& options);
-int RunTuneJoins(const Options& options, const Context& context);
 int RunStats(const Options& options);
 int RunDelete(const Options& options, const Context& context);
 int RunCompact(const Options& options, const Context& context);
@@ -127,6 +127,7 @@ int RunCopy(const Options& options, const Context& context);
 int RunImport(const Options& options, const Context& context);
 int RunReembed(const Options& options, const Context& context);
 int RunTune(const Options& options, const Context& context);
+int RunTuneJoins(const Options& options, const Context& context);
 int RunServe(const Options& options, const Context& context);
 int RunBenchServe(const Options& options, const Context& context);
 int RunModelsList(const Options& options);
@@ -140,8 +141,11 @@ int RunDoctor(const Options& options);
 
 // The configuration by precedence: flag, environment, file, default.
 Result<Config> ResolveConfig(const Options& options);
-// The same, and kInvalidArgument where no knowledge base is named.
+// The same, with a knowledge base: `kb` beside the configuration file if nothing names one. kInvalidArgument where
+// there is no file either.
 Result<Config> ResolveKnowledgeBase(const Options& options);
+// Opens it; kNotFound where it is not there.
+Result<std::unique_ptr<KnowledgeBase>> OpenKnowledgeBase(const Options& options);
 
 // The lines of a file that are not empty; kInvalidArgument where there is none, or the file cannot be read.
 Result<std::vector<std::string>> ReadQuestions(const std::string& path);

@@ -68,9 +68,7 @@ void PrintTable(const TableResult& result) {
 }  // namespace
 
 int RunQuery(const Options& options, const Context& context) {
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const auto result = (*knowledge_base)->Query(RequestOf(options, context));
   if (!result.ok()) return Fail(options, result.status());

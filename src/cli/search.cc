@@ -75,9 +75,7 @@ int RunSearch(const Options& options, const Context& context) {
     return Fail(options,
                 InvalidArgumentError("no question is given", "write it behind search, or name --queries FILE"));
   }
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   if (!options.questions_file.empty()) return SearchQueries(options, **knowledge_base, context);
   const auto result =

@@ -11,6 +11,7 @@
 namespace ragtime::cli {
 
 int RunTune(const Options& options, const Context& context) {
+  if (options.tune_kv) return RunTuneJoins(options, context);
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
   TuneOptions tuning{.context = context, .recall = options.recall, .questions = {}};

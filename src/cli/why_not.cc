@@ -32,9 +32,7 @@ void PrintReport(const WhyNotReport& report) {
 }  // namespace
 
 int RunWhyNot(const Options& options, const Context& context) {
-  const auto config = ResolveKnowledgeBase(options);
-  if (!config.ok()) return Fail(options, config.status());
-  auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
+  const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   const auto report =
       (*knowledge_base)

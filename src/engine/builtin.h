@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the names in a configuration to the backends that are built in; builtin.cc is the only file that names them all.
+// From the names in a configuration to the backends that are built in; no other files than builtin*.cc name them.
 #ifndef RAGTIME_ENGINE_BUILTIN_H_
 #define RAGTIME_ENGINE_BUILTIN_H_
 

@@ -55,14 +55,17 @@ std::string_view RefusedConfigKey(std::string_view name) {
 std::string NearestConfigKey(std::string_view name) {
   std::string_view best;
   size_t best_distance = name.size() / 2 + 1;  // Farther than half of its letters is another word, not a slip.
+  const auto consider = [&](std::string_view candidate, size_t distance) {
+    if (distance >= best_distance) return;
+    best_distance = distance;
+    best = candidate;
+  };
   for (const ConfigKey& key : ConfigKeys()) {
     // "model" alone is as near to "embed.model" as the last part says.
     const std::string_view last = key.name.substr(key.name.rfind('.') + 1);
-    const size_t distance = std::min(EditDistance(name, key.name), EditDistance(name, last) + 1);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = key.name;
-    }
+    consider(key.name, std::min(EditDistance(name, key.name), EditDistance(name, last) + 1));
+    const std::string_view section = key.name.substr(0, key.name.find('.'));
+    if (section != key.name) consider(section, EditDistance(name, section));
   }
   return std::string(best);
 }

@@ -53,14 +53,14 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
                   "ragtime: embedded, on disk. map: in memory, and saved to a file if uri names one. chroma: a Chroma "
                   "server; see stores/chroma.md.",
                   SetStoreType});
-  keys.push_back(
-      {"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
-       "The knowledge base; `--kb` on the command line. Of type map: a file NAME.ragmap, or nothing. Of a server: "
-       "http(s)://host:port.",
-       [](Config& c, const string& v, const std::filesystem::path& base) {
-         c.store.uri = v.find("://") != string::npos ? v : Resolve(v, base).string();
-         return Status();
-       }});
+  keys.push_back({"store_conf.kwargs.uri", "RAGTIME_KB", "a folder", "./kb",
+                  "The knowledge base; `--kb` on the command line, which needs it where there is no file. Of type map: "
+                  "a file NAME.ragmap, or nothing. Of a server: "
+                  "http(s)://host:port.",
+                  [](Config& c, const string& v, const std::filesystem::path& base) {
+                    c.store.uri = v.find("://") != string::npos ? v : Resolve(v, base).string();
+                    return Status();
+                  }});
   keys.push_back({"store_conf.kwargs.name", "RAGTIME_STORE_NAME", "letters, digits and _", "ragtime",
                   "The knowledge base on a server that holds several.",
                   Text([](Config& c) -> string& { return c.store_server.name; })});

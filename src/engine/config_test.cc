@@ -326,6 +326,7 @@ TEST(Config, SuggestsTheNearestKey) {
   EXPECT_EQ(error("embed: {modle: x}").remedy(), "did you mean embed.model?");
   EXPECT_EQ(error("serch: {top_k: 3}").code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(error("threds: 3").remedy(), "did you mean threads?");
+  EXPECT_EQ(error("serch: {top_k: 3}").remedy(), "did you mean search?");
   EXPECT_THAT(error("threads: 1\nthreds: 3").message(), HasSubstr("line 2"));
   EXPECT_THAT(error("search: {top_k: many}").ToString(), HasSubstr("1 to 1000"));
   EXPECT_THAT(error("search: {top_k: [1]}").ToString(), HasSubstr("one value"));

@@ -191,8 +191,12 @@ Result<ModelRecord> AddModel(const Config& config, const AddModelRequest& reques
   }
   fs::path source = fs::absolute(request.source, error).lexically_normal();
   if (source.filename().empty()) source = source.parent_path();
-  RAGTIME_ASSIGN_OR_RETURN(const ModelRecord record, RecordOf(source));
   const bool is_folder = fs::is_directory(source, error);
+  if (is_folder && !IsModelFolder(source)) {
+    return NotFoundError(StrCat("the folder ", source.string(), " has no model.json"),
+                         "give a .gguf file, or a folder with a model.json");
+  }
+  RAGTIME_ASSIGN_OR_RETURN(const ModelRecord record, RecordOf(source));
   if (!is_folder && IsEncoder(record.architecture)) {
     return InvalidArgumentError(StrCat(source.string(), " is an embedding model"),
                                 StrCat("name it by its path: embed: {model: ", source.string(), "}"));

@@ -4,8 +4,9 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <set>
 
+#include "base/environment.h"
 #include "base/files.h"
 #include "base/str_cat.h"
 
@@ -37,11 +38,14 @@ std::vector<fs::path> InstalledFolders(const char* name) {
 }  // namespace
 
 std::vector<fs::path> ModelFolders(const Config& config) {
-  std::vector<fs::path> folders = InstalledFolders("models");
-  if (!config.models_path.empty()) folders.insert(folders.begin(), config.models_path);
-  folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
+  std::vector<fs::path> candidates = InstalledFolders("models");
+  if (!config.models_path.empty()) candidates.insert(candidates.begin(), config.models_path);
   if (constexpr std::string_view built_with = RAGTIME_DEFAULT_MODELS; !built_with.empty())
-    folders.emplace_back(built_with);
+    candidates.emplace_back(built_with);
+  std::vector<fs::path> folders;
+  for (const fs::path& folder : candidates) {
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+  }
   return folders;
 }
 
@@ -52,16 +56,15 @@ Result<fs::path> FindModel(const Config& config, const std::string& model) {
     return NotFoundError(StrCat("there is no model file ", model),
                          "check the path, or use the name of an installed model");
   }
-  std::vector<std::string> known;
+  std::set<std::string> known;
   std::string searched;
   for (const fs::path& folder : ModelFolders(config)) {
     if (fs::exists(folder / model / "model.json", error)) return folder / model;
     searched += StrCat(searched.empty() ? "" : ", ", folder.string());
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-      if (fs::exists(entry.path() / "model.json", error)) known.push_back(entry.path().filename().string());
+      if (fs::exists(entry.path() / "model.json", error)) known.insert(entry.path().filename().string());
     }
   }
-  std::sort(known.begin(), known.end());
   std::string names;
   for (const std::string& name : known) names += StrCat(names.empty() ? "" : ", ", name);
   return NotFoundError(StrCat("the model ", model, " is in none of ", searched),
@@ -110,11 +113,9 @@ Result<fs::path> FindJieba() {
 }
 
 fs::path CacheFolder() {
-  if (const char* cache = std::getenv("RAGTIME_CACHE"); cache != nullptr && *cache != '\0') return cache;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
-    return fs::path(cache) / "ragtime";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return fs::path(home) / ".cache" / "ragtime";
+  if (std::string cache = EnvironmentVariable("RAGTIME_CACHE"); !cache.empty()) return cache;
+  if (std::string cache = EnvironmentVariable("XDG_CACHE_HOME"); !cache.empty()) return fs::path(cache) / "ragtime";
+  if (std::string home = EnvironmentVariable("HOME"); !home.empty()) return fs::path(home) / ".cache" / "ragtime";
   std::error_code error;
   return fs::temp_directory_path(error) / "ragtime";
 }

@@ -80,7 +80,8 @@ class Parser {
   }
 
   Status Unexpected(std::string_view expected) const {
-    return FilterError(Next().column, StrCat(Shown(Next().source), " stands where ", expected, " could stand"));
+    return FilterError(Next().column, StrCat(Shown(Next().source), " stands where ", expected, " could stand"),
+                       "Write a field, an operator and a value, as in year >= 2020, with and, or, not between them.");
   }
 
   Status TooDeep() const {

@@ -83,7 +83,7 @@ class GgufParser {
 
   Status Error(std::string_view why) const {
     return DataLossError(StrCat(file_.name_, " is not a whole GGUF file: ", why),
-                         "run tools/setup.sh to make the model again");
+                         "fetch the model again; tools/setup.sh makes those that come with Ragtime");
   }
 
   std::span<const std::byte> Take(uint64_t size_bytes) {

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "base/median.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "wire/http_client.h"
@@ -118,12 +119,6 @@ Answer Ask(HttpClient& client, const Context& context, const LoadOptions& option
   return answer;
 }
 
-double Quantile(std::vector<double>& values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
-}
-
 }  // namespace
 
 Result<LoadReport> RunLoad(const Context& context, const LoadOptions& options,
@@ -161,9 +156,9 @@ Result<LoadReport> RunLoad(const Context& context, const LoadOptions& options,
     report.cached_tokens += answer.cached_tokens;
     report.completion_tokens += answer.completion_tokens;
   }
-  report.ttft_p50_ms = Quantile(firsts, 0.5);
+  report.ttft_p50_ms = Median(firsts);
   report.ttft_p95_ms = Quantile(firsts, 0.95);
-  report.tpot_p50_ms = Quantile(per_token, 0.5);
+  report.tpot_p50_ms = Median(per_token);
   report.tokens_per_s = static_cast<double>(report.completion_tokens) / seconds;
   report.requests_per_s = static_cast<double>(report.requests - report.failed) / seconds;
   return report;

@@ -8,16 +8,11 @@
 #include "base/hash.h"
 #include "base/str_cat.h"
 #include "ragtime/version.h"
-#include "text/words.h"
 
 namespace ragtime {
 namespace {
 
 constexpr char kRemedy[] = "restore the knowledge base from a copy, or ingest the documents into a new one";
-
-std::string_view NameOf(const SectionEntry& entry) {
-  return {entry.name.data(), ::strnlen(entry.name.data(), entry.name.size())};
-}
 
 // Takes numbers and names off the front of a section. False: it is cut off.
 class SectionReader {
@@ -42,6 +37,21 @@ class SectionReader {
  private:
   std::span<const std::byte> rest_;
 };
+
+// The first of 0 to end - 1 that is not below, where those that are come first; `end` where all are.
+template <typename Below>
+uint32_t FirstFrom(uint32_t end, Below below) {
+  uint32_t low = 0;
+  while (low < end) {
+    const uint32_t middle = low + (end - low) / 2;
+    if (below(middle)) {
+      low = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return low;
+}
 
 }  // namespace
 
@@ -76,6 +86,10 @@ Result<std::shared_ptr<const Segment>> Segment::OpenImage(SegmentImage image, st
 
 Status Segment::Damaged(std::string_view why) const {
   return DataLossError(StrCat("the segment ", name_, " is damaged: ", why), kRemedy);
+}
+
+Status Segment::OfPart(const Status& status) const {
+  return status.Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
 }
 
 Status Segment::Parse(uint64_t segment_id) {
@@ -184,16 +198,8 @@ Status Segment::ParseKeys() {
 }
 
 std::optional<uint32_t> NamedColumn::PlaceOf(uint32_t wanted) const {
-  uint32_t low = 0;
-  for (uint32_t high = count; low < high;) {
-    const uint32_t middle = low + (high - low) / 2;
-    if (row(middle) < wanted) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low < count && row(low) == wanted ? std::optional(low) : std::nullopt;
+  const uint32_t place = FirstFrom(count, [&](uint32_t at) { return row(at) < wanted; });
+  return place < count && row(place) == wanted ? std::optional(place) : std::nullopt;
 }
 
 const NamedColumn* Segment::FindNamed(std::string_view key) const {
@@ -265,31 +271,14 @@ std::optional<uint32_t> Segment::FindNode(NodeId id) const {
   // Ids have no gaps until deletions are reclaimed, so that the first guess mostly hits without walking over pages.
   const auto guess = static_cast<uint64_t>(id) - static_cast<uint64_t>(first);
   if (guess < rows() && node_id(static_cast<uint32_t>(guess)) == id) return static_cast<uint32_t>(guess);
-  uint32_t low = 0;
-  uint32_t high = static_cast<uint32_t>(std::min<uint64_t>(guess, rows()));
-  while (low < high) {
-    const uint32_t middle = low + (high - low) / 2;
-    if (node_id(middle) < id) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  if (low < rows() && node_id(low) == id) return low;
-  return std::nullopt;
+  const auto end = static_cast<uint32_t>(std::min<uint64_t>(guess, rows()));
+  const uint32_t row = FirstFrom(end, [&](uint32_t at) { return node_id(at) < id; });
+  return row < rows() && node_id(row) == id ? std::optional(row) : std::nullopt;
 }
 
 uint32_t Segment::FindDocumentIndex(DocumentId id) const {
-  uint32_t low = 0;
-  for (uint32_t high = document_count(); low < high;) {
-    const uint32_t middle = low + (high - low) / 2;
-    if (LoadAt<DocumentRows>(documents_, middle).document_id < id) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
+  return FirstFrom(document_count(),
+                   [&](uint32_t at) { return LoadAt<DocumentRows>(documents_, at).document_id < id; });
 }
 
 Result<DocumentRows> Segment::FindDocument(DocumentId id) const {
@@ -336,153 +325,6 @@ Result<std::span<const uint64_t>> Segment::RowsOutside(const std::string& group)
     }
   }
   return std::span<const uint64_t>(found->second);
-}
-
-Status Segment::CheckIndexName(const SectionEntry& entry, std::string_view name, uint32_t version,
-                               uint32_t version_min) const {
-  if (NameOf(entry) == name && entry.version >= version_min && entry.version <= version) return Status();
-  const std::string message = StrCat("the segment ", name_, " holds the index ", NameOf(entry), " version ",
-                                     entry.version, ", not ", name, " version ", version);
-  if (NameOf(entry) == name) {
-    return FailedPreconditionError(
-        message, entry.version < version ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
-  }
-  return FailedPreconditionError(message, StrCat("open it with index_type ", NameOf(entry),
-                                                 ", or ingest the documents into a new "
-                                                 "knowledge base"));
-}
-
-Result<std::unique_ptr<VectorIndex>> Segment::OpenIndex(const std::string& key, const SectionEntry& entry,
-                                                        const VectorMatrix& matrix) const {
-  const VectorIndexType* found = indexes_.FindVector(key, NameOf(entry));
-  const VectorIndexType& type = found != nullptr ? *found : *indexes_.vector;
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(entry, type.name(), type.version(), type.version_min()));
-  IndexFile where{.path = name_, .index_offset = entry.offset};
-  if (opened_ != nullptr) {
-    where.descriptor = opened_->descriptor();
-    where.vectors_offset = static_cast<uint64_t>(reinterpret_cast<const std::byte*>(matrix.data) - bytes_.data());
-  }
-  auto index = where.descriptor < 0 ? type.Open(BytesOf(entry), matrix, metric_)
-                                    : type.OpenInFile(BytesOf(entry), matrix, metric_, where);
-  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
-  return index;
-}
-
-Status Segment::OpenVectorIndex() const {
-  const SectionEntry* entry = Find(SectionType::kVectorIndex);
-  if (entry == nullptr) return Damaged("its vector index is missing");
-  const VectorMatrix matrix{
-      .data = reinterpret_cast<const float*>(vectors_.data()), .rows = rows(), .dimension = header_.dimension};
-  RAGTIME_ASSIGN_OR_RETURN(vector_index_.value, OpenIndex("", *entry, matrix));
-  return Status();
-}
-
-Status Segment::CheckWords() const {
-  const uint32_t made_with = header_.words_version;
-  const uint32_t expected = WordsVersion(indexes_.chinese.get());
-  if (made_with == expected) return Status();
-  const auto name = [](uint32_t version) -> std::string_view {
-    return (version & kDictionaryBit) == 0 ? "characters and pairs" : "words of a dictionary";
-  };
-  if (((made_with | expected) & kDictionaryBit) != 0) {
-    return FailedPreconditionError(
-        StrCat("the Chinese texts of the segment ", name_, " were cut into ", name(made_with),
-               ", and the configuration wants ", name(expected),
-               (made_with & expected & kDictionaryBit) != 0 ? ", which is another one" : ""),
-        "set words.chinese and words.user_dictionary as they were, or run ragtime compact, which cuts the texts anew");
-  }
-  return FailedPreconditionError(
-      StrCat("the keyword index of the segment ", name_, " was made with words version ", made_with,
-             ", and this Ragtime ", kVersion, " has ", expected),
-      made_with < expected ? "run ragtime compact, which makes it anew" : "use a newer Ragtime");
-}
-
-Status Segment::OpenKeywordIndex() const {
-  const SectionEntry* entry = Find(SectionType::kKeywordIndex);
-  if (entry == nullptr) return Damaged("its keyword index is missing");
-  const KeywordIndexType& type = *indexes_.keyword;
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version(), type.version()));
-  RAGTIME_RETURN_IF_ERROR(CheckWords());
-  auto index = indexes_.keyword->Open(BytesOf(*entry));
-  if (!index.ok()) return index.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
-  keyword_index_.value = *std::move(index);
-  return Status();
-}
-
-Result<const VectorIndex*> Segment::vector_index() const {
-  if (header_.dimension == 0) return nullptr;
-  std::call_once(vector_index_.once, [this] { vector_index_.status = OpenVectorIndex(); });
-  if (!vector_index_.status.ok()) return vector_index_.status;
-  return vector_index_.value.get();
-}
-
-Result<const VectorIndex*> Segment::named_index(const NamedColumn& column) const {
-  auto& lazy = named_indexes_[static_cast<size_t>(&column - named_.data())];
-  std::call_once(lazy.once, [&] {
-    auto index = OpenIndex(column.key, *column.index, column.matrix());
-    lazy.status = index.status();
-    if (index.ok()) lazy.value = *std::move(index);
-  });
-  if (!lazy.status.ok()) return lazy.status;
-  return lazy.value.get();
-}
-
-Result<const KeywordIndex*> Segment::keyword_index() const {
-  std::call_once(keyword_index_.once, [this] { keyword_index_.status = OpenKeywordIndex(); });
-  if (!keyword_index_.status.ok()) return keyword_index_.status;
-  return keyword_index_.value.get();
-}
-
-bool Segment::outdated() const {
-  const auto older = [this](SectionType type, std::string_view name, uint32_t version) {
-    const SectionEntry* entry = Find(type);
-    return entry != nullptr && NameOf(*entry) == name && entry->version < version;
-  };
-  const auto older_vector = [this](const SectionEntry* entry) {
-    const VectorIndexType* type = entry == nullptr ? nullptr : indexes_.FindVector(NameOf(*entry));
-    return type != nullptr && entry->version < type->version();
-  };
-  const bool older_vectors =
-      older_vector(Find(SectionType::kVectorIndex)) ||
-      std::any_of(named_.begin(), named_.end(), [&](const NamedColumn& column) { return older_vector(column.index); });
-  // Words with a dictionary have no order: any others are made anew.
-  const uint32_t words = WordsVersion(indexes_.chinese.get());
-  const bool other_words = ((header_.words_version | words) & kDictionaryBit) != 0 ? header_.words_version != words
-                                                                                   : header_.words_version < words;
-  return other_words || older_vectors ||
-         older(SectionType::kKeywordIndex, indexes_.keyword->name(), indexes_.keyword->version()) ||
-         (indexes_.fields != nullptr &&
-          older(SectionType::kFields, indexes_.fields->name(), indexes_.fields->version()));
-}
-
-std::string_view Segment::vector_index_name() const {
-  const SectionEntry* entry = Find(SectionType::kVectorIndex);
-  return entry == nullptr ? std::string_view() : NameOf(*entry);
-}
-
-bool Segment::has_other_vector_index() const {
-  if (header_.dimension > 0 && vector_index_name() != indexes_.VectorFor(rows()).name()) return true;
-  return std::any_of(named_.begin(), named_.end(), [this](const NamedColumn& column) {
-    return NameOf(*column.index) != indexes_.VectorFor(column.key, column.count).name();
-  });
-}
-
-Status Segment::OpenFields() const {
-  const SectionEntry* entry = Find(SectionType::kFields);
-  if (entry == nullptr || indexes_.fields == nullptr) return Status();
-  const FieldColumnsType& type = *indexes_.fields;
-  RAGTIME_RETURN_IF_ERROR(CheckIndexName(*entry, type.name(), type.version(), type.version()));
-  auto columns = indexes_.fields->Open(BytesOf(*entry));
-  if (!columns.ok()) return columns.status().Annotate(StrCat("the segment ", name_)).WithRemedy(kRemedy);
-  if ((*columns)->items() != document_count()) return Damaged("its columns are of other documents");
-  fields_.value = *std::move(columns);
-  return Status();
-}
-
-Result<const FieldColumns*> Segment::fields() const {
-  std::call_once(fields_.once, [this] { fields_.status = OpenFields(); });
-  if (!fields_.status.ok()) return fields_.status;
-  return fields_.value.get();
 }
 
 Result<DocumentRows> Segment::document(uint32_t index) const {

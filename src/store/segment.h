@@ -152,6 +152,8 @@ class Segment {
   Status Parse(uint64_t segment_id);
   Status ParseSections();
   Status Damaged(std::string_view why) const;
+  // The error of a part of it, with its name and remedy.
+  Status OfPart(const Status& status) const;
   const SectionEntry* Find(SectionType type) const;
   std::span<const std::byte> BytesOf(const SectionEntry& entry) const;
   Result<const std::vector<Group>*> groups() const;

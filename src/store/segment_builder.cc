@@ -16,8 +16,10 @@ namespace ragtime {
 namespace {
 
 constexpr size_t kGroupsMax = 65535;
-// Written between two calls of WriteProgress: under a millisecond in the page cache.
-constexpr size_t kWriteBytes = size_t{1} << 20;
+// Written between two calls of WriteProgress: under a millisecond in the page cache. Pieces end at multiples of it in
+// the file: a whole one is then a single large page of the page cache (ext4 from Linux 6.16 on, XFS), and a walk over a
+// graph in such pages a tenth to a fifth faster.
+constexpr size_t kWriteBytes = size_t{2} << 20;
 
 uint64_t AlignUp(uint64_t value, size_t alignment) { return (value + alignment - 1) / alignment * alignment; }
 
@@ -45,8 +47,9 @@ class FileWriter {
   Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
     // A gap before `offset` becomes zeros by itself.
     for (size_t done = 0; done < bytes.size();) {
-      const ssize_t count = ::pwrite(fd_, bytes.data() + done, std::min(bytes.size() - done, kWriteBytes),
-                                     static_cast<off_t>(offset + done));
+      const size_t piece = kWriteBytes - (offset + done) % kWriteBytes;
+      const ssize_t count =
+          ::pwrite(fd_, bytes.data() + done, std::min(bytes.size() - done, piece), static_cast<off_t>(offset + done));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) return ErrnoError(errno, StrCat("writing ", path_.string()));
       done += static_cast<size_t>(count);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 namespace ragtime {
@@ -63,6 +64,8 @@ struct SectionEntry {
   uint64_t size_bytes = 0;
   uint64_t checksum = 0;           // Hash64 of the section's bytes.
   std::array<char, 16> name = {};  // Of the index type, e.g. "FLAT"; empty for other sections.
+
+  std::string_view index_name() const { return {name.data(), ::strnlen(name.data(), name.size())}; }
 };
 static_assert(sizeof(SectionEntry) == 48 && std::is_trivially_copyable_v<SectionEntry>);
 

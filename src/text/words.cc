@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/words.h"
 
-#include <libstemmer.h>
-#include <unicode/bytestream.h>
-#include <unicode/normalizer2.h>
-#include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 
 #include "base/hash.h"
 #include "text/chinese_dictionary.h"
+#include "text/english_stemmer.h"
+#include "text/fold_case.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -42,20 +37,6 @@ uint8_t ClassOf(char c) {
   return byte < 0x80 ? kAsciiClasses[byte] : static_cast<uint8_t>(kOther);
 }
 bool IsAsciiAlnum(char c) { return (ClassOf(c) & (kLower | kUpper | kDigit)) != 0; }
-char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool IsAscii(std::string_view text) {
-  size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    uint64_t block;
-    std::memcpy(&block, text.data() + i, 8);
-    if ((block & 0x8080808080808080u) != 0) return false;
-  }
-  for (; i < text.size(); ++i) {
-    if (static_cast<unsigned char>(text[i]) >= 0x80) return false;
-  }
-  return true;
-}
 
 // Scripts that put no spaces between words.
 bool IsSpaceless(char32_t c) {
@@ -74,118 +55,17 @@ bool IsInvisible(char32_t c) {
   return c >= 0x80 && c != 0x200B && u_hasBinaryProperty(static_cast<UChar32>(c), UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
 }
 
-// Normalizes `text`; on failure, which ICU knows only for lack of memory, the text stays as it is.
-std::string Normalize(const icu::Normalizer2* normalizer, std::string_view text) {
-  UErrorCode error = U_ZERO_ERROR;
-  std::string out;
-  if (normalizer != nullptr) {
-    out.reserve(text.size());
-    icu::StringByteSink<std::string> sink(&out);
-    normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<int32_t>(text.size())), sink, nullptr,
-                              error);
-  }
-  return normalizer != nullptr && U_SUCCESS(error) ? out : std::string(text);
-}
-
-// ICU makes each normalizer once and keeps it for good. Holding it in a static of ours saves the look-up of every word,
-// and ThreadSanitizer, which does not see into ICU, sees that it is made before it is used.
-template <const icu::Normalizer2* (*kGetInstance)(UErrorCode&)>
-const icu::Normalizer2* Normalizer() {
-  static const icu::Normalizer2* const kNormalizer = [] {
-    UErrorCode error = U_ZERO_ERROR;
-    const icu::Normalizer2* made = kGetInstance(error);
-    return U_SUCCESS(error) ? made : nullptr;
-  }();
-  return kNormalizer;
-}
-
-std::string FoldCase(std::string_view text) {
-  if (IsAscii(text)) {
-    std::string out(text);
-    for (char& c : out) c = LowerAscii(c);
-    return out;
-  }
-  return Normalize(Normalizer<&icu::Normalizer2::getNFKCCasefoldInstance>(), text);
-}
-
-// "café" -> "cafe". Empty if what is left is not ASCII: without its marks a word of another script is another word.
-std::string WithoutAccents(std::string_view folded) {
-  const std::string decomposed = Normalize(Normalizer<&icu::Normalizer2::getNFDInstance>(), folded);
-  std::string out;
-  for (size_t i = 0; i < decomposed.size();) {
-    const DecodedCharacter character = DecodeUtf8(decomposed, i);
-    i += character.size_bytes;
-    if (character.code_point < 0x80) {
-      out.push_back(static_cast<char>(character.code_point));
-    } else if ((U_GET_GC_MASK(static_cast<UChar32>(character.code_point)) & U_GC_MN_MASK) == 0) {
-      return {};
-    }
-  }
-  return out;
-}
-
-// Snowball's English stemmer with a memory of recent words: text repeats its words, and a look-up costs a tenth of
-// stemming.
-class Stemmer {
- public:
-  Stemmer()
-      : stemmer_(sb_stemmer_new("english", "UTF_8")), slots_(static_cast<Slot*>(std::calloc(kSlots, sizeof(Slot)))) {}
-  Stemmer(const Stemmer&) = delete;
-  Stemmer& operator=(const Stemmer&) = delete;
-  ~Stemmer() { sb_stemmer_delete(stemmer_); }
-
-  // `word` is lower-case ASCII letters, at most kWordSizeMax. The result is valid until the next call.
-  std::string_view Stem(std::string_view word) {
-    if (word.size() < 3 || stemmer_ == nullptr) return word;
-    if (word.size() > sizeof(Slot::word) || slots_ == nullptr) return Compute(word);
-    Slot& slot = slots_[Hash64(word) % kSlots];
-    if (slot.word_size != word.size() || std::memcmp(slot.word, word.data(), word.size()) != 0) {
-      const std::string_view stem = Compute(word);
-      if (stem.size() > sizeof(Slot::stem)) return stem;
-      slot.word_size = static_cast<uint8_t>(word.size());
-      slot.stem_size = static_cast<uint8_t>(stem.size());
-      std::memcpy(slot.word, word.data(), word.size());
-      std::memcpy(slot.stem, stem.data(), stem.size());
-    }
-    return {slot.stem, slot.stem_size};
-  }
-
- private:
-  static constexpr size_t kSlots = 4096;
-  struct Slot {
-    char word[23];
-    uint8_t word_size;  // 0 if the slot is free.
-    char stem[23];
-    uint8_t stem_size;
-  };
-  struct Free {
-    void operator()(Slot* slots) const { std::free(slots); }
-  };
-
-  std::string_view Compute(std::string_view word) {
-    const sb_symbol* stem =
-        sb_stemmer_stem(stemmer_, reinterpret_cast<const sb_symbol*>(word.data()), static_cast<int>(word.size()));
-    if (stem == nullptr) return word;
-    return {reinterpret_cast<const char*>(stem), static_cast<size_t>(sb_stemmer_length(stemmer_))};
-  }
-
-  sb_stemmer* stemmer_;
-  // From calloc, which leaves it to the system to clear the pages that are touched: a question touches few.
-  std::unique_ptr<Slot[], Free> slots_;
-};
-
-Stemmer& ThreadStemmer() {
-  thread_local Stemmer stemmer;
-  return stemmer;
-}
-
 // Splits one text. Not more than one call at a time.
 class Splitter {
  public:
   // With `placed`, words go there with their places, and not to `on_word`.
   Splitter(CjkWords cjk_words, const OnWord& on_word, const ChineseDictionary* dictionary = nullptr,
            std::vector<PlacedWord>* placed = nullptr)
-      : cjk_words_(cjk_words), on_word_(on_word), dictionary_(dictionary), placed_(placed), stemmer_(ThreadStemmer()) {}
+      : cjk_words_(cjk_words),
+        on_word_(on_word),
+        dictionary_(dictionary),
+        placed_(placed),
+        stemmer_(EnglishStemmer::OfThread()) {}
 
   void Split(std::string_view text) {
     while (!text.empty()) {
@@ -195,7 +75,7 @@ class Splitter {
       if (IsAscii(piece)) {
         SplitPiece(piece);
       } else {
-        std::string normalized = Normalize(Normalizer<&icu::Normalizer2::getNFKCInstance>(), piece);
+        std::string normalized = ComposeCompatible(piece);
         ReplacePunctuation(normalized);
         SplitPiece(normalized);
       }
@@ -523,7 +403,7 @@ class Splitter {
   const ChineseDictionary* const dictionary_;
   std::vector<PlacedWord>* const placed_;
   uint32_t place_ = 0;  // Where the next word starts.
-  Stemmer& stemmer_;
+  EnglishStemmer& stemmer_;
 };
 
 }  // namespace

@@ -9,17 +9,12 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import schema_check
-
-BINARY = pathlib.Path(sys.argv[1]).resolve()
-SOURCE = pathlib.Path(sys.argv[2]).resolve()
+from command_line import DOCUMENTS, SOURCE, checked, run
 
 
 class Models(unittest.TestCase):
@@ -27,21 +22,18 @@ class Models(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ragtime_models_"))
         self.addCleanup(shutil.rmtree, self.folder)
         self.weights = pathlib.Path(os.environ["RAGTIME_MODELS"]) / "smollm2-135m-instruct"
+        self.environment = {
+            "RAGTIME_MODELS": str(self.folder / "models"),
+            "RAGTIME_CACHE": str(self.folder / "cache"),
+        }
 
     def run_it(self, *arguments):
-        variables = {k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_")}
-        variables["RAGTIME_MODELS"] = str(self.folder / "models")
-        variables["RAGTIME_CACHE"] = str(self.folder / "cache")
-        return subprocess.run(
-            [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=600, env=variables
-        )
+        return run(*arguments, timeout=600, environment=self.environment)
 
     def checked(self, name, *arguments):
         result = self.run_it(*arguments, "--json")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        value = json.loads(result.stdout)
-        schema_check.check(value, json.loads((SOURCE / "docs/reference/json" / f"{name}.schema.json").read_text()))
-        return value, result.stderr
+        return checked(result, name), result.stderr
 
     def test_a_smaller_model_is_made_and_compared(self):
         self.checked("models-show", "models", "add", self.weights, "--as", "small", "--link")
@@ -73,7 +65,7 @@ class Models(unittest.TestCase):
 
         # What matters to one's own documents is kept more exact.
         kb = self.folder / "kb"
-        self.assertEqual(self.run_it("ingest", SOURCE / "examples" / "documents", "--kb", kb).returncode, 0)
+        self.assertEqual(self.run_it("ingest", DOCUMENTS, "--kb", kb).returncode, 0)
         command = ("models", "quantize", "small", "Q4_0", "--as", "weighed", "--importance", kb, "--tokens", 1024)
         weighed, _ = self.checked("models-quantize", *command)
         self.assertEqual((report["importance_tokens"], weighed["importance_tokens"]), (0, 1024))
@@ -100,12 +92,8 @@ class Models(unittest.TestCase):
         self.checked("models-show", "models", "add", self.weights, "--as", "measured", "--link")
 
         def threads_as_the_doctor_says():
-            command = (str(BINARY), "doctor", "--json")
-            variables = {k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_")}
-            variables |= {"RAGTIME_MODELS": str(self.folder / "models"), "RAGTIME_CACHE": str(self.folder / "cache")}
-            variables["RAGTIME_LLM_MODEL"] = "measured"
-            result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
-            findings = json.loads(result.stdout)["findings"]
+            environment = {**self.environment, "RAGTIME_LLM_MODEL": "measured"}
+            findings = checked(run("doctor", "--json", environment=environment), "doctor")["findings"]
             return next(f for f in findings if f["name"] == "threads of the language model")["detail"]
 
         self.assertIn("ragtime models tune measured", threads_as_the_doctor_says())

@@ -18,11 +18,9 @@ import time
 import unittest
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import schema_check
+import command_line
+from command_line import BINARY, SOURCE, free_port, run
 
-BINARY = pathlib.Path(sys.argv[1]).resolve()
-SOURCE = pathlib.Path(sys.argv[2]).resolve()
 SERVERS = pathlib.Path(sys.argv[3]).resolve()
 STORAGE = SOURCE / "tests/golden/llamaindex/storage"
 LAZYLLM = SOURCE / "tests/golden/lazyllm/stores"
@@ -101,28 +99,15 @@ print(client.get_collection_stats("many")["row_count"])
 """
 
 
-def run(*arguments, timeout=300, more=None):
-    kept = ("RAGTIME_MODELS", "RAGTIME_CACHE")
-    env = {k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in kept} | (more or {})
-    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=env)
-
-
 def checked(result, name):
+    """The JSON object of a command that succeeded."""
     assert result.returncode == 0, result.stdout + result.stderr
-    value = json.loads(result.stdout)
-    schema_check.check(value, json.loads((SOURCE / "docs/reference/json" / f"{name}.schema.json").read_text()))
-    return value
+    return command_line.checked(result, name)
 
 
 def hits(kb, question, *more):
     result = checked(run("search", question, "--kb", kb, "--json", *more), "search")
     return [(hit["file"], hit["text"]) for hit in result["hits"]]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Move(unittest.TestCase):
@@ -270,7 +255,7 @@ class Move(unittest.TestCase):
         # The folder that the server had, by itself.
         environment = {"PATH": f"{SERVERS / 'bin'}:{os.environ['PATH']}"}
         local = ("import", "--from", f"milvus:{self.folder / 'milvus'}/llamaindex", "--kb", self.folder / "local")
-        report = checked(run(*local, "--json", more=environment), "import")
+        report = checked(run(*local, "--json", environment=environment), "import")
         self.assertEqual(report["nodes_imported"], 8)
         result = run("import", "--from", source + "own", "--kb", self.folder / "none")
         self.assertIn(f"milvus http://127.0.0.1:{port}", result.stderr)

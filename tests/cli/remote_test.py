@@ -9,42 +9,19 @@ import base64
 import hashlib
 import http.server
 import json
-import os
 import pathlib
 import re
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import schema_check
+from command_line import DOCUMENTS, checked, run
 
-BINARY = pathlib.Path(sys.argv[1]).resolve()
-SOURCE = pathlib.Path(sys.argv[2]).resolve()
-DOCUMENTS = SOURCE / "examples" / "documents"
 DIMENSION = 256
-
-
-def run(*arguments, timeout=120):
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in ("RAGTIME_MODELS", "RAGTIME_CACHE")
-    }
-    return subprocess.run(
-        [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=env
-    )
-
-
-def checked(result, name):
-    """The JSON object on stdout, held to its schema."""
-    assert result.stdout, result.stderr
-    value = json.loads(result.stdout)
-    schema_check.check(value, json.loads((SOURCE / "docs/reference/json" / f"{name}.schema.json").read_text()))
-    return value
 
 
 def vector_of(text, model):

@@ -6,7 +6,6 @@ Run by ctest: routes_test.py BINARY SOURCE_DIR EXAMPLE [unittest arguments]. EXA
 
 import http.server
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -16,31 +15,10 @@ import tempfile
 import threading
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import schema_check
+from command_line import DOCUMENTS, SOURCE, checked, run
 
-BINARY = pathlib.Path(sys.argv[1]).resolve()
-SOURCE = pathlib.Path(sys.argv[2]).resolve()
 EXAMPLE = pathlib.Path(sys.argv[3]).resolve()
-DOCUMENTS = SOURCE / "examples" / "documents"
 LOST_CARD = "借书证丢了怎么办？"
-
-
-def run(*arguments, timeout=120):
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in ("RAGTIME_MODELS", "RAGTIME_CACHE")
-    }
-    return subprocess.run(
-        [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=env
-    )
-
-
-def checked(result, name):
-    """The JSON object on stdout, held to its schema."""
-    assert result.stdout, result.stderr
-    value = json.loads(result.stdout)
-    schema_check.check(value, json.loads((SOURCE / "docs/reference/json" / f"{name}.schema.json").read_text()))
-    return value
 
 
 class ScriptedModel(http.server.BaseHTTPRequestHandler):

@@ -16,14 +16,10 @@ import tempfile
 import time
 import unittest
 
+from command_line import free_port
+
 RAGTIME, SOURCE, SERVERS = sys.argv[1:4]
 QUESTIONS = ["How long may I keep an e-book?", "借书证遗失了怎么办？", "opening hours", "自习室预约"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(port, server):

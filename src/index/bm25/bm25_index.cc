@@ -123,6 +123,7 @@ class Bm25Index final : public KeywordIndex {
     const Bm25Query query = {.terms = matches,
                              .formula = {.length_free = k1_ * (1.0 - b_), .length_factor = k1_ * b_ / average_length},
                              .lengths = lengths_,
+                             .rows = header_.rows,
                              .limit = limit,
                              .selection = selection};
     if (selection.listed) {

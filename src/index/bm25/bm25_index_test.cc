@@ -303,6 +303,45 @@ TEST(Bm25, ScoresAreThoseOfTheNaiveScorerBitForBitHoweverTheRowsAreSpread) {
 }
 
 // So many words that the order in which a score is added up shows: the sums must be made in the order given.
+// Windows of rare words are of up to 16,384 rows, and the first threshold comes from rows of a rare word.
+TEST(Bm25, RareWordsAmongManyRowsAreScoredBitForBit) {
+  const auto seed =
+      static_cast<uint32_t>(std::getenv("RAGTIME_SEED") != nullptr ? std::atoi(std::getenv("RAGTIME_SEED")) : 20261126);
+  SCOPED_TRACE("RAGTIME_SEED=" + std::to_string(seed));
+  std::mt19937 random(seed);
+  const size_t words = 60000;
+  Rows rows = RandomRows(random, 50000, words, 12);
+  // Pieces that many rows hold, as neighbouring words are, so that the best rows hold all words of a question.
+  for (auto& row : rows) {
+    if (random() % 20 != 0) continue;
+    const size_t piece = random() % 30;
+    for (size_t i = 0; i < 5; ++i) row.push_back("w" + std::to_string(100 + piece * piece * 40 + i));
+  }
+  std::vector<uint64_t> bitmap;
+  const auto excluded = RandomExclusions(random, rows.size(), 10, bitmap);
+  const Oracle oracle(rows, excluded);
+  const KeywordStatistics statistics = oracle.statistics();
+  const Bm25IndexType type;
+  const auto bytes = *type.Build(TokenTable(rows).rows());
+  auto index = *type.Open(bytes);
+  for (int q = 0; q < 40; ++q) {
+    std::vector<WeightedTerm> terms;
+    const size_t piece = random() % 30;
+    const size_t count = 1 + random() % 8;
+    for (size_t i = 0; i < count; ++i) {
+      const bool of_piece = i < 5 && q % 2 == 0;
+      terms.push_back({of_piece ? "w" + std::to_string(100 + piece * piece * 40 + i) : RandomWord(random, words)});
+      terms.back().nodes = *index->CountRows(terms.back().term, RowBitmap{bitmap});
+    }
+    std::vector<RowHit> expected = oracle.Hits(terms, {}, statistics);
+    for (const size_t limit : {2000, 32, 10, 1}) {
+      expected.resize(std::min<size_t>(expected.size(), limit));
+      const auto hits = index->Search({}, terms, statistics, limit, RowBitmap{bitmap});
+      EXPECT_TRUE(*hits == expected) << "question " << q << ", limit " << limit << ", " << terms.size() << " terms";
+    }
+  }
+}
+
 TEST(Bm25, TenThousandWordsAreScoredBitForBit) {
   std::mt19937 random(9);
   const Rows rows = RandomRows(random, 3000, 12000, 400);

@@ -43,13 +43,16 @@ struct Bm25Query {
   std::span<const TermMatch> terms;  // A row's score is added up in this order.
   Bm25Formula formula;
   RowLengths lengths;
-  size_t limit = 0;  // At least 1.
+  uint64_t rows = 0;  // Of the index.
+  size_t limit = 0;   // At least 1.
   const RowSelection& selection;
 };
 
 // Requires a monotonic formula and gains above 0.
 Result<std::vector<RowHit>> SearchBest(const Context& context, const Bm25Query& query);
 Result<std::vector<RowHit>> SearchAll(const Context& context, const Bm25Query& query);
+// A score that `limit` rows of the selection have or exceed, from rows of a rare term; -infinity if none is found soon.
+Result<float> ReachedScore(const Bm25Query& query);
 // Looks at the rows of selection.listed only, which must be there.
 Result<std::vector<RowHit>> SearchListed(const Context& context, const Bm25Query& query);
 

@@ -15,41 +15,24 @@
 #include "index/bm25/block_kernels.h"
 #include "index/bm25/bm25_search.h"
 #include "index/bm25/term_cursor.h"
+#include "index/bm25/window_sums.h"
 #include "index/kernels/top_hits.h"
 
 namespace ragtime {
 namespace {
 
-// The sums of a window stay in the nearest cache: 2,048 doubles are 16 KiB. The first windows are smaller, so that
-// there is a threshold soon.
-constexpr size_t kWindowRows = 2048;
-constexpr size_t kFirstWindowRows = 256;
-// Sums are cleared and looked through in groups of rows.
-constexpr size_t kGroupRows = 64;
+// A window holds about this many rows of the terms that a row must have one of, unless it is of the least or the most
+// rows. Without a threshold the first ones are smaller, so that there is one soon.
+constexpr uint64_t kWindowPostings = 512;
+constexpr size_t kFirstWindows = 8;
 // Looking up this many rows takes as long as adding a block; a term with no more blocks in a window is sparse.
 constexpr size_t kLookUpsPerBlock = 8;
 constexpr size_t kSparseBlocks = 2;
+// The bound of a term with more blocks in a window is that of all its rows.
+constexpr size_t kBoundBlocks = 24;
 // Bounds and sums in another order than the terms' are off by less than this, for any number of terms below 2^22.
 constexpr double kSlack = 1e-9;
 constexpr size_t kTermsMax = size_t{1} << 22;
-
-// Rows that may be among the best, with what they have so far. Ascending.
-struct Candidates {
-  size_t size = 0;
-  std::array<uint32_t, kWindowRows + 8> rows;  // The kernels write 8 at a time.
-  std::array<double, kWindowRows + 8> sums;
-
-  // Keeps those with more than `least`.
-  void KeepAbove(double least) {
-    size_t kept = 0;
-    for (size_t i = 0; i < size; ++i) {
-      rows[kept] = rows[i];
-      sums[kept] = sums[i];
-      kept += sums[i] > least;
-    }
-    size = kept;
-  }
-};
 
 struct Term {
   TermCursor cursor;
@@ -60,14 +43,27 @@ struct Term {
   size_t window_blocks = 0;
 };
 
+// What a thread needs for its searches, made once: clearing it takes longer than many a search.
+struct Scratch {
+  WindowSums sums;
+  Candidates candidates;
+};
+
+Scratch& ScratchOfThread() {
+  thread_local const std::unique_ptr<Scratch> scratch(new Scratch);
+  return *scratch;
+}
+
 class BestSearch {
  public:
-  BestSearch(const Context& context, const Bm25Query& query)
+  BestSearch(const Context& context, const Bm25Query& query, Scratch& scratch)
       : context_(context),
         query_(query),
         kernels_(BestBlockKernels()),
         blocks_(new DecodedBlock[query.terms.size() + 1]),
-        top_(query.limit) {
+        top_(query.limit),
+        sums_(scratch.sums),
+        candidates_(scratch.candidates) {
     terms_.reserve(query.terms.size());
     for (const TermMatch& term : query.terms) {
       const TermPostings& postings = term.postings;
@@ -87,11 +83,16 @@ class BestSearch {
   }
 
   Result<std::vector<RowHit>> Run() {
-    size_t size = kFirstWindowRows;
-    for (uint64_t start = 0;; size = std::min(2 * size, kWindowRows)) {
+    if (threshold_ <= 0) {
+      RAGTIME_ASSIGN_OR_RETURN(const float reached, ReachedScore(query_));
+      RaiseThreshold(std::nextafter(reached, -std::numeric_limits<float>::infinity()));
+    }
+    uint64_t part = threshold_ > 0 ? 1 : kFirstWindows;
+    for (uint64_t start = 0;; part = std::max<uint64_t>(part / 2, 1)) {
       RAGTIME_RETURN_IF_ERROR(context_.Check());
       RAGTIME_ASSIGN_OR_RETURN(start, NextStart(start));
       if (start == kNoRow) return top_.Take();
+      const uint64_t size = wanted_rows_ / part;
       RAGTIME_RETURN_IF_ERROR(SearchWindow(start, start + size));
       start += size;
     }
@@ -112,7 +113,7 @@ class BestSearch {
   }
 
   // The first row from `start` on that could be wanted: one that holds a term without which the threshold is out of
-  // reach.
+  // reach. Sets how many rows the window that starts there should have.
   Result<uint64_t> NextStart(uint64_t start) {
     double sum = 0;  // Of the terms that cannot reach the threshold together.
     size_t first = 0;
@@ -121,6 +122,9 @@ class BestSearch {
       if (more > threshold_) break;
       sum = more;
     }
+    uint64_t rows = 1;
+    for (size_t i = first; i < by_bound_.size(); ++i) rows += terms_[by_bound_[i]].cursor.postings().rows();
+    wanted_rows_ = std::clamp<uint64_t>(kWindowPostings * query_.rows / rows, kWindowRowsMin, kWindowRowsMax);
     uint64_t next = kNoRow;
     for (size_t i = first; i < by_bound_.size() && next > start; ++i) {
       RAGTIME_ASSIGN_OR_RETURN(const uint64_t row, NextRow(terms_[by_bound_[i]], start));
@@ -150,7 +154,10 @@ class BestSearch {
       term.cursor.SkipTo(start);
       for (size_t b = term.cursor.block(); b < term.cursor.blocks() && term.cursor.postings().first_row(b) < end; ++b) {
         term.window_bound = std::max(term.window_bound, BlockBound(term, b));
-        ++term.window_blocks;
+        if (++term.window_blocks < kBoundBlocks) continue;
+        term.window_bound = term.bound;
+        term.window_blocks += term.cursor.postings().rows() * (end - start) / query_.rows / kBlockRows;
+        break;
       }
       if (term.window_bound > 0) window_terms_.push_back(t);
     }
@@ -166,6 +173,7 @@ class BestSearch {
     size_t aside = 0;
     while (below_[aside + 1] <= threshold_) ++aside;
     added_in_order_ = aside == 0;
+    sums_.Start(start, end - start, std::max(0.0, threshold_ - below_[aside]));
     const Term& last = terms_[window_terms_.back()];
     if (aside + 1 == window_terms_.size() && last.window_blocks <= kSparseBlocks) {
       return SearchOneTerm(terms_[window_terms_[aside]], start, end, aside);
@@ -178,10 +186,11 @@ class BestSearch {
     // Many candidates are cheaper to complete by adding all rows of a term.
     for (; aside > 0; --aside) {
       Term& term = terms_[window_terms_[aside - 1]];
-      if (!HasCandidates(below_[aside], term.window_blocks * kLookUpsPerBlock)) break;
+      const double least = std::max(0.0, threshold_ - below_[aside]);
+      if (!sums_.HasAbove(least, term.window_blocks * kLookUpsPerBlock)) break;
       RAGTIME_RETURN_IF_ERROR(AddTerm(term, start, end));
     }
-    TakeCandidates(start, below_[aside]);
+    sums_.TakeAbove(std::max(0.0, threshold_ - below_[aside]), candidates_);
     return Offer(aside);
   }
 
@@ -213,44 +222,11 @@ class BestSearch {
     for (; !cursor.at_end() && cursor.first_row() < end; cursor.NextBlock()) {
       if (BlockBound(term, cursor.block()) + others > threshold_) {
         RAGTIME_ASSIGN_OR_RETURN(const Range range, ScoreBlock(term, start, end));
-        AddRows(cursor.decoded().rows + range.begin, range.end - range.begin, start);
+        sums_.Add(cursor.decoded().rows + range.begin, parts_.data(), range.end - range.begin);
       }
       if (cursor.postings().last_row(cursor.block()) >= end) return Status();
     }
     return Status();
-  }
-
-  // Adds the parts of the rows.
-  void AddRows(const uint32_t* rows, size_t count, uint64_t start) {
-    if (count == 0) return;
-    for (size_t i = 0; i < count; ++i) sums_[rows[i] - start] += parts_[i];
-    const size_t first_group = (rows[0] - start) / kGroupRows;
-    const size_t last_group = (rows[count - 1] - start) / kGroupRows;
-    std::fill_n(touched_.data() + first_group, last_group - first_group + 1, uint8_t{1});
-  }
-
-  // Whether more than `limit` rows can reach the threshold with `more` points.
-  bool HasCandidates(double more, size_t limit) const {
-    const double least = std::max(0.0, threshold_ - more);
-    size_t count = 0;
-    for (size_t group = 0; group < touched_.size() && count <= limit; ++group) {
-      if (touched_[group] == 0) continue;
-      count += static_cast<size_t>(std::popcount(kernels_.above(sums_.data() + group * kGroupRows, least)));
-    }
-    return count > limit;
-  }
-
-  // The rows that can reach the threshold with `more` points; clears the sums.
-  void TakeCandidates(uint64_t start, double more) {
-    candidates_.size = 0;
-    const double least = std::max(0.0, threshold_ - more);
-    for (size_t group = 0; group < touched_.size(); ++group) {
-      if (touched_[group] == 0) continue;
-      touched_[group] = 0;
-      candidates_.size += kernels_.take_above(
-          sums_.data() + group * kGroupRows, least, static_cast<uint32_t>(start + group * kGroupRows),
-          candidates_.rows.data() + candidates_.size, candidates_.sums.data() + candidates_.size);
-    }
   }
 
   // All other terms of the window are aside: the candidates come from the term's blocks directly.
@@ -357,15 +333,15 @@ class BestSearch {
   std::vector<Term> terms_;
   std::vector<uint32_t> by_bound_;  // Terms by ascending bound.
   TopHits top_;
+  uint64_t wanted_rows_ = kWindowRowsMin;
   double threshold_ = -1;  // Rows that cannot have more are left out. Below every score at first.
 
   // Of the window.
   std::vector<uint32_t> window_terms_;  // Those aside first, by ascending bound.
   std::vector<double> below_;           // below_[i]: the bounds of the first i of window_terms_, by ascending bound.
   bool added_in_order_ = true;
-  Candidates candidates_;
-  std::array<double, kWindowRows> sums_ = {};
-  std::array<uint8_t, kWindowRows / kGroupRows> touched_ = {};
+  WindowSums& sums_;
+  Candidates& candidates_;
   std::array<double, kBlockRows> parts_;
   std::array<uint32_t, kBlockRows> row_lengths_;
 };
@@ -374,7 +350,10 @@ class BestSearch {
 
 Result<std::vector<RowHit>> SearchBest(const Context& context, const Bm25Query& query) {
   if (query.terms.size() > kTermsMax) return SearchAll(context, query);
-  return std::make_unique<BestSearch>(context, query)->Run();
+  Scratch& scratch = ScratchOfThread();
+  Result<std::vector<RowHit>> hits = BestSearch(context, query, scratch).Run();
+  if (!hits.ok()) scratch.sums.Clear();
+  return hits;
 }
 
 }  // namespace ragtime

@@ -11,6 +11,7 @@
 #include "base/str_cat.h"
 #include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/nearest_rows.h"
 #include "index/hnsw/sign_blocks.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
@@ -50,6 +51,28 @@ struct Parts {
     return parts;
   }
 };
+
+// What a walk needs room for. A thread keeps it for its next search, so that it stays in the cache of its core; nothing
+// is visited between two.
+class RoomOfThread {
+ public:
+  RoomOfThread(size_t rows, size_t ef) {
+    visited().Fit(rows);
+    nearest().Clear(ef);
+  }
+  RoomOfThread(const RoomOfThread&) = delete;
+  RoomOfThread& operator=(const RoomOfThread&) = delete;
+  ~RoomOfThread() { visited().Clear(); }
+
+  NearestRows& nearest() const { return nearest_; }
+  VisitedRows& visited() const { return visited_; }
+
+ private:
+  static thread_local NearestRows nearest_;
+  static thread_local VisitedRows visited_;
+};
+thread_local NearestRows RoomOfThread::nearest_;
+thread_local VisitedRows RoomOfThread::visited_{0};
 
 class FastHnswIndex final : public VectorIndex {
  public:
@@ -97,17 +120,19 @@ class FastHnswIndex final : public VectorIndex {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
   }
 
-  // All that following the row reads. Inlined, since GCC 12 takes a function that only prefetches for one without
-  // effect and drops the call.
-  [[gnu::always_inline]] void Prefetch(uint32_t row) const {
-    const std::byte* block = blocks_ + size_t{row} * signs_.row_size();
-    for (size_t i = 0; i < signs_.row_size(); i += 64) __builtin_prefetch(block + i, 0, 2);
+  // What following the row reads, in two parts: so many lines at once would keep everything else waiting. Inlined,
+  // since GCC 12 takes a function that only prefetches for one without effect and drops the call.
+  [[gnu::always_inline]] void PrefetchCodes(uint32_t row) const {
     const int8_t* codes = coded_.codes(row);
     for (size_t i = 0; i < CodedLayout::CodeStride(mean_.size()); i += 64) __builtin_prefetch(codes + i, 0, 2);
-    const uint32_t* links = LinksOf(row);
-    for (size_t i = 0; i < 2 * size_t{layout_.links}; i += 16) __builtin_prefetch(links + i, 0, 2);
     __builtin_prefetch(&coded_.row(row), 0, 2);
     __builtin_prefetch(At(layout_.twins) + row, 0, 2);
+    const uint32_t* links = LinksOf(row);
+    for (size_t i = 0; i < 2 * size_t{layout_.links}; i += 16) __builtin_prefetch(links + i, 0, 2);
+  }
+  [[gnu::always_inline]] void PrefetchBlocks(uint32_t row) const {
+    const std::byte* block = blocks_ + size_t{row} * signs_.row_size();
+    for (size_t i = 0; i < signs_.row_size(); i += 64) __builtin_prefetch(block + i, 0, 2);
   }
 
   // As HNSW: what is nearest in the levels above.
@@ -185,37 +210,47 @@ class FastHnswIndex final : public VectorIndex {
     const FastScanQuery scan = signs.scan();
     const auto score_block = BestFastScan().score;
     RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(coded));
-    Frontier frontier(ef);
-    VisitedRows visited(rows_);
+    const RoomOfThread room(rows_, ef);
+    NearestRows& nearest = room.nearest();
+    VisitedRows& visited = room.visited();
     Followed followed(*this, coded, limit, excluded);
     float score = 0;
     coded_.Estimate(coded, std::span<const uint32_t>(&entry, 1), &score);
     visited.Insert(entry);
-    frontier.Offer(entry, score);
-    uint32_t row = 0;
-    for (size_t steps = 1; frontier.Next(row); ++steps) {
+    nearest.Offer(entry, score);
+    NearRow row;
+    NearRow next;
+    bool more = nearest.Next(row);
+    for (size_t steps = 1; more; ++steps) {
       if (steps % kStepsBetweenChecks == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
-      if (steps > ef / kSettledShare && frontier.next_score() < score_min) break;
-      // Most likely it is next: its bytes are on their way while this one is at work.
-      uint32_t next = 0;
-      if (frontier.Peek(next)) Prefetch(next);
-      if (!followed.Add(row, score)) return Damaged();
-      const uint32_t* links = LinksOf(row);
+      if (steps > ef / kSettledShare && row.score < score_min) break;
+      // What comes next is settled before this row's links are known, so that its bytes are on their way meanwhile.
+      const bool settled = nearest.Next(next);
+      if (settled) PrefetchCodes(next.row);
+      if (!followed.Add(row.row, score)) return Damaged();
+      if (settled) PrefetchBlocks(next.row);
+      const uint32_t* links = LinksOf(row.row);
       for (size_t b = 0; b < signs_.blocks; ++b) {
-        const std::byte* block = blocks_ + size_t{row} * signs_.row_size() + b * signs_.block_size;
+        const std::byte* block = blocks_ + size_t{row.row} * signs_.row_size() + b * signs_.block_size;
         const auto& factors = *reinterpret_cast<const ScanFactors*>(block);
         const auto* codes = reinterpret_cast<const uint8_t*>(block + sizeof(ScanFactors));
         float scores[kScanRows];
-        for (uint32_t above = score_block(scan, codes, factors, score, frontier.bar(), scores); above != 0;
+        for (uint32_t above = score_block(scan, codes, factors, score, nearest.bar(), scores); above != 0;
              above &= above - 1) {
           const auto slot = static_cast<size_t>(std::countr_zero(above));
           const size_t i = b * kScanRows + slot;
           if (i >= 2 * size_t{layout_.links}) break;  // Only of damaged factors.
           if (links[i] >= rows_) return Damaged();
-          if (!frontier.Takes(scores[slot]) || !visited.Insert(links[i])) continue;
-          frontier.Offer(links[i], scores[slot]);
+          if (!(scores[slot] > nearest.bar()) || !visited.Insert(links[i])) continue;
+          nearest.Offer(links[i], scores[slot]);
         }
       }
+      more = settled || nearest.Next(next);
+      if (more && !settled) {
+        PrefetchCodes(next.row);
+        PrefetchBlocks(next.row);
+      }
+      row = next;
     }
     std::vector<Candidate> candidates = followed.Take();
     for (const Candidate& candidate : candidates) {
@@ -300,7 +335,7 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
         StrCat("the HNSW_FAST index has a wrong size: ", bytes.size(), " bytes, expected ", parts.size),
         kRebuildRemedy);
   }
-  if (of_hnsw.has_graph == 0) return hnsw;
+  if (of_hnsw.has_graph == 0 || vectors.rows > NearestRows::kRowsMax) return hnsw;
   const uint32_t ef = parameters_.ef > 0 ? parameters_.ef : HnswEfFor(vectors.rows);
   return std::unique_ptr<VectorIndex>(new FastHnswIndex(bytes, parts, vectors, metric, ef, std::move(hnsw)));
 }
@@ -308,8 +343,8 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
 Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::OpenInFile(std::span<const std::byte> bytes,
                                                                    VectorMatrix vectors, Metric metric,
                                                                    const IndexFile& /*file*/) const {
-  // As HNSW.
-  ReadAtRandom(bytes);
+  // A walk jumps, and this profile is for those who have the memory.
+  KeepInLargePages(bytes);
   return Open(bytes, vectors, metric);
 }
 

@@ -10,11 +10,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/nearest_rows.h"
 #include "index/hnsw/sign_blocks.h"
 #include "testing/vector_index_contract.h"
 #include "testing/vector_index_fixture.h"
@@ -148,6 +152,43 @@ TEST(FastHnswIndex, TheBytesAreThoseOfVersion1) {
   for (size_t i = 0; i < vectors.data.size(); ++i) vectors.data[i] = static_cast<float>((i * 2654435761 >> 7) % 11) - 5;
   const auto bytes = *FastHnswIndexType({.m = 4, .ef_construction = 20}).Build({}, vectors.matrix(), Metric::kL2);
   EXPECT_EQ(HashHex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}), "8ed7759742c6c4e862a92df29e119bbd");
+}
+
+TEST(NearestRows, KeepsTheBestAndGivesEachOnce) {
+  std::mt19937 random(30);
+  NearestRows nearest;
+  for (const size_t size : {1u, 2u, 3u, 7u, 64u, 100u, 3u}) {
+    SCOPED_TRACE(size);
+    nearest.Clear(size);
+    EXPECT_EQ(nearest.bar(), -std::numeric_limits<float>::infinity());
+    // What is kept, best first, and whether it was given.
+    std::vector<std::pair<NearRow, bool>> kept;
+    const auto worse = [](const NearRow& a, const NearRow& b) {
+      return a.score < b.score || (a.score == b.score && a.row > b.row);
+    };
+    const auto take = [&] {
+      const auto open = std::find_if(kept.begin(), kept.end(), [](const auto& one) { return !one.second; });
+      NearRow row;
+      ASSERT_EQ(nearest.Next(row), open != kept.end());
+      if (open == kept.end()) return;
+      EXPECT_EQ(row.row, open->first.row);
+      EXPECT_EQ(row.score, open->first.score);
+      open->second = true;
+    };
+    for (uint32_t i = 0; i < 500; ++i) {
+      // The highest rows too, and scores on both sides of zero, some of them equal.
+      const NearRow row{i % 2 == 0 ? i : NearestRows::kRowsMax - i, static_cast<float>(random() % 80) - 40};
+      if (row.score > nearest.bar()) {
+        nearest.Offer(row.row, row.score);
+        const auto at = std::find_if(kept.begin(), kept.end(), [&](const auto& one) { return worse(one.first, row); });
+        kept.insert(at, {row, false});
+        if (kept.size() > size) kept.pop_back();
+      }
+      EXPECT_EQ(nearest.bar(), kept.size() == size ? kept.back().first.score : -std::numeric_limits<float>::infinity());
+      if (random() % 3 == 0) take();
+    }
+    for (size_t i = 0; i <= size; ++i) take();
+  }
 }
 
 // The estimates of signs are about the inner products, and lean to no side. What lies around one row leans together

@@ -62,12 +62,6 @@ class Frontier {
     while (next_ < count_ && rows_[next_].followed) ++next_;
     return next_ < count_ ? rows_[next_].score : worst_;
   }
-  // The row that Next would give; false if there is none.
-  bool Peek(uint32_t& row) {
-    while (next_ < count_ && rows_[next_].followed) ++next_;
-    if (next_ < count_) row = rows_[next_].row;
-    return next_ < count_;
-  }
   // The best row that was not given yet; false if there is none.
   bool Next(uint32_t& row) {
     while (next_ < count_ && rows_[next_].followed) ++next_;
@@ -87,7 +81,11 @@ class Frontier {
 
 class VisitedRows {
  public:
-  explicit VisitedRows(size_t rows) : words_((rows + 63) / 64) {}
+  explicit VisitedRows(size_t rows) { Fit(rows); }
+  // Takes so many rows from now on, or more.
+  void Fit(size_t rows) {
+    if (words_.size() < (rows + 63) / 64) words_.resize((rows + 63) / 64);
+  }
 
   // False if it was visited before.
   bool Insert(uint32_t row) {

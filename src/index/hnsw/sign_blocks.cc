@@ -76,13 +76,11 @@ SignQuery::SignQuery(const SignLayout& layout, const Rotation& rotation, std::sp
   std::vector<float> rotated(layout.dimensions);
   RotateFromMean(rotation, query, mean, rotated);
   // A table holds sums of four numbers with all signs, from -reach to reach.
-  std::vector<float> reaches(groups_);
   float largest = 0;
   for (size_t g = 0; g < groups_; ++g) {
-    const float* x = rotated.data() + 4 * g;
-    reaches[g] = std::abs(x[0]) + std::abs(x[1]) + std::abs(x[2]) + std::abs(x[3]);
-    largest = std::max(largest, reaches[g]);
-    shift_ -= reaches[g];
+    const float reach = ReachOf(rotated.data() + 4 * g);
+    largest = std::max(largest, reach);
+    shift_ -= reach;
   }
   // The sum of all has 16 bits.
   const float steps = static_cast<float>(std::min<size_t>(255, 65535 / groups_));
@@ -90,17 +88,7 @@ SignQuery::SignQuery(const SignLayout& layout, const Rotation& rotation, std::sp
   // So short a query is as near to one side as to the other.
   if (!(largest > 0) || !std::isfinite(inverse)) return;
   unit_ = 2 * largest / steps;
-  for (size_t g = 0; g < groups_; ++g) {
-    const float* x = rotated.data() + 4 * g;
-    float sums[kScanTable] = {(reaches[g] - x[0] - x[1] - x[2] - x[3]) * inverse + 0.5f};
-    for (size_t bit = 0; bit < 4; ++bit) {
-      const float more = 2 * x[bit] * inverse;
-      for (size_t i = 0; i < size_t{1} << bit; ++i) sums[i + (size_t{1} << bit)] = sums[i] + more;
-    }
-    for (size_t i = 0; i < kScanTable; ++i) {
-      tables_[g * kScanTable + i] = static_cast<uint8_t>(std::clamp(sums[i], 0.0f, steps));
-    }
-  }
+  BestFastScan().tables(rotated.data(), groups_, inverse, steps, tables_.data());
 }
 
 Status WriteSignBlocks(const Context& context, VectorMatrix vectors, Metric metric, std::span<const float> mean,

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/kernels/fast_scan.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #include "index/kernels/x86.h"
 
@@ -29,6 +34,30 @@ uint32_t ScoreScalar(const FastScanQuery& query, const uint8_t* codes, const Sca
     if (scores[i] > bar) above |= uint32_t{1} << i;
   }
   return above;
+}
+
+// What all signs negative add, and what each sign that is not adds to that.
+struct TableSteps {
+  float least;
+  float more[4];
+
+  TableSteps(const float* four, float inverse) {
+    least = (ReachOf(four) - four[0] - four[1] - four[2] - four[3]) * inverse + 0.5f;
+    for (size_t bit = 0; bit < 4; ++bit) more[bit] = 2 * four[bit] * inverse;
+  }
+};
+
+void TablesScalar(const float* values, size_t groups, float inverse, float steps, uint8_t* tables) {
+  for (size_t g = 0; g < groups; ++g) {
+    const TableSteps of_group(values + 4 * g, inverse);
+    float sums[kScanTable] = {of_group.least};
+    for (size_t bit = 0; bit < 4; ++bit) {
+      for (size_t i = 0; i < size_t{1} << bit; ++i) sums[i + (size_t{1} << bit)] = sums[i] + of_group.more[bit];
+    }
+    for (size_t i = 0; i < kScanTable; ++i) {
+      tables[g * kScanTable + i] = static_cast<uint8_t>(std::clamp(sums[i], 0.0f, steps));
+    }
+  }
 }
 
 #if defined(__x86_64__)
@@ -85,6 +114,27 @@ RAGTIME_AVX2 uint32_t ScoreAvx2(const FastScanQuery& query, const uint8_t* codes
   return above;
 }
 
+RAGTIME_AVX2 inline __m128i RoundedAvx2(__m256 sums, float steps) {
+  const __m256 within = _mm256_min_ps(_mm256_max_ps(sums, _mm256_setzero_ps()), _mm256_set1_ps(steps));
+  const __m256i whole = _mm256_cvttps_epi32(within);
+  return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+}
+
+RAGTIME_AVX2 void TablesAvx2(const float* values, size_t groups, float inverse, float steps, uint8_t* tables) {
+  const __m256 second = _mm256_castsi256_ps(_mm256_setr_epi32(0, -1, 0, -1, 0, -1, 0, -1));
+  const __m256 third = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, -1, -1, 0, 0, -1, -1));
+  const __m256 fourth = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, 0, 0, -1, -1, -1, -1));
+  for (size_t g = 0; g < groups; ++g) {
+    const TableSteps of_group(values + 4 * g, inverse);
+    __m256 low = _mm256_add_ps(_mm256_set1_ps(of_group.least), _mm256_and_ps(second, _mm256_set1_ps(of_group.more[0])));
+    low = _mm256_add_ps(low, _mm256_and_ps(third, _mm256_set1_ps(of_group.more[1])));
+    low = _mm256_add_ps(low, _mm256_and_ps(fourth, _mm256_set1_ps(of_group.more[2])));
+    const __m256 high = _mm256_add_ps(low, _mm256_set1_ps(of_group.more[3]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(tables + g * kScanTable),
+                     _mm_packus_epi16(RoundedAvx2(low, steps), RoundedAvx2(high, steps)));
+  }
+}
+
 RAGTIME_AVX512 inline __m512 FloatsAvx512(const uint16_t* upper) {
   const __m256i sixteen = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(upper));
   return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xFFFF, _mm512_maskz_cvtepu16_epi32(0xFFFF, sixteen), 16));
@@ -128,6 +178,55 @@ RAGTIME_AVX512 uint32_t ScoreAvx512(const FastScanQuery& query, const uint8_t* c
   }
   return above;
 }
+#elif defined(__aarch64__)
+inline float32x4_t FloatsNeon(uint16x4_t upper) { return vreinterpretq_f32_u32(vshll_n_u16(upper, 16)); }
+
+uint32_t ScoreNeon(const FastScanQuery& query, const uint8_t* codes, const ScanFactors& factors, float base, float bar,
+                   float* scores) {
+  const uint8x16_t half = vdupq_n_u8(15);
+  uint16x8_t sums[4] = {vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0), vdupq_n_u16(0)};
+  for (size_t at = 0; at < query.groups * kScanTable; at += kScanTable) {
+    const uint8x16_t code = vld1q_u8(codes + at);
+    const uint8x16_t table = vld1q_u8(query.tables + at);
+    const uint8x16_t low = vqtbl1q_u8(table, vandq_u8(code, half));
+    const uint8x16_t high = vqtbl1q_u8(table, vshrq_n_u8(code, 4));
+    sums[0] = vaddw_u8(sums[0], vget_low_u8(low));
+    sums[1] = vaddw_high_u8(sums[1], low);
+    sums[2] = vaddw_u8(sums[2], vget_low_u8(high));
+    sums[3] = vaddw_high_u8(sums[3], high);
+  }
+  const uint32x4_t places = {1, 2, 4, 8};
+  uint32_t above = 0;
+  for (size_t i = 0; i < kScanRows; i += 4) {
+    const uint16x8_t eight = sums[i / 8];
+    const float32x4_t number = vcvtq_f32_u32(vmovl_u16(i % 8 == 0 ? vget_low_u16(eight) : vget_high_u16(eight)));
+    const float32x4_t sum = vaddq_f32(vdupq_n_f32(query.shift), vmulq_f32(vdupq_n_f32(query.unit), number));
+    const float32x4_t start = vaddq_f32(vdupq_n_f32(base), FloatsNeon(vld1_u16(factors.add + i)));
+    const float32x4_t score = vaddq_f32(start, vmulq_f32(FloatsNeon(vld1_u16(factors.scale + i)), sum));
+    vst1q_f32(scores + i, score);
+    above |= vaddvq_u32(vandq_u32(vcgtq_f32(score, vdupq_n_f32(bar)), places)) << i;
+  }
+  return above;
+}
+
+inline uint16x4_t RoundedNeon(float32x4_t sums, float steps) {
+  return vmovn_u32(vcvtq_u32_f32(vminq_f32(vmaxq_f32(sums, vdupq_n_f32(0)), vdupq_n_f32(steps))));
+}
+
+void TablesNeon(const float* values, size_t groups, float inverse, float steps, uint8_t* tables) {
+  for (size_t g = 0; g < groups; ++g) {
+    const TableSteps of_group(values + 4 * g, inverse);
+    const float32x4_t second = {0, of_group.more[0], 0, of_group.more[0]};
+    const float32x4_t third = {0, 0, of_group.more[1], of_group.more[1]};
+    const float32x4_t first = vaddq_f32(vaddq_f32(vdupq_n_f32(of_group.least), second), third);
+    const float32x4_t next = vaddq_f32(first, vdupq_n_f32(of_group.more[2]));
+    const float32x4_t more = vdupq_n_f32(of_group.more[3]);
+    const uint16x8_t low = vcombine_u16(RoundedNeon(first, steps), RoundedNeon(next, steps));
+    const uint16x8_t high =
+        vcombine_u16(RoundedNeon(vaddq_f32(first, more), steps), RoundedNeon(vaddq_f32(next, more), steps));
+    vst1q_u8(tables + g * kScanTable, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
+  }
+}
 #endif
 
 struct FastScanList {
@@ -135,10 +234,12 @@ struct FastScanList {
   size_t size = 0;
 
   FastScanList() {
-    scans[size++] = {"scalar", ScoreScalar};
+    scans[size++] = {"scalar", ScoreScalar, TablesScalar};
 #if defined(__x86_64__)
-    if (HasAvx2()) scans[size++] = {"avx2", ScoreAvx2};
-    if (HasAvx512()) scans[size++] = {"avx512", ScoreAvx512};
+    if (HasAvx2()) scans[size++] = {"avx2", ScoreAvx2, TablesAvx2};
+    if (HasAvx512()) scans[size++] = {"avx512", ScoreAvx512, TablesAvx2};
+#elif defined(__aarch64__)
+    scans[size++] = {"neon", ScoreNeon, TablesNeon};
 #endif
   }
 };

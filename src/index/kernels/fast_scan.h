@@ -7,6 +7,7 @@
 #ifndef RAGTIME_INDEX_KERNELS_FAST_SCAN_H_
 #define RAGTIME_INDEX_KERNELS_FAST_SCAN_H_
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,12 +34,20 @@ struct FastScanQuery {
 };
 
 struct FastScan {
-  const char* name;  // "scalar", "avx2", "avx512"
+  const char* name;  // "scalar", "avx2", "avx512", "neon"
   // `codes` are [groups][16]: the four bits of code i are the low half of byte i, those of code i + 16 the high half.
   // Writes 32 scores, and returns a bit for each that is above `bar`.
   uint32_t (*score)(const FastScanQuery& query, const uint8_t* codes, const ScanFactors& factors, float base, float bar,
                     float* scores);
+  // Writes the tables of `groups` groups of four values: for each sign of each of the four, the sum of the signed
+  // values, less the least of these sums, times `inverse`; rounded and at most `steps`, below 256.
+  void (*tables)(const float* values, size_t groups, float inverse, float steps, uint8_t* tables);
 };
+
+// The largest sum of four signed values.
+inline float ReachOf(const float* four) {
+  return std::abs(four[0]) + std::abs(four[1]) + std::abs(four[2]) + std::abs(four[3]);
+}
 
 // Those that this CPU can run, the plain one first and the fastest last.
 std::span<const FastScan> SupportedFastScans();

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <random>
 #include <vector>
@@ -15,6 +16,9 @@ namespace {
 TEST(FastScan, ThePlainOneIsFirst) {
   EXPECT_STREQ(SupportedFastScans()[0].name, "scalar");
   EXPECT_EQ(&BestFastScan(), &SupportedFastScans().back());
+#if defined(__aarch64__)
+  EXPECT_STREQ(BestFastScan().name, "neon");
+#endif
 }
 
 TEST(FastScan, EveryImplementationGivesTheSameScores) {
@@ -55,6 +59,36 @@ TEST(FastScan, EveryImplementationGivesTheSameScores) {
       for (size_t i = 0; i < kScanRows; ++i) {
         EXPECT_EQ(std::bit_cast<uint32_t>(scores[i]), std::bit_cast<uint32_t>(plain[i])) << scan.name << " " << i;
       }
+    }
+  }
+}
+
+TEST(FastScan, EveryImplementationMakesTheSameTables) {
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  for (const size_t groups : {1u, 4u, 96u}) {
+    std::vector<float> values(1 + 4 * groups);
+    for (float& value : values) value = normal(random);
+    float largest = 0;
+    for (size_t g = 0; g < groups; ++g) largest = std::max(largest, ReachOf(&values[1 + 4 * g]));
+    const float inverse = 200 / (2 * largest);
+    std::vector<uint8_t> plain(1 + groups * kScanTable);
+    SupportedFastScans()[0].tables(values.data() + 1, groups, inverse, 200, plain.data() + 1);
+    for (size_t g = 0; g < groups; ++g) {
+      const float* four = &values[1 + 4 * g];
+      for (size_t i = 0; i < kScanTable; ++i) {
+        float sum = ReachOf(four);
+        for (size_t bit = 0; bit < 4; ++bit) sum += (i >> bit & 1) != 0 ? four[bit] : -four[bit];
+        EXPECT_NEAR(plain[1 + g * kScanTable + i], sum * inverse, 0.51);
+      }
+    }
+    for (const FastScan& scan : SupportedFastScans()) {
+      std::vector<uint8_t> tables(1 + groups * kScanTable);
+      scan.tables(values.data() + 1, groups, inverse, 200, tables.data() + 1);
+      EXPECT_EQ(tables, plain) << scan.name;
+      // Sums above what fits stay at the largest step.
+      scan.tables(values.data() + 1, groups, 1000, 200, tables.data() + 1);
+      EXPECT_EQ(*std::max_element(tables.begin() + 1, tables.end()), 200) << scan.name;
     }
   }
 }

@@ -57,6 +57,22 @@ void DotListedCodesScalar(const int8_t* query, const int8_t* rows, size_t n, con
   for (size_t i = 0; i < count; ++i) out[i] = DotCodeScalar(query, rows + listed[i] * n, n);
 }
 
+// One step of the transform: sums and differences of what lies `half` apart.
+inline void HadamardStep(float* values, size_t n, size_t half) {
+  for (size_t start = 0; start < n; start += 2 * half) {
+    for (size_t i = start; i < start + half; ++i) {
+      const float a = values[i];
+      const float b = values[i + half];
+      values[i] = a + b;
+      values[i + half] = a - b;
+    }
+  }
+}
+
+void HadamardScalar(float* values, size_t n) {
+  for (size_t half = 1; half < n; half *= 2) HadamardStep(values, n, half);
+}
+
 #if defined(__x86_64__) || defined(__aarch64__)
 // Rows that are listed lie anywhere: the next ones are on their way while one is multiplied.
 constexpr size_t kRowsAhead = 4;
@@ -80,6 +96,36 @@ struct Tail {
     std::copy_n(from_b, n, b);
   }
 };
+
+// The steps within a register: the partner of each lane, from which it is taken where it is the second of the two.
+template <int kSecond>
+RAGTIME_AVX2 inline __m256 SumsAndDifferences(__m256 values, __m256 partners) {
+  return _mm256_blend_ps(_mm256_add_ps(values, partners), _mm256_sub_ps(partners, values), kSecond);
+}
+
+RAGTIME_AVX2 void HadamardAvx2(float* values, size_t n) {
+  if (n < 16) return HadamardScalar(values, n);
+  for (size_t i = 0; i < n; i += 16) {
+    __m256 v[2] = {_mm256_loadu_ps(values + i), _mm256_loadu_ps(values + i + 8)};
+    for (__m256& eight : v) {
+      eight = SumsAndDifferences<0xAA>(eight, _mm256_permute_ps(eight, 0xB1));
+      eight = SumsAndDifferences<0xCC>(eight, _mm256_permute_ps(eight, 0x4E));
+      eight = SumsAndDifferences<0xF0>(eight, _mm256_permute2f128_ps(eight, eight, 1));
+    }
+    _mm256_storeu_ps(values + i, _mm256_add_ps(v[0], v[1]));
+    _mm256_storeu_ps(values + i + 8, _mm256_sub_ps(v[0], v[1]));
+  }
+  for (size_t half = 16; half < n; half *= 2) {
+    for (size_t start = 0; start < n; start += 2 * half) {
+      for (size_t i = start; i < start + half; i += 8) {
+        const __m256 a = _mm256_loadu_ps(values + i);
+        const __m256 b = _mm256_loadu_ps(values + i + half);
+        _mm256_storeu_ps(values + i, _mm256_add_ps(a, b));
+        _mm256_storeu_ps(values + i + half, _mm256_sub_ps(a, b));
+      }
+    }
+  }
+}
 
 RAGTIME_AVX2 inline float AddUpAvx2(const __m256 (&s)[8]) {
   const __m256 low = _mm256_add_ps(_mm256_add_ps(s[0], s[2]), _mm256_add_ps(s[4], s[6]));
@@ -327,6 +373,20 @@ void DotListedCodesNeon(const int8_t* query, const int8_t* rows, size_t n, const
     out[i] = DotCodeNeon(query, rows + listed[i] * n, n);
   }
 }
+
+void HadamardNeon(float* values, size_t n) {
+  for (size_t half = 1; half < std::min<size_t>(n, 4); half *= 2) HadamardStep(values, n, half);
+  for (size_t half = 4; half < n; half *= 2) {
+    for (size_t start = 0; start < n; start += 2 * half) {
+      for (size_t i = start; i < start + half; i += 4) {
+        const float32x4_t a = vld1q_f32(values + i);
+        const float32x4_t b = vld1q_f32(values + i + half);
+        vst1q_f32(values + i, vaddq_f32(a, b));
+        vst1q_f32(values + i + half, vsubq_f32(a, b));
+      }
+    }
+  }
+}
 #endif
 
 struct KernelList {
@@ -334,16 +394,17 @@ struct KernelList {
   size_t size = 0;
 
   KernelList() {
-    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar});
+    Add({"scalar", DotScalar, L2SquaredScalar, DotCodesScalar, DotListedCodesScalar, HadamardScalar});
 #if defined(__x86_64__)
     const bool fma = __builtin_cpu_supports("fma");
-    if (fma && HasAvx2()) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2});
-    if (fma && HasAvx512()) Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512});
+    if (fma && HasAvx2()) Add({"avx2", DotAvx2, L2SquaredAvx2, DotCodesAvx2, DotListedCodesAvx2, HadamardAvx2});
+    if (fma && HasAvx512())
+      Add({"avx512", DotAvx512, L2SquaredAvx512, DotCodesAvx512, DotListedCodesAvx512, HadamardAvx2});
     if (fma && HasAvx512Vnni()) {
-      Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni});
+      Add({"avx512vnni", DotAvx512, L2SquaredAvx512, DotCodesVnni, DotListedCodesVnni, HadamardAvx2});
     }
 #elif defined(__aarch64__)
-    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon});
+    Add({"neon", DotNeon, L2SquaredNeon, DotCodesNeon, DotListedCodesNeon, HadamardNeon});
 #endif
   }
   void Add(const Kernels& one) { kernels[size++] = one; }
@@ -368,7 +429,20 @@ float QuantizeCodes(const float* values, size_t n, size_t padded, int8_t* codes)
   // The quotient of a denormal scale could leave the range of a code.
   if (!(scale >= 1e-37f)) return 0;
   const float inverse = 1 / scale;
-  for (size_t i = 0; i < n; ++i) {
+  size_t i = 0;
+#if defined(__x86_64__)
+  // Rounds as lrint does. Of no larger values than `largest` none leaves the range but by rounding.
+  const __m128i most = _mm_set1_epi16(127);
+  const __m128i least = _mm_set1_epi16(-127);
+  for (; i + 8 <= n; i += 8) {
+    const __m128 factor = _mm_set1_ps(inverse);
+    const __m128i low = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(values + i), factor));
+    const __m128i high = _mm_cvtps_epi32(_mm_mul_ps(_mm_loadu_ps(values + i + 4), factor));
+    const __m128i eight = _mm_max_epi16(_mm_min_epi16(_mm_packs_epi32(low, high), most), least);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(codes + i), _mm_packs_epi16(eight, eight));
+  }
+#endif
+  for (; i < n; ++i) {
     const float shifted = values[i] * inverse;
     codes[i] = static_cast<int8_t>(std::clamp(std::lrint(shifted), -127L, 127L));
   }

@@ -26,6 +26,8 @@ struct Kernels {
   // As dot_codes, of the rows listed[0] ... listed[count - 1]: out[i] belongs to rows + listed[i] * n.
   void (*dot_listed_codes)(const int8_t* query, const int8_t* rows, size_t n, const uint32_t* listed, size_t count,
                            int32_t* out);
+  // Multiplies the n values, a power of 2, by the matrix of Hadamard, without its factor.
+  void (*hadamard)(float* values, size_t n);
 };
 
 inline constexpr size_t kCodeStride = 64;

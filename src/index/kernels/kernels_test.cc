@@ -98,6 +98,28 @@ TEST(Kernels, CodeResultsAreExactAlsoAtTheEndsOfTheRange) {
   }
 }
 
+TEST(Kernels, HadamardsMatrixIsRightAndBitForBitTheSame) {
+  std::mt19937 random(5);
+  for (size_t n = 1; n <= 1024; n *= 2) {
+    const std::vector<float> values = RandomFloats(random, n + 1);
+    std::vector<float> plain = values;
+    SupportedKernels()[0].hadamard(plain.data() + 1, n);
+    EXPECT_EQ(plain[0], values[0]);
+    for (size_t i = 0; i < n; i += 1 + n / 16) {
+      double expected = 0;
+      for (size_t j = 0; j < n; ++j) expected += std::popcount(i & j) % 2 == 0 ? values[j + 1] : -values[j + 1];
+      EXPECT_NEAR(plain[i + 1], expected, 1e-5 * static_cast<double>(n)) << n;
+    }
+    for (const Kernels& kernels : SupportedKernels()) {
+      std::vector<float> turned = values;
+      kernels.hadamard(turned.data() + 1, n);
+      for (size_t i = 0; i <= n; ++i) {
+        ASSERT_EQ(std::bit_cast<uint32_t>(turned[i]), std::bit_cast<uint32_t>(plain[i])) << kernels.name << " " << n;
+      }
+    }
+  }
+}
+
 TEST(CountSelected, LooksAtTheRowsOnly) {
   // Of 130 rows every third is excluded, and bits beyond the last row say nothing.
   std::vector<uint64_t> words(4, ~uint64_t{0});

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "index/kernels/kernels.h"
+
 namespace ragtime {
 namespace {
 
@@ -34,16 +36,7 @@ void Rotation::Apply(std::span<float> values) const {
     const float* signs = signs_.data() + round * dimension_;
     for (size_t i = 0; i < dimension_; ++i) values[i] *= signs[i];
     float* block = values.data() + (round % 2 == 0 ? 0 : dimension_ - block_);
-    for (size_t half = 1; half < block_; half *= 2) {
-      for (size_t start = 0; start < block_; start += 2 * half) {
-        for (size_t i = start; i < start + half; ++i) {
-          const float a = block[i];
-          const float b = block[i + half];
-          block[i] = a + b;
-          block[i + half] = a - b;
-        }
-      }
-    }
+    BestKernels().hadamard(block, block_);
     for (size_t i = 0; i < block_; ++i) block[i] *= norm;
   }
 }

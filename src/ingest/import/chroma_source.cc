@@ -31,8 +31,8 @@ Result<std::unique_ptr<ChromaSource>> ChromaSource::Open(const Context& context,
   source->collection_ = address.collection;
   const std::string collections = StrCat("/api/v2/tenants/", address.parameters["tenant"], "/databases/",
                                          address.parameters["database"], "/collections/");
-  RAGTIME_ASSIGN_OR_RETURN(const Json found, source->Send(context, "looking for the collection", "GET",
-                                                          collections + source->collection_, ""));
+  RAGTIME_ASSIGN_OR_RETURN(const Json found,
+                           source->Send(context, "asking for the id", "GET", collections + source->collection_, ""));
   source->place_ = collections + found["id"].AsString();
   RAGTIME_ASSIGN_OR_RETURN(const Json count,
                            source->Send(context, "counting the rows", "GET", source->place_ + "/count", ""));

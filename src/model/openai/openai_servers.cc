@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <utility>
 
+#include "base/environment.h"
 #include "base/stopwatch.h"
 #include "base/str_cat.h"
 #include "text/utf8.h"
@@ -19,8 +19,7 @@ namespace {
 constexpr int64_t kProbeMs = 3000;
 
 std::string KeyFromEnvironment(const std::string& name) {
-  const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
-  std::string key = value == nullptr ? "" : value;
+  std::string key = EnvironmentVariable(name);
   std::erase_if(key, [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
   return key;
 }
