@@ -14,12 +14,13 @@ import re
 import shutil
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-from command_line import DOCUMENTS, checked, run
+from command_line import BINARY, DOCUMENTS, checked, run
 
 DIMENSION = 256
 
