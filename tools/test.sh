@@ -99,7 +99,7 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions='$root/tools/tsan_suppressions.txt'"
 export TSAN_OPTIONS
 
-threaded='^(ThreadPool|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest)\.'
+threaded='^(ThreadPool|ThreadBudget|BoundedQueue|HttpClientTest|RetryTest|OpenAiGeneratorTest)\.'
 threaded+='|^(RecallTest|SearchTest|AnswerTest|PipelineTest)\.'
 threaded+='|^(SoakTest|EmbeddedStoreTest)\.|^StoreConformance\.ReadersGoOn'
 threaded+='|^(RouteTest|SchedulerTest|ServerTest|PrefixCacheTest|StateWriterTest|TextTokensTest|RemoteStoreTest)\.'

@@ -38,6 +38,7 @@
 #include "ragtime/status.h"
 #include "ragtime/store.h"
 #include "ragtime/table.h"
+#include "ragtime/thread_statistics.h"
 
 namespace ragtime {
 
@@ -386,6 +387,9 @@ class KnowledgeBase {
   virtual Result<KnowledgeBaseStatistics> Statistics() = 0;
   // What the language model has done so far; zeros before its first answer.
   virtual GeneratorStatistics GenerationStatistics() { return {}; }
+  // Of the threads that its models compute with, which all knowledge bases of this process share whose `threads` says
+  // the same number.
+  virtual ThreadStatistics ComputingThreads() { return {}; }
   // Loads what questions need, so that the first one need not wait: the models, the index, what the language model has
   // kept of its last prompt. Not OK: something is missing, and questions are answered as far as they can be without it.
   virtual Status Prepare(const Context& = {}) { return Status(); }

@@ -53,7 +53,11 @@ void ThreadPool::Run() {
   }
 }
 
-void ThreadPool::ParallelFor(size_t count, const std::function<void(size_t)>& body) {
+void ThreadPool::ParallelFor(size_t count, const std::function<void(size_t)>& body) { Split(count, body, true); }
+
+void ThreadPool::ParallelForApart(size_t count, const std::function<void(size_t)>& body) { Split(count, body, false); }
+
+void ThreadPool::Split(size_t count, const std::function<void(size_t)>& body, bool works_along) {
   struct State {
     std::atomic<size_t> next{0};
     std::atomic<size_t> done{0};
@@ -73,8 +77,9 @@ void ThreadPool::ParallelFor(size_t count, const std::function<void(size_t)>& bo
       }
     }
   };
-  for (size_t i = 1; i < std::min(count, size() + 1); ++i) Submit(work);
-  work();
+  const size_t helpers = std::min(works_along && count > 0 ? count - 1 : count, size());
+  for (size_t i = 0; i < helpers; ++i) Submit(work);
+  if (works_along) work();
   std::unique_lock lock(state->mutex);
   state->all_done.wait(lock, [&] { return state->done.load() >= count; });
 }

@@ -30,9 +30,12 @@ class ThreadPool {
   // Calls body(i) once for each i in [0, count), on the pool's threads and the caller's, and returns when all are done.
   // May be called from within a task: the caller works along, so it never waits for a thread that waits for it.
   void ParallelFor(size_t count, const std::function<void(size_t)>& body);
+  // The same on the pool's threads alone, while the caller sleeps. Not to be called from within a task.
+  void ParallelForApart(size_t count, const std::function<void(size_t)>& body);
 
  private:
   void Run();
+  void Split(size_t count, const std::function<void(size_t)>& body, bool works_along);
 
   std::mutex mutex_;
   std::condition_variable wake_;

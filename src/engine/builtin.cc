@@ -7,6 +7,7 @@
 
 #include "base/environment.h"
 #include "base/str_cat.h"
+#include "base/thread_budget.h"
 #include "cache/memcached/memcached_cache.h"
 #include "cache/memory/memory_cache.h"
 #include "cache/redis/redis_cache.h"
@@ -102,12 +103,15 @@ Result<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
   if (config.embed.backend == "llama" || !IsModelFolder(path)) {
     RAGTIME_ASSIGN_OR_RETURN(LlamaEmbedderOptions options, LlamaOptionsOf(path));
     options.threads = config.threads;
+    options.budget = ThreadBudget::Shared(config.threads);
     return OpenLlamaEmbedder(std::move(options));
   }
   const EncoderChoice choice = config.embed.backend == "openvino" ? EncoderChoice::kBatch : EncoderChoice::kAuto;
   RAGTIME_ASSIGN_OR_RETURN(
       auto embedder,
-      LocalEmbedder::Open({.folder = path, .choice = choice, .threads = config.threads}, OpenVinoFactory(config)));
+      LocalEmbedder::Open(
+          {.folder = path, .choice = choice, .threads = config.threads, .budget = ThreadBudget::Shared(config.threads)},
+          OpenVinoFactory(config)));
   return std::unique_ptr<Embedder>(std::move(embedder));
 }
 
@@ -152,6 +156,7 @@ Result<std::unique_ptr<Generator>> MakeGenerator(const Config& config) {
                                                                  .prompt_lookup = config.llm.prompt_lookup,
                                                                  .chunk_reuse = config.llm.chunk_reuse,
                                                                  .threads = tuning.threads,
+                                                                 .budget = ThreadBudget::Shared(config.threads),
                                                                  .read_threads = tuning.read_threads,
                                                                  .batch_tokens = tuning.batch_tokens}));
   return std::unique_ptr<Generator>(std::move(generator));

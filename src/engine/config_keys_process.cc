@@ -101,7 +101,9 @@ void AddProcessKeys(std::vector<ConfigKey>& keys) {
        "How long requests under way may go on after SIGTERM or Ctrl-C.",
        Number<int64_t>("server.drain_ms", 0, 3600000, [](Config& c) -> int64_t& { return c.server.drain_ms; })});
   AddCacheKeys(keys);
-  keys.push_back({"threads", "RAGTIME_THREADS", "0 to 1024", "0", "Threads to compute with. 0: one per core.",
+  keys.push_back({"threads", "RAGTIME_THREADS", "0 to 1024", "0",
+                  "Threads to compute with, of embedder, language model and ingestion together: beside answers, an "
+                  "ingestion has those that are left. 0: one per core.",
                   Number<size_t>("threads", 0, 1024, [](Config& c) -> size_t& { return c.threads; })});
   keys.push_back(
       {"lock_timeout_ms", "RAGTIME_LOCK_TIMEOUT_MS", "milliseconds, 0 to 3600000", "5000",

@@ -63,6 +63,17 @@ void ExamineCpu(std::vector<Finding>& findings) {
   findings.push_back({"cpu", "cores", Health::kGood, StrCat(AvailableCores(), " for this process"), ""});
 }
 
+void ExamineThreads(const Config& config, std::vector<Finding>& findings) {
+  const size_t cores = AvailableCores();
+  const size_t threads = config.threads == 0 ? cores : config.threads;
+  const bool fits = threads <= cores;
+  findings.push_back({"cpu", "threads", fits ? Health::kGood : Health::kLimited,
+                      StrCat(threads,
+                             " for embedder, language model and ingestion together; an ingestion has those that "
+                             "answers leave"),
+                      fits ? "" : StrCat("set threads to at most ", cores, ": more wait for each other")});
+}
+
 void AddFormats(const std::string& area, const std::vector<NumberFormat>& formats, std::vector<Finding>& findings) {
   std::string native;
   std::string other;
@@ -276,6 +287,7 @@ void ExamineKnowledgeBase(const Config& config, std::vector<Finding>& findings) 
 std::vector<Finding> Examine(const Config& config) {
   std::vector<Finding> findings;
   ExamineCpu(findings);
+  ExamineThreads(config, findings);
   ExamineFormats(findings);
   ExamineMemory(findings);
   ExamineDisk(config.store.uri, findings);

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_budget.h"
 #include "base/thread_pool.h"
 #include "engine/builtin.h"
 #include "engine/kept_results.h"
@@ -33,7 +34,10 @@ struct IngestRequest;
 class LocalKnowledgeBase : public KnowledgeBase {
  public:
   LocalKnowledgeBase(Config config, Caches caches)
-      : config_(std::move(config)), caches_(std::move(caches)), pool_(config_.threads) {}
+      : config_(std::move(config)),
+        caches_(std::move(caches)),
+        threads_(ThreadBudget::Shared(config_.threads)),
+        pool_(config_.threads) {}
 
   // Opens the store if it is there.
   Status OpenStore();
@@ -49,6 +53,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<KnowledgeBaseStatistics> Statistics() override;
   Result<JoinRecord> TuneJoins(const TuneJoinsOptions& options) override;
   GeneratorStatistics GenerationStatistics() override;
+  ThreadStatistics ComputingThreads() override { return threads_->statistics(); }
   Status Prepare(const Context& context) override;
   Result<DeleteReport> Delete(const std::vector<std::string>& paths, const Context& context) override;
   Result<CompactReport> Compact(const Context& context) override;
@@ -132,6 +137,7 @@ class LocalKnowledgeBase : public KnowledgeBase {
   mutable std::mutex mutex_;
   Config config_;  // Guarded by mutex_ until the store is open, constant from then on.
   const Caches caches_;
+  const std::shared_ptr<ThreadBudget> threads_;
   SimilarQuestions similar_;
   std::string uuid_;           // Guarded by mutex_. "" before the first ingestion.
   std::string configuration_;  // Guarded by mutex_. Hash of what can change a result; "" until it is asked for.

@@ -34,7 +34,8 @@ constexpr char kBesideOf[] = "reembed.of";
 Result<std::vector<float>> EmbedPassages(const Context& context, Embedder& embedder,
                                          std::span<const std::string> texts) {
   RAGTIME_RETURN_IF_ERROR(context.Check());
-  RAGTIME_ASSIGN_OR_RETURN(std::vector<float> vectors, embedder.Embed(context, texts, TextKind::kPassage));
+  RAGTIME_ASSIGN_OR_RETURN(std::vector<float> vectors,
+                           embedder.Embed(context.InBackground(), texts, TextKind::kPassage));
   if (vectors.size() != texts.size() * embedder.info().dimension) {
     return InternalError(StrCat("the embedder ", embedder.info().model, " gave ", vectors.size(),
                                 " numbers for this many texts: ", texts.size()),

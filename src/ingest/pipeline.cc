@@ -327,7 +327,7 @@ class Ingestion {
     for (size_t i = 0; i < count; ++i) texts.push_back(NodeOf(queue.items[i]).node.text);
     const size_t dimension = embedder.info().dimension;
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                             embedder.Embed(options_.context, texts, TextKind::kPassage));
+                             embedder.Embed(options_.context.InBackground(), texts, TextKind::kPassage));
     if (dimension == 0 || vectors.size() != count * dimension) {
       return InternalError(StrCat("the embedder ", embedder.info().model, " of dimension ", dimension, " gave ",
                                   vectors.size(), " numbers for this many nodes: ", count),

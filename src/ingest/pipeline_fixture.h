@@ -51,6 +51,7 @@ class HashEmbedder : public Embedder {
   }
   Result<std::vector<float>> Embed(const Context& context, std::span<const std::string> texts, TextKind kind) override {
     EXPECT_EQ(kind, TextKind::kPassage);
+    EXPECT_TRUE(context.in_background);  // Nobody waits for it.
     RAGTIME_RETURN_IF_ERROR(context.Check());
     if (on_call) on_call();
     if (fail_after_texts <= embedded) return UnavailableError("the model is gone", "load it again");

@@ -55,7 +55,8 @@ void ServerMetrics::CountAnswer(const Answer& answer, double first_s) {
   if (ms_of("queue") >= 0) queue_.Add(ms_of("queue") / 1000);
 }
 
-std::string ServerMetrics::Print(const GeneratorStatistics& generator, size_t requests_running) const {
+std::string ServerMetrics::Print(const GeneratorStatistics& generator, const ThreadStatistics& threads,
+                                 size_t requests_running) const {
   std::string out;
   std::lock_guard lock(mutex_);
   AppendHead(out, "ragtime_requests_total", "counter", "Requests answered, by path and HTTP code.");
@@ -93,6 +94,19 @@ std::string ServerMetrics::Print(const GeneratorStatistics& generator, size_t re
               generator.states_memory_bytes);
   AppendValue(out, "ragtime_llm_states_disk_bytes", "gauge", "Saved states of prompts on disk.",
               generator.states_disk_bytes);
+  AppendValue(out, "ragtime_threads", "gauge", "Threads that models may compute with together.", threads.threads);
+  AppendHead(out, "ragtime_threads_taken", "gauge", "Threads that models compute with now, by what for.");
+  out += StrCat("ragtime_threads_taken{for=\"question\"} ", threads.questions, "\n");
+  out += StrCat("ragtime_threads_taken{for=\"answer\"} ", threads.answers, "\n");
+  out += StrCat("ragtime_threads_taken{for=\"background\"} ", threads.background, "\n");
+  AppendValue(out, "ragtime_questions_embedded_total", "counter", "Embeddings that somebody waited for.",
+              threads.questions_embedded);
+  AppendValue(out, "ragtime_background_pieces_total", "counter", "Pieces of work that nobody waited for.",
+              threads.background_pieces);
+  AppendValue(out, "ragtime_background_waits_total", "counter", "Of these, those that waited for a thread.",
+              threads.background_waits);
+  AppendHead(out, "ragtime_background_wait_seconds_total", "counter", "All their waits together.");
+  out += StrCat("ragtime_background_wait_seconds_total ", threads.background_wait_ms / 1000, "\n");
   return out;
 }
 

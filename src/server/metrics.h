@@ -23,7 +23,8 @@ class ServerMetrics {
   void CountRequest(const std::string& path, int code, double seconds);
   // `first_s`: from the request to the first piece of the answer, negative where there was none.
   void CountAnswer(const Answer& answer, double first_s);
-  std::string Print(const GeneratorStatistics& generator, size_t requests_running) const;
+  std::string Print(const GeneratorStatistics& generator, const ThreadStatistics& threads,
+                    size_t requests_running) const;
 
  private:
   // Seconds.

@@ -78,7 +78,8 @@ class KnowledgeServer final : public Server {
   ServerReply Metrics() {
     const HttpServer* http = listening_;
     return {.content_type = "text/plain; version=0.0.4",
-            .body = metrics_.Print(knowledge_base_.GenerationStatistics(), http ? http->requests_running() : 0)};
+            .body = metrics_.Print(knowledge_base_.GenerationStatistics(), knowledge_base_.ComputingThreads(),
+                                   http ? http->requests_running() : 0)};
   }
 
   ServerReply Models() {

@@ -62,6 +62,15 @@ class Setup(CommandLine):
         native = details[0].split("; converted first: ")[0]
         self.assertEqual("BF16 (AMX" in native, "amx_bf16" in flags, details[0])
 
+    def test_doctor_says_how_many_threads_all_models_share(self):
+        cores = len(os.sched_getaffinity(0))
+        for threads, health in (("0", "good"), ("1", "good"), ("1000", "limited")):
+            result = run("doctor", "--json", environment={"RAGTIME_THREADS": threads})
+            found = [f for f in checked(result, "doctor")["findings"] if f["name"] == "threads"]
+            self.assertEqual([f["health"] for f in found], [health])
+            number = threads if threads != "0" else str(cores)
+            self.assertTrue(found[0]["detail"].startswith(f"{number} for embedder, language model and"), found)
+
     def test_models_come_into_the_folder_and_are_listed(self):
         folder = self.scratch()
         settings = {"RAGTIME_MODELS": str(folder / "mine")}

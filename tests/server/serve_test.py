@@ -250,11 +250,17 @@ class Serve(unittest.TestCase):
                     self.assertTrue(json.loads(text)["choices"][0]["message"]["content"])
             for _ in range(600):
                 metrics = server.metrics()
-                if metrics["ragtime_requests_running"] == 0 and metrics["ragtime_llm_requests_running"] == 0:
+                running = ("requests_running", "llm_requests_running", 'threads_taken{for="answer"}')
+                if not any(metrics[f"ragtime_{name}"] for name in running):
                     break
                 time.sleep(0.1)
             self.assertEqual(metrics["ragtime_requests_running"], 0)
             self.assertEqual(metrics["ragtime_llm_kv_cells_reserved"], 0)
+            # Embedder and language model took their threads from one budget, and gave them back.
+            self.assertEqual(metrics["ragtime_threads"], len(os.sched_getaffinity(0)))
+            for user in ("question", "answer", "background"):
+                self.assertEqual(metrics[f'ragtime_threads_taken{{for="{user}"}}'], 0)
+            self.assertGreater(metrics["ragtime_questions_embedded_total"], 0)
 
     def test_bench_serve_measures_this_and_any_other_server(self):
         def checked(result):

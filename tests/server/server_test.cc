@@ -84,6 +84,9 @@ class ScriptedKnowledgeBase final : public KnowledgeBase {
     return KnowledgeBaseStatistics{};
   }
   GeneratorStatistics GenerationStatistics() override { return {.prompt_tokens = 200, .cached_tokens = 120}; }
+  ThreadStatistics ComputingThreads() override {
+    return {.threads = 4, .answers = 3, .background = 1, .questions_embedded = 7, .background_wait_ms = 500};
+  }
 
   Result<IngestReport> Ingest(const std::vector<std::filesystem::path>&, const IngestOptions&) override { return No(); }
   Result<WhyNotReport> WhyNot(const WhyNotRequest&) override { return No(); }
@@ -530,6 +533,12 @@ TEST_F(ServerTest, MetricsAreWellFormedAndCount) {
   EXPECT_THAT(response.body, HasSubstr("ragtime_tpot_seconds_sum 0.003\n"));
   EXPECT_THAT(response.body, HasSubstr("ragtime_queue_seconds_bucket{le=\"0.0025\"} 3\n"));
   EXPECT_THAT(response.body, HasSubstr("ragtime_llm_cached_tokens_total 120\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_threads 4\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_threads_taken{for=\"question\"} 0\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_threads_taken{for=\"answer\"} 3\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_threads_taken{for=\"background\"} 1\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_questions_embedded_total 7\n"));
+  EXPECT_THAT(response.body, HasSubstr("ragtime_background_wait_seconds_total 0.5\n"));
   const std::regex line(R"((# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [-+.0-9e]+))");
   std::istringstream lines(response.body);
   for (std::string each; std::getline(lines, each);) EXPECT_TRUE(std::regex_match(each, line)) << each;

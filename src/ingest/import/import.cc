@@ -252,7 +252,7 @@ class Importing {
       texts.insert(texts.end(), of_node.begin(), of_node.end());
     }
     RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                             embedder_.Embed(options_.context, texts, TextKind::kPassage));
+                             embedder_.Embed(options_.context.InBackground(), texts, TextKind::kPassage));
     const size_t dimension = embedder_.info().dimension;
     std::vector<std::pair<double, size_t>> cosines;
     size_t text = 0;
@@ -293,7 +293,7 @@ class Importing {
       std::vector<std::string> texts;
       for (size_t i = begin; i < end; ++i) texts.push_back(write.nodes[i].node.text);
       RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                               embedder_.Embed(options_.context, texts, TextKind::kPassage));
+                               embedder_.Embed(options_.context.InBackground(), texts, TextKind::kPassage));
       for (size_t i = begin; i < end; ++i) {
         const float* first = vectors.data() + (i - begin) * dimension;
         write.nodes[i].vector.assign(first, first + dimension);

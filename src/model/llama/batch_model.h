@@ -34,7 +34,7 @@ struct TokenRange {
 
 struct BatchToken {
   Token token = 0;
-  size_t position = 0;  // The one behind the last that its sequence holds.
+  size_t position = 0;  // The one behind the last that its sequence holds; before that, positions may be left out.
   int sequence = 0;
   bool wants_scores = false;
 };
@@ -73,13 +73,13 @@ class BatchModel {
   virtual void Share(int from, int to, size_t start, size_t end) = 0;
   // What the sequence holds, as bytes.
   virtual Result<std::vector<std::byte>> SaveState(int sequence) = 0;
-  // Whether what a sequence holds can be moved to other positions.
-  virtual bool moves() const = 0;
-  // Moves all that the sequence holds by so many positions. Its cells must be its own. What is moved must be computed
-  // with once before it can be saved.
-  virtual void Move(int sequence, ptrdiff_t by) = 0;
   // Replaces what the sequence holds by a saved state.
   virtual Status LoadState(int sequence, std::span<const std::byte> state) = 0;
+  // Whether saved states can be loaded at other positions.
+  virtual bool moves() const = 0;
+  // Likewise, `by` positions further on. What is loaded so must be computed with once before it can be saved. May
+  // compute, so that the last scores are lost.
+  virtual Status LoadMoved(int sequence, std::span<const std::byte> state, ptrdiff_t by) = 0;
 
   // What lets only texts of the grammar (GBNF) be written, for the caller to free. Null: the grammar cannot be read, or
   // this model knows none. May be called concurrently.

@@ -27,8 +27,8 @@ KeptBeginnings::KeptBeginnings(BatchModel& model, const SchedulerOptions& option
     : model_(model),
       options_(options),
       reuses_(options.reuse && model.keeps_beginnings()),
-      spare_sequence_(static_cast<int>(model.sequences()) - 1),
-      shared_sequence_(static_cast<int>(model.sequences()) - 2) {
+      spare_sequence_(static_cast<int>(model.sequences() - options.head_sequences) - 1),
+      shared_sequence_(spare_sequence_ - 1) {
   for (int sequence = shared_sequence_ - 1; sequence >= 0; --sequence) free_sequences_.push_back(sequence);
   std::unique_ptr<StateFolder> folder;
   if (!options.states_folder.empty() && options.disk_bytes_max > 0 && reuses_) {
@@ -116,19 +116,17 @@ void KeptBeginnings::LoadPieces(Ticket& ticket, std::span<const PrefixCache::Pie
     const size_t end = std::min(piece.end, limit);
     if (end <= ticket.held) continue;
     const std::optional<std::span<const std::byte>> state = states_->Use(piece.state);
-    if (!state || !TakeIn(ticket, *state, end)) return;
+    if (!state || !TakeIn(ticket, *state, {ticket.held, end})) return;
+    ticket.held = end;
   }
 }
 
-bool KeptBeginnings::TakeIn(Ticket& ticket, std::span<const std::byte> state, size_t end, size_t back) {
-  const bool loaded = model_.LoadState(spare_sequence_, state).ok();
-  if (loaded) {
-    if (back > 0) model_.Move(spare_sequence_, static_cast<ptrdiff_t>(back));
-    model_.Share(spare_sequence_, ticket.sequence, ticket.held, end);
-    ticket.held = end;
-  }
+bool KeptBeginnings::TakeIn(const Ticket& ticket, std::span<const std::byte> state, TokenRange range, size_t back) {
+  const Status loaded = back > 0 ? model_.LoadMoved(spare_sequence_, state, static_cast<ptrdiff_t>(back))
+                                 : model_.LoadState(spare_sequence_, state);
+  if (loaded.ok()) model_.Share(spare_sequence_, ticket.sequence, range.start, range.end);
   model_.Forget(spare_sequence_, 0);
-  return loaded;
+  return loaded.ok();
 }
 
 void KeptBeginnings::TakeRead(Ticket& ticket, ReadingMemory& memory) {
@@ -142,7 +140,7 @@ void KeptBeginnings::TakeRead(Ticket& ticket, ReadingMemory& memory) {
   if (end > ticket.held) {
     Result<std::vector<std::byte>> state = memory.Save(saves ? known_end : ticket.held);
     // Where there is no room for it, it is read again among the others.
-    if (state.ok()) TakeIn(ticket, *state, end);
+    if (state.ok() && TakeIn(ticket, *state, {ticket.held, end})) ticket.held = end;
     if (state.ok() && saves) states_->Insert(read, known_end, *std::move(state));
   }
 }

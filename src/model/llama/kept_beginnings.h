@@ -26,7 +26,8 @@ namespace ragtime {
 
 class KeptBeginnings {
  public:
-  // Uses all sequences of `model`, two of them for itself. Both must outlive it. `on_message` gets what is wrong with
+  // Uses all sequences of `model` but the last ones, which are for heads of chunks; two of them for itself. Both must
+  // outlive it. `on_message` gets what is wrong with
   // the folder of states; `on_written` is called when a state has reached the disk: TakeWritten then finds it.
   KeptBeginnings(BatchModel& model, const SchedulerOptions& options, std::function<void(std::string)> on_message,
                  std::function<void()> on_written);
@@ -49,9 +50,9 @@ class KeptBeginnings {
   // Adds what was read apart of the request's prompt to what its sequence holds, and saves it. Where there is no room
   // for it, the sequence stays as it is.
   void TakeRead(Ticket& ticket, ReadingMemory& memory);
-  // Adds what a state holds of the prompt before `end` to what the sequence holds; it was computed `back` positions
-  // before. False: there was no room.
-  bool TakeIn(Ticket& ticket, std::span<const std::byte> state, size_t end, size_t back = 0);
+  // Adds what a state holds of a range of the prompt to what the request's sequence holds; it was computed `back`
+  // positions before. False: there was no room.
+  bool TakeIn(const Ticket& ticket, std::span<const std::byte> state, TokenRange range, size_t back = 0);
   void DropShared();
   // Computing a wide part of a prompt took so long for each of its tokens.
   void ReadTook(double token_ms);

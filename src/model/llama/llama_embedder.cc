@@ -114,7 +114,8 @@ class Vocabulary {
 
 class LlamaEncoder final : public Encoder {
  public:
-  static Result<std::unique_ptr<Encoder>> Open(const std::filesystem::path& gguf, EncoderInfo info, size_t threads) {
+  static Result<std::unique_ptr<Encoder>> Open(const std::filesystem::path& gguf, EncoderInfo info, size_t threads,
+                                               std::shared_ptr<ThreadBudget> budget) {
     RAGTIME_ASSIGN_OR_RETURN(ModelPointer model, LoadModel(gguf, /*vocabulary_only=*/false));
     if (static_cast<size_t>(llama_model_n_embd_out(model.get())) != info.dimension) {
       return DataLossError(StrCat(gguf.string(), " declares another dimension than it has: ", info.dimension), kRemedy);
@@ -142,7 +143,8 @@ class LlamaEncoder final : public Encoder {
                                   "name another one in embed.model");
     }
     info.vocabulary_size = static_cast<size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model.get())));
-    return std::unique_ptr<Encoder>(new LlamaEncoder(std::move(model), std::move(context), std::move(info), batch));
+    return std::unique_ptr<Encoder>(
+        new LlamaEncoder(std::move(model), std::move(context), std::move(info), batch, threads, std::move(budget)));
   }
 
   ~LlamaEncoder() override { llama_batch_free(batch_); }
@@ -161,6 +163,7 @@ class LlamaEncoder final : public Encoder {
         ++end;
       } while (end < sequences.size() && end - begin < kBatchSequences &&
                static_cast<size_t>(batch_.n_tokens) + sequences[end].size() <= batch_tokens_);
+      RAGTIME_ASSIGN_OR_RETURN(const ThreadBudget::Share share, TakeThreads(context));
       RAGTIME_RETURN_IF_ERROR(RunBatch(end - begin, out + begin * info_.dimension));
       begin = end;
     }
@@ -168,12 +171,30 @@ class LlamaEncoder final : public Encoder {
   }
 
  private:
-  LlamaEncoder(ModelPointer model, ContextPointer context, EncoderInfo info, size_t batch_tokens)
+  LlamaEncoder(ModelPointer model, ContextPointer context, EncoderInfo info, size_t batch_tokens, size_t threads,
+               std::shared_ptr<ThreadBudget> budget)
       : info_(std::move(info)),
         batch_tokens_(batch_tokens),
+        threads_(threads),
+        budget_(std::move(budget)),
         model_(std::move(model)),
         context_(std::move(context)),
         batch_(llama_batch_init(static_cast<int32_t>(batch_tokens), 0, 1)) {}
+
+  // For the next batch.
+  Result<ThreadBudget::Share> TakeThreads(const Context& context) {
+    if (budget_ == nullptr) return ThreadBudget::Share();
+    if (!context.in_background) return budget_->TakeForQuestion(threads_);
+    ThreadBudget::Share share;
+    if (context.in_background) {
+      RAGTIME_ASSIGN_OR_RETURN(share, budget_->TakeForBackground(context, threads_));
+    } else {
+      share = budget_->TakeForQuestion(threads_);
+    }
+    const auto count = static_cast<int32_t>(share.threads());
+    llama_set_n_threads(context_.get(), count, count);
+    return share;
+  }
 
   void Add(const std::vector<int32_t>& ids, llama_seq_id sequence) {
     for (size_t position = 0; position < ids.size(); ++position) {
@@ -207,6 +228,8 @@ class LlamaEncoder final : public Encoder {
 
   EncoderInfo info_;
   const size_t batch_tokens_;
+  const size_t threads_;
+  const std::shared_ptr<ThreadBudget> budget_;
   std::mutex mutex_;  // Guards what follows.
   ModelPointer model_;
   ContextPointer context_;
@@ -256,7 +279,8 @@ class LlamaEmbedder final : public Embedder {
     if (encoder_ == nullptr) {
       const size_t threads = options_.threads > 0 ? options_.threads : AvailableCores();
       RAGTIME_ASSIGN_OR_RETURN(
-          encoder_, LlamaEncoder::Open(options_.gguf, {"llama.cpp", info_.dimension, info_.max_tokens, 0}, threads));
+          encoder_, LlamaEncoder::Open(options_.gguf, {"llama.cpp", info_.dimension, info_.max_tokens, 0}, threads,
+                                       options_.budget));
     }
     return encoder_;
   }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "base/thread_budget.h"
 #include "ragtime/embedder.h"
 #include "ragtime/status.h"
 #include "text/tokenizer.h"
@@ -25,8 +26,9 @@ struct LlamaEmbedderOptions {
   std::string fingerprint;  // Empty: made from the file.
   std::string query_prefix, passage_prefix;
   float found_threshold = 0.0f;
-  size_t max_tokens = 0;  // 0: what the model takes, at most 2048.
-  size_t threads = 0;     // 0: one per core.
+  size_t max_tokens = 0;                 // 0: what the model takes, at most 2048.
+  size_t threads = 0;                    // 0: one per core.
+  std::shared_ptr<ThreadBudget> budget;  // What they are taken from; null: nothing.
   // Where the file has no vocabulary of its own, as encoder.gguf of a model folder.
   std::shared_ptr<const Tokenizer> tokenizer;
 };

@@ -57,6 +57,29 @@ TEST(LlamaEmbedderTest, TwoThreadsMayEmbedAtOnce) {
   repeat(3);
 }
 
+TEST(LlamaEmbedderTest, TheBackgroundComputesWithTheThreadsThatAreLeft) {
+  LlamaEmbedderOptions options = GoldenOptions();
+  const auto budget = std::make_shared<ThreadBudget>(2);
+  options.budget = budget;
+  const auto embedder = OpenLlamaEmbedder(std::move(options));
+  ASSERT_TRUE(embedder.ok()) << embedder.status().ToString();
+  const std::vector<std::string> texts = {golden::Items()[3].text};
+  const auto expect_vector = [&](const Context& context) {
+    const auto vectors = (*embedder)->Embed(context, texts, TextKind::kQuery);
+    ASSERT_TRUE(vectors.ok()) << vectors.status().ToString();
+    EXPECT_GE(golden::Cosine(vectors->data(), golden::Items()[3].query.data()), 0.99f);
+  };
+  for (const size_t answering : {0, 1, 2}) {
+    const ThreadBudget::Share answers = budget->TakeForAnswers(answering);
+    expect_vector(Context{.in_background = true});
+    expect_vector({});
+  }
+  const ThreadStatistics statistics = budget->statistics();
+  EXPECT_EQ(statistics.background_pieces, 3u);
+  EXPECT_EQ(statistics.questions_embedded, 3u);
+  EXPECT_EQ(statistics.background + statistics.questions + statistics.answers, 0u);
+}
+
 TEST(LlamaEmbedderTest, AFileWithoutVocabularyNeedsATokenizer) {
   LlamaEmbedderOptions options = GoldenOptions();
   options.tokenizer = nullptr;

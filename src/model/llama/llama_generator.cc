@@ -26,7 +26,7 @@ constexpr char kRemedy[] = "run tools/setup.sh, or set llm.model to a GGUF file"
 
 constexpr char kJoinRecord[] = "joins.json";
 // Another one where chunks are joined in another way, so that what was measured holds no more.
-constexpr int64_t kJoinRecordFormat = 2;
+constexpr int64_t kJoinRecordFormat = 3;
 
 // How far the distribution by `scores` is from the one by `exact`, in nats.
 double Divergence(std::span<const float> exact, std::span<const float> scores) {
@@ -333,9 +333,12 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
   if (scheduler_ != nullptr) return scheduler_.get();
   try {
     const size_t context_tokens = model->ContextTokens(info_.context_tokens);
-    // Two sequences more: one for loading and saving states, one for what prompts share.
+    // More sequences than requests: one for loading and saving states, one for what prompts share, and those in which
+    // the heads of passages are computed side by side.
     constexpr size_t kSequencesMax = 256;
-    const size_t sequences = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - 2) + 2;
+    constexpr size_t kHeadSequences = 8;
+    constexpr size_t kOwnSequences = 2 + kHeadSequences;
+    const size_t sequences = std::clamp<size_t>(options_.parallel, 1, kSequencesMax - kOwnSequences) + kOwnSequences;
     if (!model->has_context()) {
       RAGTIME_RETURN_IF_ERROR(model->StartContext(std::max(context_tokens, options_.kv_tokens), sequences,
                                                   std::max(options_.threads, options_.read_threads)));
@@ -347,6 +350,8 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
       RAGTIME_ASSIGN_OR_RETURN(reading_model_, model->StartSecondContext(context_tokens, kReadingSequences));
       reading_model_->SetThreads(options_.threads, options_.read_threads);
     }
+    // A GPU computes by itself: one thread tells it what.
+    const size_t threads = model->computes_on_cpu() ? std::max(options_.threads, options_.read_threads) : 1;
     const auto record = options_.chunk_reuse ? ReadJoinRecord(model->fingerprint()) : std::nullopt;
     if (record) join_head_tokens_ = record->head_tokens;
     scheduler_ = std::make_unique<Scheduler>(*model,
@@ -356,10 +361,13 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                               .disk_bytes_max = options_.kv_disk_bytes,
                                                               .states_folder = options_.kv_folder,
                                                               .reuse = options_.reuse,
+                                                              .head_sequences = kHeadSequences,
                                                               .prompt_lookup = options_.prompt_lookup,
                                                               .always_guesses = options_.always_guesses,
                                                               .weighs_saving = !model->computes_on_cpu(),
-                                                              .seed = options_.seed},
+                                                              .seed = options_.seed,
+                                                              .budget = options_.budget,
+                                                              .threads = threads},
                                              reading_model_.get());
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/thread_budget.h"
 #include "model/llama/llama_placement.h"
 #include "ragtime/generator.h"
 
@@ -41,9 +42,10 @@ struct LlamaGeneratorOptions {
   bool prompt_lookup = false;  // See SchedulerOptions.
   bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.
   size_t threads = 0;          // 0: one per core.
-  size_t read_threads = 0;     // Of prompts; 0: as many.
-  size_t batch_tokens = 0;     // Of a prompt, read at once, 128 to 512; 0: 512.
-  uint32_t seed = 0;           // Of sampling, where temperature > 0: the same request gets the same answer.
+  std::shared_ptr<ThreadBudget> budget;  // What they are taken from; null: nothing.
+  size_t read_threads = 0;               // Of prompts; 0: as many.
+  size_t batch_tokens = 0;               // Of a prompt, read at once, 128 to 512; 0: 512.
+  uint32_t seed = 0;                     // Of sampling, where temperature > 0: the same request gets the same answer.
   // Guess at every chance, whether it pays or not, where prompt_lookup is on: to compare with.
   bool always_guesses = false;
 };

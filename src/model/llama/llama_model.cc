@@ -5,6 +5,7 @@
 #include <ggml-cpu.h>
 
 #include <algorithm>
+#include <charconv>
 #include <mutex>
 #include <utility>
 
@@ -56,6 +57,34 @@ Result<std::string> SampledHash(const std::filesystem::path& path) {
     digest += StrCat(",", Hash64(bytes.substr(bytes.size() / kBlocks * i, kBlock)));
   }
   return HashHex(digest);
+}
+
+// What the model's file says under `key`, behind the name of its architecture; `otherwise` where it says nothing.
+float NumberOf(const llama_model* model, std::string_view key, float otherwise) {
+  char text[128];
+  if (llama_model_meta_val_str(model, "general.architecture", text, sizeof(text)) < 0) return otherwise;
+  const int32_t size = llama_model_meta_val_str(model, StrCat(text, key).c_str(), text, sizeof(text));
+  float number = otherwise;
+  if (size > 0) std::from_chars(text, text + std::min<size_t>(static_cast<size_t>(size), sizeof(text) - 1), number);
+  return number;
+}
+
+// nullopt: it turns its keys in ways that are not known here.
+std::optional<RopeShape> RopeShapeOf(const llama_model* model) {
+  const llama_rope_type type = llama_model_rope_type(model);
+  const int32_t heads = llama_model_n_head(model);
+  if ((type != LLAMA_ROPE_TYPE_NORM && type != LLAMA_ROPE_TYPE_NEOX) || heads <= 0) return std::nullopt;
+  const auto evenly = static_cast<float>(llama_model_n_embd(model) / heads);
+  RopeShape shape{.heads = static_cast<size_t>(std::max(0, llama_model_n_head_kv(model))),
+                  .head_size = static_cast<size_t>(NumberOf(model, ".attention.key_length", evenly)),
+                  .neighbours = type == LLAMA_ROPE_TYPE_NORM,
+                  .base = NumberOf(model, ".rope.freq_base", 10000),
+                  .scale = llama_model_rope_freq_scale_train(model)};
+  shape.turned = static_cast<size_t>(NumberOf(model, ".rope.dimension_count", static_cast<float>(shape.head_size)));
+  if (shape.heads == 0 || shape.turned == 0 || shape.turned > shape.head_size || shape.turned % 2 != 0) {
+    return std::nullopt;
+  }
+  return shape;
 }
 
 size_t CountGpus() {
@@ -120,6 +149,8 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
   RAGTIME_ASSIGN_OR_RETURN(const std::string weights, SampledHash(gguf));
   model->on_cpu_ = params.n_gpu_layers == 0;
   model->keeps_bytes_ = placement.kv_type == "q8_0";
+  const std::optional<RopeShape> rope = RopeShapeOf(model->model_);
+  if (rope && !model->keeps_bytes_) model->turner_.emplace(*rope);
   // What else decides what a cell holds: how llama.cpp writes it, its version, and what keys and values are.
   model->fingerprint_ =
       HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " ", placement.kv_type));
@@ -339,8 +370,36 @@ Result<std::vector<std::byte>> LlamaModel::SaveState(int sequence) {
 
 bool LlamaModel::moves() const { return keeps_beginnings() && llama_memory_can_shift(llama_get_memory(context_)); }
 
-void LlamaModel::Move(int sequence, ptrdiff_t by) {
+Status LlamaModel::LoadMoved(int sequence, std::span<const std::byte> state, ptrdiff_t by) {
+  if (!turner_checked_) CheckTurner(sequence, state);
+  if (turner_) {
+    const Result<std::vector<std::byte>> moved = turner_->Move(state, by);
+    if (moved.ok()) return LoadState(sequence, *moved);
+  }
+  RAGTIME_RETURN_IF_ERROR(LoadState(sequence, state));
   llama_memory_seq_add(llama_get_memory(context_), sequence, -1, -1, static_cast<llama_pos>(by));
+  return Status();
+}
+
+// Moves the state as llama.cpp does, and gives the turner up where it does something else.
+void LlamaModel::CheckTurner(int sequence, std::span<const std::byte> state) {
+  // So far that no pair is turned too slowly to be seen.
+  constexpr ptrdiff_t kFar = 4096;
+  const auto turner = std::exchange(turner_, std::nullopt);
+  turner_checked_ = true;
+  if (!turner) return;
+  if (!LoadState(sequence, state).ok()) return;
+  llama_memory_t memory = llama_get_memory(context_);
+  llama_memory_seq_add(memory, sequence, -1, -1, kFar);
+  // It turns them when it computes next: one token behind them.
+  const auto end = static_cast<size_t>(llama_memory_seq_pos_max(memory, sequence)) + 1;
+  const BatchToken next{.token = 0, .position = end, .sequence = sequence, .wants_scores = false};
+  const Status computed = Compute({&next, 1}, [] { return false; });
+  Forget(sequence, end);
+  const Result<std::vector<std::byte>> expected = SaveState(sequence);
+  Forget(sequence, 0);
+  const Result<std::vector<std::byte>> moved = turner->Move(state, kFar);
+  if (computed.ok() && expected.ok() && moved.ok() && turner->AreAlike(*expected, *moved)) turner_.emplace(*turner);
 }
 
 Status LlamaModel::LoadState(int sequence, std::span<const std::byte> state) {

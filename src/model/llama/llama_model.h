@@ -13,12 +13,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/llama/batch_model.h"
+#include "model/llama/key_turner.h"
 #include "model/llama/llama_placement.h"
 #include "model/llama/text_tokens.h"
 #include "ragtime/generator.h"
@@ -87,12 +89,16 @@ class LlamaModel final : public BatchModel {
   Status LoadState(int sequence, std::span<const std::byte> state) override;
   llama_sampler* MakeGrammar(const std::string& grammar) const override;
   bool moves() const override;
-  void Move(int sequence, ptrdiff_t by) override;
+  Status LoadMoved(int sequence, std::span<const std::byte> state, ptrdiff_t by) override;
+  // Whether LoadMoved turns the keys itself. At the first call it finds out whether that gives what llama.cpp's own
+  // turning gives; where it does not, that is used.
+  bool turns_keys() const { return turner_checked_ && turner_.has_value(); }
 
  private:
   LlamaModel() = default;
 
   Status MakeContext(size_t cells, size_t sequences);
+  void CheckTurner(int sequence, std::span<const std::byte> state);
 
   static constexpr size_t kTextBytesMax = 4 << 20;
 
@@ -114,6 +120,8 @@ class LlamaModel final : public BatchModel {
   void* observer_data_ = nullptr;
   const std::function<bool()>* abort_ = nullptr;  // Of the computation under way, for llama.cpp's callback.
   std::vector<std::string> pieces_;
+  std::optional<KeyTurner> turner_;
+  bool turner_checked_ = false;
 };
 
 }  // namespace ragtime

@@ -137,6 +137,40 @@ TEST(LlamaReuseTest, AHundredPromptsAreAnsweredAlike) {
   EXPECT_GT(cached_tokens, prompt_tokens / 3);
 }
 
+TEST(LlamaReuseTest, KeysAreTurnedAsLlamaCppTurnsThem) {
+  const auto never = [] { return false; };
+  for (const char* kv_type : {"f16", "q8_0"}) {
+    Result<std::unique_ptr<LlamaModel>> loaded = LlamaModel::Load(ModelFolder() / "model.gguf", {.kv_type = kv_type});
+    ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+    LlamaModel& model = **loaded;
+    ASSERT_TRUE(model.StartContext(1024, 4, 1).ok());
+    std::vector<BatchToken> text;
+    for (size_t i = 0; i < 200; ++i) text.push_back({static_cast<Token>(1000 + i * 7 % 900), i, 0, false});
+    ASSERT_TRUE(model.Compute(text, never).ok());
+    const Result<std::vector<std::byte>> state = model.SaveState(0);
+    ASSERT_TRUE(state.ok());
+    model.Forget(0, 0);
+    EXPECT_FALSE(model.turns_keys());
+    ASSERT_TRUE(model.LoadMoved(1, *state, 300).ok());
+    // Otherwise llama.cpp turns the keys, which is slow and no less right.
+    EXPECT_EQ(model.turns_keys(), std::string_view(kv_type) == "f16");
+    // Only distances count: what comes next does not know that all was moved.
+    const BatchToken there{.token = 2000, .position = 500, .sequence = 1, .wants_scores = true};
+    ASSERT_TRUE(model.Compute({&there, 1}, never).ok());
+    const std::vector<float> moved(model.Scores(0).begin(), model.Scores(0).end());
+    model.Forget(1, 0);
+    ASSERT_TRUE(model.LoadState(1, *state).ok());
+    const BatchToken here{.token = 2000, .position = 200, .sequence = 1, .wants_scores = true};
+    ASSERT_TRUE(model.Compute({&here, 1}, never).ok());
+    const std::span<float> scores = model.Scores(0);
+    float difference = 0;
+    for (size_t i = 0; i < moved.size(); ++i) difference = std::max(difference, std::abs(moved[i] - scores[i]));
+    const auto [least, most] = std::minmax_element(moved.begin(), moved.end());
+    std::printf("%s: scores differ by at most %.3f of %.1f\n", kv_type, difference, *most - *least);
+    EXPECT_LT(difference, (*most - *least) / 20);
+  }
+}
+
 GenerationRequest WithChunks(const std::vector<std::string>& chunks) {
   GenerationRequest request;
   std::string user = "Passages:\n\n";
@@ -172,7 +206,7 @@ TEST(LlamaReuseTest, AMovedPassageIsNearlyWhatItWouldBeInItsPlace) {
   ASSERT_EQ(near->joined.size(), heads.size());
   EXPECT_GT(near->joined[0].joined_tokens, 80u);
   // What is computed anew is not joined.
-  EXPECT_EQ(near->joined[1].joined_tokens + 48, near->joined[0].joined_tokens);
+  EXPECT_LT(near->joined[1].joined_tokens, near->joined[0].joined_tokens);
   for (const JoinedAnswer& joined : near->joined) {
     EXPECT_LT(joined.divergence_nats, 0.05);
     EXPECT_FALSE(joined.text.empty());
@@ -228,7 +262,7 @@ TEST(LlamaReuseTest, PassagesAreJoinedOnlyWhereARecordAllowsIt) {
   keep();
   EXPECT_GT(joined_by(true), 100u);
   // One of another model says nothing.
-  std::ofstream(folder / "joins.json") << R"({"format": 2, "model": "another", "head_tokens": 16})";
+  std::ofstream(folder / "joins.json") << R"({"format": 3, "model": "another", "head_tokens": 16})";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());
   std::ofstream(folder / "joins.json") << "no JSON";
   EXPECT_FALSE(OpenModel({.kv_folder = folder})->join_record());

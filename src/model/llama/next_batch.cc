@@ -12,7 +12,7 @@ size_t WidePart(size_t rest, size_t room, size_t wide_tokens) {
 }
 
 std::vector<BatchToken> NextBatch(std::span<const TicketPtr> running, const SchedulerOptions& options,
-                                  AnswerWriter& writer) {
+                                  AnswerWriter& writer, ChunkJoins& joins) {
   std::vector<BatchToken> batch;
   for (const TicketPtr& ticket : running) {
     ticket->scores_at.reset();
@@ -34,7 +34,11 @@ std::vector<BatchToken> NextBatch(std::span<const TicketPtr> running, const Sche
   for (size_t i = 0; i < running.size() && room > 0; ++i) {
     Ticket& ticket = *running[i];
     if (!ticket.reads() || ticket.apart) continue;
-    const size_t end = ticket.joins.empty() ? ticket.prompt.size() - 1 : ticket.joins.front().range.start;
+    if (!ticket.gaps.empty()) {
+      room -= joins.AddHeads(ticket, room, batch);
+      continue;
+    }
+    const size_t end = ticket.join_at.value_or(ticket.prompt.size() - 1);
     const size_t part = WidePart(end - ticket.held, room, options.wide_tokens);
     room -= part;
     for (size_t n = 0; n < part; ++n, ++ticket.batch_end) {

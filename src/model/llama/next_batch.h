@@ -11,6 +11,7 @@
 
 #include "model/llama/answer_writer.h"
 #include "model/llama/batch_model.h"
+#include "model/llama/chunk_joins.h"
 #include "model/llama/scheduler_options.h"
 #include "model/llama/ticket.h"
 
@@ -19,9 +20,9 @@ namespace ragtime {
 // How much of `rest` is read in a batch with so much room: what is left for the next one is a wide part too.
 size_t WidePart(size_t rest, size_t room, size_t wide_tokens);
 
-// Each request's `batch_end`, `scores_at` and `guesses` say what of the batch is its own.
+// Each request's `batch_end`, `scores_at`, `guesses` and `heads` say what of the batch is its own.
 std::vector<BatchToken> NextBatch(std::span<const TicketPtr> running, const SchedulerOptions& options,
-                                  AnswerWriter& writer);
+                                  AnswerWriter& writer, ChunkJoins& joins);
 
 }  // namespace ragtime
 

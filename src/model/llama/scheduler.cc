@@ -28,7 +28,7 @@ Scheduler::Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* re
             }
             wake_.notify_all();
           }),
-      joins_(options_, beginnings_),
+      joins_(model, options_, beginnings_, static_cast<int>(model.sequences() - options_.head_sequences)),
       writer_(model, options_, beginnings_.reuses()) {
   latest_prompt_ = beginnings_.states().Latest();
   if (reading_memory != nullptr && model.keeps_beginnings()) {
@@ -86,7 +86,9 @@ Result<GenerationResult> Scheduler::Run(const Context& context, std::vector<Toke
 }
 
 void Scheduler::Loop() {
+  ThreadBudget::Share threads;
   for (;;) {
+    if (running_.empty()) threads.Return();
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] {
@@ -106,7 +108,11 @@ void Scheduler::Loop() {
       TakeWaiting();
       if (running_.empty() && waiting_.empty()) ComputeWantedChunk();
       UpdateStatistics();
-      if (!running_.empty()) Step();
+      if (running_.empty()) continue;
+      if (options_.budget != nullptr && threads.threads() == 0) {
+        threads = options_.budget->TakeForAnswers(options_.threads);
+      }
+      Step();
     } catch (const std::exception& exception) {
       const std::vector<TicketPtr> all = running_;
       for (const TicketPtr& ticket : all) {
@@ -148,11 +154,11 @@ bool Scheduler::Admit(const TicketPtr& ticket) {
   reserved_ += ticket->cells_needed;
   const double queue_ms = ticket->stopwatch.ElapsedMs();
   beginnings_.Begin(*ticket, running_);
-  if (ticket->options.joins && model_.moves()) joins_.Plan(*ticket);
+  joins_.Plan(*ticket);
   // A part that is not wide is computed as fast among the others, and what is joined is joined there.
   ticket->alone = running_.empty();
   for (const TicketPtr& other : running_) other->alone = false;
-  ticket->apart = reading_memory_ != nullptr && !running_.empty() && ticket->joins.empty() &&
+  ticket->apart = reading_memory_ != nullptr && !running_.empty() && !ticket->join_at &&
                   ticket->held + options_.wide_tokens < ticket->prompt.size();
   running_.push_back(ticket);
   if (ticket->is_background) return true;
@@ -184,10 +190,11 @@ void Scheduler::ComputeWantedChunk() {
 
 void Scheduler::Step() {
   for (const TicketPtr& ticket : running_) {
-    const size_t joined = joins_.LoadDue(*ticket);
+    if (ticket->join_at != ticket->held) continue;
+    const size_t joined = joins_.Join(*ticket);
     if (joined > 0) CountCached(*ticket, joined, joined);
   }
-  const std::vector<BatchToken> batch = NextBatch(running_, options_, writer_);
+  const std::vector<BatchToken> batch = NextBatch(running_, options_, writer_, joins_);
   if (!batch.empty()) ComputeBatch(batch);
   ReadApart();
 }
@@ -232,7 +239,7 @@ void Scheduler::MoveRead(Ticket& ticket) {
 void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
   std::vector<TicketPtr> computed;
   for (const TicketPtr& ticket : running_) {
-    if (ticket->batch_end > ticket->held) computed.push_back(ticket);
+    if (ticket->batch_end > ticket->held || !ticket->heads.empty()) computed.push_back(ticket);
   }
   const Stopwatch stopwatch;
   const Status status = model_.Compute(batch, [this, &computed] {
@@ -262,6 +269,8 @@ void Scheduler::ComputeBatch(std::span<const BatchToken> batch) {
   for (const TicketPtr& ticket : computed) {
     if (ticket->scores_at) {
       Note(ticket, writer_.Advance(*ticket));
+    } else if (!ticket->heads.empty()) {
+      joins_.TakeHeads(*ticket);
     } else {
       ticket->held = ticket->batch_end;
     }
@@ -302,6 +311,7 @@ void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {
   ticket->answer.End(std::move(status), truncated, std::move(warnings));
   if (read_apart_ == ticket) MoveRead(*ticket);
   std::erase(running_, ticket);
+  joins_.DropHeads(*ticket);
   beginnings_.End(*ticket);
   reserved_ -= ticket->cells_needed;
   UpdateStatistics();

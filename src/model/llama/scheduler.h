@@ -35,8 +35,9 @@ namespace ragtime {
 
 class Scheduler {
  public:
-  // Uses all sequences of `model`, which must outlive it, two of them for itself. While others run, prompts are read in
-  // `reading_memory`, a memory of the same model with two sequences and room for a whole prompt; null: there is none.
+  // Uses all sequences of `model`, which must outlive it, two of them for itself, and those for heads. While others
+  // run, prompts are read in `reading_memory`, a memory of the same model with two sequences and room for a whole
+  // prompt; null: there is none.
   Scheduler(BatchModel& model, SchedulerOptions options, BatchModel* reading_memory = nullptr);
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;

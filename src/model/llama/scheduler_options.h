@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <vector>
 
+#include "base/thread_budget.h"
 #include "model/llama/batch_model.h"
 #include "model/llama/token_chooser.h"
 
@@ -28,6 +30,8 @@ struct SchedulerOptions {
   uint64_t disk_bytes_max = 0;
   std::filesystem::path states_folder;  // Empty: none.
   bool reuse = true;                    // False: every prompt is computed whole.
+  // So many of the model's sequences are for what is computed between chunks that are loaded. None: none is loaded.
+  size_t head_sequences = 0;
   // Guess what comes next while one request writes alone and it pays. A batch of several tokens rounds in other ways
   // than batches of one, so that a near tie may fall the other way.
   bool prompt_lookup = false;
@@ -38,6 +42,9 @@ struct SchedulerOptions {
   // How long nothing is computed at the most, while the first token of the only answer is on its way to its reader.
   int64_t hand_over_ms_max = 2;
   uint32_t seed = 0;
+  // What the model's threads are taken from while there is anything to compute; null: nothing.
+  std::shared_ptr<ThreadBudget> budget;
+  size_t threads = 1;
 };
 
 struct RunOptions {

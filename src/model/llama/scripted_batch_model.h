@@ -65,13 +65,14 @@ class ScriptedBatchModel final : public BatchModel {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (abort()) return Status(StatusCode::kAborted, "aborted");
       Cells& cells = held_[static_cast<size_t>(batch[i].sequence)];
-      if (batch[i].position != cells.size() || (!cells.empty() && cells.rbegin()->first + 1 != cells.size())) {
+      if (batch[i].position != (cells.empty() ? 0 : cells.rbegin()->first + 1)) {
         return InternalError("a batch that begins at a wrong position");
       }
       if (UsedCells() == cells_max_) return ResourceExhaustedError("no cells are left");
       cells[batch[i].position] = std::make_shared<Token>(batch[i].token);
       ++computed;
       if (!batch[i].wants_scores) continue;
+      if (cells.rbegin()->first + 1 != cells.size()) return InternalError("scores of a text with gaps");
       scores_[i].assign(kVocabulary, 0.0f);
       scores_[i][static_cast<size_t>(NextOf(TokensOf(cells), window))] = 1.0f;
     }
@@ -87,7 +88,8 @@ class ScriptedBatchModel final : public BatchModel {
   void Share(int from, int to, size_t start, size_t end) override {
     const Cells& source = held_[static_cast<size_t>(from)];
     for (auto cell = source.lower_bound(start); cell != source.lower_bound(end); ++cell) {
-      held_[static_cast<size_t>(to)].insert(*cell);
+      const auto [there, is_new] = held_[static_cast<size_t>(to)].insert(*cell);
+      if (!is_new && there->second != cell->second) next_error = InternalError("two cells at one position");
     }
   }
   Result<std::vector<std::byte>> SaveState(int sequence) override {
@@ -113,12 +115,14 @@ class ScriptedBatchModel final : public BatchModel {
   }
 
   bool moves() const override { return keeps_; }
-  void Move(int sequence, ptrdiff_t by) override {
+  Status LoadMoved(int sequence, std::span<const std::byte> state, ptrdiff_t by) override {
+    RAGTIME_RETURN_IF_ERROR(LoadState(sequence, state));
     Cells moved;
     for (const auto& [position, token] : held_[static_cast<size_t>(sequence)]) {
       moved[static_cast<size_t>(static_cast<ptrdiff_t>(position) + by)] = token;
     }
     held_[static_cast<size_t>(sequence)] = std::move(moved);
+    return Status();
   }
 
   std::function<void(std::span<const BatchToken>)> before_compute;  // On the engine thread.

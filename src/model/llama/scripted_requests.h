@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/str_cat.h"
@@ -31,13 +32,13 @@ inline std::vector<Token> Joined(std::vector<Token> a, const std::vector<Token>&
 }
 
 inline Result<GenerationResult> Ask(Scheduler& scheduler, const std::vector<Token>& prompt, size_t max_tokens = 8,
-                                    const Context& context = {}, const std::string& client = "") {
+                                    const Context& context = {}, const std::string& client = "", RunOptions run = {}) {
   const Generator::OnToken none;
   AnswerStream answer(none);
   GenerationRequest request;
   request.max_tokens = max_tokens;
   request.client = client;
-  return scheduler.Run(context, prompt, request, answer);
+  return scheduler.Run(context, prompt, request, answer, std::move(run));
 }
 
 inline void ExpectAnswer(const Result<GenerationResult>& result, const std::vector<Token>& prompt,

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,7 +20,6 @@
 #include "base/stopwatch.h"
 #include "model/llama/batch_model.h"
 #include "model/llama/pending_answer.h"
-#include "model/llama/prefix_cache.h"
 #include "model/llama/prompt_lookup.h"
 #include "model/llama/scheduler_options.h"
 #include "model/llama/token_chooser.h"
@@ -29,11 +27,10 @@
 
 namespace ragtime {
 
-// A part of a prompt that is loaded from where it was computed, `back` positions before.
-struct ChunkJoin {
+// Tokens of a prompt that the batch under way computes in a sequence of their own.
+struct ChunkHead {
   TokenRange range;
-  size_t back = 0;
-  std::vector<PrefixCache::Piece> pieces;
+  int sequence = -1;
 };
 
 struct Ticket {
@@ -70,7 +67,10 @@ struct Ticket {
   std::vector<Token> guesses;  // Of the batch under way, behind `last`.
   LookupGate::Record lookup;
   bool is_background = false;       // Nobody waits for it: it is computed to be kept.
-  std::deque<ChunkJoin> joins;      // To come, in order.
+  std::optional<size_t> join_at;    // How much of the prompt is held when chunks are loaded; none: none are, any more.
+  std::vector<TokenRange> gaps;     // To be computed before, between and behind chunks that are loaded, in order.
+  size_t joined_end = 0;            // What `held` becomes when no gap is left.
+  std::vector<ChunkHead> heads;     // Of gaps, in the batch under way.
   bool alone = false;               // No other has run since it began.
   bool apart = false;               // Its prompt is read in the reading memory.
   size_t exact = SIZE_MAX;          // What is held from here on is an approximation, and is not kept.

@@ -209,8 +209,9 @@ std::vector<Chunk> Cut(std::span<const std::vector<int32_t>> sequences, size_t t
 
 class BertEncoder final : public Encoder {
  public:
-  BertEncoder(std::shared_ptr<const BertModel> model, const BertKernels& kernels, size_t threads)
-      : model_(std::move(model)), kernels_(kernels), threads_(threads) {
+  BertEncoder(std::shared_ptr<const BertModel> model, const BertKernels& kernels, size_t threads,
+              std::shared_ptr<ThreadBudget> budget)
+      : model_(std::move(model)), kernels_(kernels), threads_(threads), budget_(std::move(budget)) {
     info_ = {StrCat("own kernels, ", kernels.name), model_->dimension(), model_->input()->max_tokens(),
              model_->input()->vocabulary_size()};
   }
@@ -221,15 +222,29 @@ class BertEncoder final : public Encoder {
     for (const auto& ids : sequences) RAGTIME_RETURN_IF_ERROR(CheckSequence(info_, ids));
     const std::vector<Chunk> chunks = Cut(sequences, threads_);
     std::vector<Status> statuses(chunks.size());
+    const bool in_background = budget_ != nullptr && context.in_background;
     const auto run = [&](size_t i) {
+      ThreadBudget::Share share;
+      if (in_background) {
+        Result<ThreadBudget::Share> taken = budget_->TakeForBackground(context, 1);
+        statuses[i] = taken.status();
+        if (!taken.ok()) return;
+        share = *std::move(taken);
+      }
       const auto& [begin, end] = chunks[i];
-      statuses[i] = EncodeChunk(context, sequences.subspan(begin, end - begin), out + begin * info_.dimension);
+      const bool gives_way = in_background && budget_->must_give_way();
+      statuses[i] =
+          EncodeChunk(context, sequences.subspan(begin, end - begin), gives_way, out + begin * info_.dimension);
     };
     try {
+      if (in_background) (void)Made(low_pool_, threads_);  // Here, where it may fail.
+      ThreadBudget::Share share;
+      if (budget_ != nullptr && !in_background) share = budget_->TakeForQuestion(std::min(threads_, chunks.size()));
       if (threads_ == 1 || chunks.size() == 1) {
         for (size_t i = 0; i < chunks.size(); ++i) run(i);
       } else {
-        Pool().ParallelFor(chunks.size(), run);
+        // The caller works along, so one thread fewer is needed.
+        Made(in_background ? background_pool_ : pool_, threads_ - 1).ParallelFor(chunks.size(), run);
       }
     } catch (const std::exception& error) {
       return ResourceExhaustedError(StrCat("no threads to embed with: ", error.what()));
@@ -239,16 +254,33 @@ class BertEncoder final : public Encoder {
   }
 
  private:
-  Status EncodeChunk(const Context& context, std::span<const std::vector<int32_t>> sequences, float* out) {
+  // `gives_way`: on a thread of low priority. The caller's stays as it is, since it could not be raised again; and it
+  // is the caller that takes and leaves the workspace, so that nobody waits for a lock of a thread that gives way.
+  Status EncodeChunk(const Context& context, std::span<const std::vector<int32_t>> sequences, bool gives_way,
+                     float* out) {
     RAGTIME_RETURN_IF_ERROR(context.Check());
+    const Status no_memory = ResourceExhaustedError(StrCat("no memory to embed ", sequences.size(), " texts at once"));
     try {
       std::unique_ptr<Workspace> workspace = TakeWorkspace();
-      const Status status = workspace->Encode(context, sequences, out);
+      Status status;
+      const auto encode = [&](size_t) {
+        if (gives_way) LowerThreadPriority();
+        try {
+          status = workspace->Encode(context, sequences, out);
+        } catch (const std::bad_alloc&) {
+          status = no_memory;
+        }
+      };
+      if (gives_way) {
+        Made(low_pool_, threads_).ParallelForApart(1, encode);
+      } else {
+        encode(0);
+      }
       std::lock_guard lock(mutex_);
       idle_.push_back(std::move(workspace));
       return status;
     } catch (const std::bad_alloc&) {
-      return ResourceExhaustedError(StrCat("no memory to embed ", sequences.size(), " texts at once"));
+      return no_memory;
     }
   }
 
@@ -260,20 +292,23 @@ class BertEncoder final : public Encoder {
     return workspace;
   }
 
-  // The caller works along, so one thread fewer is needed.
-  ThreadPool& Pool() {
+  ThreadPool& Made(std::optional<ThreadPool>& pool, size_t threads) {
     std::lock_guard lock(mutex_);
-    if (!pool_) pool_.emplace(threads_ - 1);
-    return *pool_;
+    if (!pool) pool.emplace(threads);
+    return *pool;
   }
 
   const std::shared_ptr<const BertModel> model_;
   const BertKernels& kernels_;
   const size_t threads_;
+  const std::shared_ptr<ThreadBudget> budget_;
   EncoderInfo info_;
   std::mutex mutex_;                              // Guards what follows.
   std::vector<std::unique_ptr<Workspace>> idle_;  // As many as threads ever worked at once.
   std::optional<ThreadPool> pool_;                // Made for the first texts that are more than one chunk.
+  // Made for the first texts in the background, so that whoever waits for others finds pool_ free.
+  std::optional<ThreadPool> background_pool_;
+  std::optional<ThreadPool> low_pool_;  // Of low priority.
 };
 
 }  // namespace
@@ -288,7 +323,8 @@ Result<std::unique_ptr<Encoder>> MakeBertEncoder(std::shared_ptr<const BertModel
   }
   model->Prefetch();
   const size_t threads = options.threads > 0 ? options.threads : AvailableCores();
-  return std::unique_ptr<Encoder>(std::make_unique<BertEncoder>(std::move(model), **chosen, threads));
+  return std::unique_ptr<Encoder>(
+      std::make_unique<BertEncoder>(std::move(model), **chosen, threads, std::move(options.budget)));
 }
 
 }  // namespace ragtime

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/thread_budget.h"
 #include "model/encoder.h"
 #include "model/local/bert_model.h"
 #include "ragtime/status.h"
@@ -19,6 +20,8 @@ namespace ragtime {
 struct BertEncoderOptions {
   size_t threads = 0;        // 0: one per core.
   std::string_view kernels;  // A name of SupportedBertKernels(); "": the fastest.
+  // What threads are taken from; null: from nothing, and work in the background is as any other.
+  std::shared_ptr<ThreadBudget> budget;
 };
 
 Result<std::unique_ptr<Encoder>> MakeBertEncoder(std::shared_ptr<const BertModel> model,

@@ -7,6 +7,8 @@
 #include "model/local/bert_encoder.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -65,6 +67,41 @@ TEST(BertEncoderTest, TwoCallersGetTheirOwnVectors) {
   };
   std::jthread other([&] { repeat(second, expected_second); });
   repeat(first, expected_first);
+}
+
+TEST(BertEncoderTest, TheBackgroundTakesWhatIsLeftAndGivesTheSameVectors) {
+  ThreadBudget budget(2);
+  // Not owned by the encoder: the test looks into it.
+  const auto encoder = OpenGolden({.threads = 2, .budget = {std::shared_ptr<void>(), &budget}});
+  ASSERT_NE(encoder, nullptr);
+  std::vector<std::vector<int32_t>> sequences;
+  for (int32_t i = 0; i < 40; ++i) sequences.emplace_back(40, 10 + i);
+  const auto encode = [&](const Context& context) {
+    std::vector<float> out(sequences.size() * golden::kDimension);
+    EXPECT_TRUE(encoder->Encode(context, sequences, out.data()).ok());
+    return out;
+  };
+  const std::vector<float> expected = encode({});
+  EXPECT_EQ(budget.statistics().questions_embedded, 1u);
+  EXPECT_EQ(budget.statistics().background_pieces, 0u);
+  const auto priority = [] { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); };
+  const int before = priority();
+  EXPECT_EQ(encode(Context{.in_background = true}), expected);
+  const uint64_t pieces = budget.statistics().background_pieces;
+  EXPECT_GT(pieces, 2u);
+  {
+    const ThreadBudget::Share answers = budget.TakeForAnswers(2);
+    EXPECT_EQ(encode(Context{.in_background = true}), expected);
+  }
+  const ThreadStatistics statistics = budget.statistics();
+  EXPECT_EQ(statistics.background_pieces, 2 * pieces);
+  EXPECT_EQ(statistics.background + statistics.questions, 0u);
+  EXPECT_EQ(priority(), before);
+  std::stop_source stop;
+  stop.request_stop();
+  std::vector<float> out(sequences.size() * golden::kDimension);
+  EXPECT_EQ(encoder->Encode({.stop = stop.get_token(), .in_background = true}, sequences, out.data()).code(),
+            StatusCode::kCancelled);
 }
 
 TEST(BertEncoderTest, RefusesWhatTheModelHasNot) {

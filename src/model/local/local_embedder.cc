@@ -180,7 +180,9 @@ Status FolderEmbedder::OpenModel() {
 
 Status FolderEmbedder::OpenSmall() {
   RAGTIME_RETURN_IF_ERROR(OpenModel());
-  RAGTIME_ASSIGN_OR_RETURN(std::shared_ptr<Encoder> encoder, MakeBertEncoder(model_, {.threads = options_.threads}));
+  RAGTIME_ASSIGN_OR_RETURN(
+      std::shared_ptr<Encoder> encoder,
+      MakeBertEncoder(model_, {.threads = options_.threads, .kernels = {}, .budget = options_.budget}));
   RAGTIME_RETURN_IF_ERROR(CheckEncoder(encoder->info()));
   small_ = std::move(encoder);
   return Status();

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_budget.h"
 #include "model/encoder.h"
 #include "ragtime/embedder.h"
 #include "ragtime/status.h"
@@ -32,7 +33,8 @@ enum class EncoderChoice {
 struct LocalEmbedderOptions {
   std::filesystem::path folder;
   EncoderChoice choice = EncoderChoice::kAuto;
-  size_t threads = 0;  // 0: one per core.
+  size_t threads = 0;                    // 0: one per core.
+  std::shared_ptr<ThreadBudget> budget;  // What our own kernels take them from; null: nothing.
 };
 
 // Opens the batch encoder over `graph`, an absolute path or relative to the current folder.
