@@ -147,6 +147,9 @@ class Generator {
   // Does now what the first Generate would have to wait for: loads the model, and reads or finds `beginning`, the
   // messages that conversations begin with. Not OK: Generate would fail too. A remote server is asked nothing.
   virtual Status Prepare(const Context&, const std::vector<ChatMessage>& /*beginning*/) { return Status(); }
+  // What the conversation said that Prepare has made ready, as text up to the end of its last message; "" before
+  // Prepare, or where nothing is kept of conversations.
+  virtual std::string prepared_prompt() const { return ""; }
   // Says that Generate will be called soon: begins to load the model, beside the caller, and returns at once. What goes
   // wrong is told by Generate.
   virtual void Expect() {}

@@ -73,18 +73,32 @@ Result<Answer> LocalKnowledgeBase::Ask(const AskRequest& request) {
 Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
                                               const Conversation& conversation, const std::optional<KeptResults>& kept,
                                               AnsweredQuestion& question) {
+  Answer answer;
+  RAGTIME_RETURN_IF_ERROR(
+      WithAnswerContext(request, std::move(snapshot), conversation, [&](AnswerContext& context) -> Status {
+        // A follow-up is known by what was said before it, not by its own words.
+        if (kept && config_.cache.similar_questions && conversation.turns.empty()) {
+          context.made_before = [&](const Searched& searched) {
+            return FindSimilar(*kept, request.context, searched, question);
+          };
+        }
+        RAGTIME_ASSIGN_OR_RETURN(answer, AnswerQuestion(context, request));
+        WarnOfEmbedders(context.embedder.get(), context.keyed, answer.warnings);
+        if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
+        return Status();
+      }));
+  return answer;
+}
+
+Status LocalKnowledgeBase::WithAnswerContext(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                                             const Conversation& conversation,
+                                             const std::function<Status(AnswerContext&)>& use) {
   const SynonymRewriter rewriter(config_.rewrite.synonyms);
   RAGTIME_ASSIGN_OR_RETURN(const std::shared_ptr<Reranker> reranker, GetReranker());
   AnswerContext context;
   context.snapshot = std::move(snapshot);
   context.standalone_question = StandaloneQuestion(request.question, conversation);
   context.history = MessagesOf(conversation);
-  // A follow-up is known by what was said before it, not by its own words.
-  if (kept && config_.cache.similar_questions && conversation.turns.empty()) {
-    context.made_before = [&](const Searched& searched) {
-      return FindSimilar(*kept, request.context, searched, question);
-    };
-  }
   RAGTIME_ASSIGN_OR_RETURN(context.filter, Filter::Parse(request.filter, NodeFields(context.snapshot->fields())));
   context.route = request.route.value_or(config_.search.route);
   RAGTIME_ASSIGN_OR_RETURN(RoutePlan plan, Plan());
@@ -114,10 +128,7 @@ Result<Answer> LocalKnowledgeBase::MakeAnswer(const AskRequest& request, std::sh
   context.metric = metric_;
   context.rewriter = config_.rewrite.synonyms.empty() ? nullptr : &rewriter;
   context.reranker = reranker.get();
-  RAGTIME_ASSIGN_OR_RETURN(Answer answer, AnswerQuestion(context, request));
-  WarnOfEmbedders(context.embedder.get(), context.keyed, answer.warnings);
-  if (!context.standalone_question.empty()) answer.standalone_question = context.standalone_question;
-  return answer;
+  return use(context);
 }
 
 std::optional<Answer> LocalKnowledgeBase::FindSimilar(const KeptResults& kept, const Context& context,

@@ -4,6 +4,8 @@
 #include "engine/local_knowledge_base.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string_view>
 #include <tuple>
 
 #include "base/stopwatch.h"
@@ -117,20 +119,28 @@ Status LocalKnowledgeBase::Prepare(const Context& context) {
   const auto note = [&status](const Status& other) {
     if (status.ok()) status = other;
   };
-  // What is found is of no interest; the embedder and the index are then in memory. A reranker or a model that chooses
-  // may be a server that counts what it is asked.
-  RAGTIME_ASSIGN_OR_RETURN(const RoutePlan plan, Plan());
-  const Result<std::shared_ptr<Reranker>> reranker = GetReranker();
-  note(reranker.status());
-  if (reranker.ok() && *reranker == nullptr && !plan.needs_model) {
-    note(Recall(snapshot, "What is said here?", config_.search.top_k, config_.search.route, "", context).status());
-  }
+  // What was asked last is asked again first, more often than anything else.
+  std::string question = "What is said here?";
   if (config_.answer.mode != AnswerMode::kExtract) {
     const Result<std::shared_ptr<Generator>> generator = GetGenerator();
     note(generator.status());
     if (generator.ok() && MayBeAsked(config_.answer.mode, generator->get())) {
       note((*generator)->Prepare(context, PromptBeginning("en")));
+      const std::string prompt = (*generator)->prepared_prompt();
+      if (const std::string_view asked = QuestionOf(prompt); !asked.empty()) question = asked;
     }
+  }
+  // What is found is of no interest; all that a question passes is then in memory. A reranker or a model that chooses
+  // may be a server that counts what it is asked.
+  RAGTIME_ASSIGN_OR_RETURN(const RoutePlan plan, Plan());
+  const Result<std::shared_ptr<Reranker>> reranker = GetReranker();
+  note(reranker.status());
+  if (reranker.ok() && *reranker == nullptr && !plan.needs_model) {
+    AskRequest request{.question = std::move(question), .context = context};
+    // With a deadline, as a server's requests have one, the routes run on the threads that theirs will run on.
+    if (!request.context.deadline) request.context.deadline = std::chrono::steady_clock::now() + std::chrono::hours(1);
+    note(WithAnswerContext(request, snapshot, {},
+                           [&request](const AnswerContext& answering) { return WalkToAnswer(answering, request); }));
   }
   return status;
 }

@@ -6,6 +6,7 @@
 #define RAGTIME_ENGINE_LOCAL_KNOWLEDGE_BASE_H_
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include "engine/recorded.h"
 #include "engine/routes.h"
 #include "engine/tuning.h"
+#include "query/answer.h"
 #include "query/conversation.h"
 #include "query/search.h"
 #include "query/similar_questions.h"
@@ -111,6 +113,9 @@ class LocalKnowledgeBase : public KnowledgeBase {
   Result<Answer> MakeAnswer(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
                             const Conversation& conversation, const std::optional<KeptResults>& kept,
                             AnsweredQuestion& question);
+  // Calls `use` with what the request is answered with.
+  Status WithAnswerContext(const AskRequest& request, std::shared_ptr<const Snapshot> snapshot,
+                           const Conversation& conversation, const std::function<Status(AnswerContext&)>& use);
   // Recall may find what an answer to nearly the same question was made of. Fills `question` for remembering.
   std::optional<Answer> FindSimilar(const KeptResults& kept, const Context& context, const Searched& searched,
                                     AnsweredQuestion& question) const;

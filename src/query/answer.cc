@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "base/stopwatch.h"
@@ -195,9 +196,7 @@ void KeepGenerated(Asking& asking, const CheckedStream& stream, std::vector<Cita
   }
 }
 
-// Returns true if the answer is made, false if it has to be extracted; an error is the result as a whole.
-Result<bool> Generated(Asking& asking) {
-  const bool is_auto = asking.mode == AnswerMode::kAuto;
+Result<Packed> Pack(Asking& asking) {
   const Stopwatch packing;
   const bool follows = !asking.context.standalone_question.empty();
   Result<Packed> packed =
@@ -211,6 +210,13 @@ Result<bool> Generated(Asking& asking) {
                   .json_schema = asking.request.json_schema},
                  *asking.context.generator);
   asking.answer.timings_ms["pack"] = packing.ElapsedMs();
+  return packed;
+}
+
+// Returns true if the answer is made, false if it has to be extracted; an error is the result as a whole.
+Result<bool> Generated(Asking& asking) {
+  const bool is_auto = asking.mode == AnswerMode::kAuto;
+  Result<Packed> packed = Pack(asking);
   auto degrade = [&](const Status& status) {
     const std::string remedy = status.remedy().empty() ? "run ragtime doctor" : status.remedy();
     asking.Warn("generator_failed", StrCat("the language model failed (", status.message(), "), so ", kExtracted, "; ",
@@ -274,10 +280,14 @@ Result<bool> Generated(Asking& asking) {
   return true;
 }
 
-Status MakeAnswer(Asking& asking) {
+bool Found(const Asking& asking) {
   const Evidence evidence = MeasureEvidence(asking.question(), asking.hits(), asking.searched.specs);
   const float threshold = asking.context.embedder != nullptr ? asking.context.embedder->info().found_threshold : 0;
-  if (asking.hits().empty() || !IsFound(evidence, threshold)) {
+  return !asking.hits().empty() && IsFound(evidence, threshold);
+}
+
+Status MakeAnswer(Asking& asking) {
+  if (!Found(asking)) {
     SayNotFound(asking);
     return Status();
   }
@@ -301,6 +311,13 @@ Status MakeAnswer(Asking& asking) {
 bool MayBeAsked(AnswerMode mode, const Generator* generator) {
   if (generator == nullptr || mode == AnswerMode::kExtract) return false;
   return mode == AnswerMode::kGenerate || generator->info().cites;
+}
+
+Status WalkToAnswer(const AnswerContext& context, const AskRequest& request) {
+  Asking asking{.context = context, .request = request, .mode = request.mode.value_or(context.mode)};
+  RAGTIME_RETURN_IF_ERROR(Find(asking));
+  if (Found(asking) && MayBeAsked(asking.mode, context.generator)) std::ignore = Pack(asking);
+  return Status();
 }
 
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request) {

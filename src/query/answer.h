@@ -78,6 +78,10 @@ struct AnswerContext {
 // kFailedPrecondition where the model wrote no JSON.
 Result<Answer> AnswerQuestion(const AnswerContext& context, const AskRequest& request);
 
+// Walks the same way up to where an answer would be made, and makes none: what it needs is then in memory. Not OK:
+// those of the search.
+Status WalkToAnswer(const AnswerContext& context, const AskRequest& request);
+
 // Whether that mode asks the model of any question; null: there is none.
 bool MayBeAsked(AnswerMode mode, const Generator* generator);
 

@@ -193,6 +193,23 @@ TEST_F(AnswerTest, IsTheSameHoweverTheTokensAreCut) {
   }
 }
 
+TEST_F(AnswerTest, TheWayToAnAnswerEndsBeforeTheModel) {
+  UseGenerator(kCited);
+  const AskRequest request{.question = "How do I restore the archive?"};
+  ASSERT_TRUE(WalkToAnswer(context_, request).ok());
+  EXPECT_EQ(generator_->calls, 0);
+  EXPECT_EQ(embedder_->calls, 1);
+  const std::set<std::string> counted = generator_->counted;
+  ASSERT_TRUE(AnswerQuestion(context_, request).ok());
+  ASSERT_EQ(generator_->calls, 1);
+  // Whoever remembers the tokens of texts has met all of the prompt's.
+  EXPECT_EQ(generator_->counted, counted);
+  for (const ChatMessage& message : generator_->last_request.messages) {
+    EXPECT_TRUE(counted.contains(message.content)) << message.content;
+  }
+  EXPECT_EQ(WalkToAnswer(context_, {.question = ""}).code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(AnswerTest, AutoTakesSentencesWhereThereIsNoModel) {
   auto answer = Ask("How is the archive restored?");
   ASSERT_TRUE(answer.ok());

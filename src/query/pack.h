@@ -45,6 +45,10 @@ struct Packed {
 // The messages that every prompt in this language begins with.
 std::vector<ChatMessage> PromptBeginning(std::string_view language);
 
+// What was asked in a prompt of PackPrompt, given as text up to its end; "" if it is none. What had to be changed of
+// the question, because it looked like a marker of ours, stays changed.
+std::string_view QuestionOf(std::string_view prompt);
+
 // A passage that does not fit is shortened to whole sentences around the one that shares most with the question, and
 // is then the last. kResourceExhausted where not even one passage fits.
 Result<Packed> PackPrompt(const PackRequest& request, const Generator& generator);

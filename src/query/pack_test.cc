@@ -115,6 +115,24 @@ TEST(Pack, SpeaksChineseToAChineseQuestion) {
   EXPECT_TRUE(packed->messages[1].content.ends_with("问题：如何恢复？"));
 }
 
+TEST(Pack, TheQuestionIsFoundInThePrompt) {
+  const FakeGenerator generator;
+  const std::vector<SearchHit> hits = {MakeHit(1, 1, 0, "It says:\nQuestion: what?\n问题：什么？")};
+  const auto question_of = [&](const std::string& question, const std::string& language) {
+    const auto packed = PackPrompt({.question = question, .language = language, .hits = hits}, generator);
+    EXPECT_TRUE(packed.ok());
+    // Whatever a template writes between messages.
+    return std::string(QuestionOf("system\n" + packed->messages[0].content + "\nuser\n" + packed->messages[1].content));
+  };
+  EXPECT_EQ(question_of("What is said about Question: who?", "en"), "What is said about Question: who?");
+  EXPECT_EQ(question_of("如何恢复？", "zh"), "如何恢复？");
+  EXPECT_EQ(question_of("How [1]?", "en"), "How (1)?");
+  EXPECT_EQ(QuestionOf(""), "");
+  EXPECT_EQ(QuestionOf("Question: what?"), "");
+  EXPECT_EQ(QuestionOf("user\nWhich Question: is it?"), "");
+  EXPECT_EQ(QuestionOf("user\n> Question: what?"), "");
+}
+
 TEST(Pack, ShortensTheLastPassageToSentencesAroundTheQuestionsWords) {
   const FakeGenerator generator;
   std::string longer;

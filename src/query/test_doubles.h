@@ -245,7 +245,10 @@ class FakeGenerator : public Generator {
   }
   const GeneratorInfo& info() const override { return info_; }
   // A token is four bytes.
-  size_t CountTokens(std::string_view text) const override { return (text.size() + 3) / 4; }
+  size_t CountTokens(std::string_view text) const override {
+    counted.emplace(text);
+    return (text.size() + 3) / 4;
+  }
   Result<GenerationResult> Generate(const Context&, const GenerationRequest& request,
                                     const OnToken& on_token) override {
     ++calls;
@@ -283,6 +286,7 @@ class FakeGenerator : public Generator {
   int expected = 0;
   size_t bytes_sent = 0;
   GenerationRequest last_request;
+  mutable std::set<std::string> counted;  // The texts whose tokens were.
 
  private:
   std::string answer_;

@@ -14,12 +14,13 @@ import re
 import shutil
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
-from command_line import DOCUMENTS, checked, run
+from command_line import BINARY, DOCUMENTS, checked, run
 
 DIMENSION = 256
 
@@ -236,6 +237,28 @@ class Remote(unittest.TestCase):
         body = [body for path, body in server.asked if path == "/v1/chat/completions"][0]
         self.assertEqual(body["max_tokens"], 256 + 64)
         self.assertTrue(body["chat_template_kwargs"]["enable_thinking"])
+
+    def test_a_server_that_starts_again_is_ready_for_what_was_asked_last(self):
+        server = self.start()
+        model = "llm: {model: smollm2-135m-instruct, max_tokens: 4}\nanswer: {mode: generate}\n"
+        options = self.configured(self.embed(server.url) + model)
+        self.assertEqual(run("ingest", DOCUMENTS, *options).returncode, 0)
+        for question in ("Can I cut PVC with the laser?", "How much does a replacement for a lost card cost?"):
+            first = checked(run("ask", question, *options, "--json"), "ask")
+            self.assertGreater(first["usage"]["prompt_tokens"], 100)
+        server.asked.clear()
+        serving = subprocess.Popen(
+            [str(BINARY), "serve", *map(str, options), "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            self.assertIn("listening", serving.stdout.readline())
+            self.assertEqual([body["input"][-1:] for _, body in server.asked], [[question]])
+        finally:
+            serving.terminate()
+            serving.communicate(timeout=120)
 
     def test_doctor_names_each_server(self):
         server = self.start()

@@ -178,5 +178,51 @@ TEST(FirstScoresTest, TheLastPromptsAreKnown) {
   EXPECT_TRUE(small.Find(prompt(1)).empty());
 }
 
+TEST(AnswerWriterTest, NothingIsComputedBeforeTheFirstTokenIsWithItsReader) {
+  std::mt19937 random(13);
+  ScriptedBatchModel model(2048, 4);
+  std::atomic<size_t> answer_starts = 0;  // What is computed before this position is the prompt.
+  std::atomic<bool> reads = false;
+  std::atomic<int> computed = 0;
+  std::atomic<int> too_early = 0;
+  model.before_compute = [&](std::span<const BatchToken> batch) {
+    if (batch.back().position < answer_starts) return;
+    ++computed;
+    if (!reads) ++too_early;
+  };
+  SchedulerOptions options = WithMemory();
+  options.hand_over_ms_max = 600'000;
+  Scheduler scheduler(model, options);
+  std::vector<Token> prompt;
+  do {
+    prompt = RandomTokens(random, 100);
+  } while (ScriptedBatchModel::Answer(prompt, 8) == ScriptedBatchModel::Answer(prompt, 7));  // It ends before.
+  const auto ask = [&](const Generator::OnToken& reader, const Context& context = {}) {
+    AnswerStream answer(reader);
+    GenerationRequest request;
+    request.max_tokens = 8;
+    return scheduler.Run(context, prompt, request, answer);
+  };
+  // The first token is computed, and then known before anything is.
+  for (const size_t starts : {prompt.size(), size_t{0}}) {
+    answer_starts = starts;
+    reads = false;
+    computed = 0;
+    const Generator::OnToken slow_reader = [&](Channel, std::string_view) {
+      if (!reads) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      reads = true;
+      return true;
+    };
+    ExpectAnswer(ask(slow_reader), prompt);
+    EXPECT_GT(computed, 0);
+    EXPECT_EQ(too_early, 0);
+  }
+  // Who leaves at once is not waited for.
+  EXPECT_TRUE(ask([](Channel, std::string_view) { return false; }).ok());
+  std::stop_source stop;
+  const Generator::OnToken cancelled = [&](Channel, std::string_view) { return stop.request_stop(); };
+  EXPECT_EQ(ask(cancelled, {.stop = stop.get_token()}).status().code(), StatusCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace ragtime

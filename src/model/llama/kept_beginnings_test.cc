@@ -223,7 +223,8 @@ TEST(KeptBeginningsTest, PromptsAreReadApartWhileOthersRun) {
   // What was read apart is kept as all else is.
   const size_t before = model.computed + reading.computed;
   AskAtOnce(scheduler, prompts, 1);
-  EXPECT_EQ(model.computed + reading.computed - before, 8u);
+  // Not even its last token of one that ran alone until the others came.
+  EXPECT_LE(model.computed + reading.computed - before, 8u);
 }
 
 TEST(KeptBeginningsTest, WhatWasReadApartOfALeftPromptIsKept) {

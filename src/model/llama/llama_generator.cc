@@ -158,6 +158,7 @@ Result<GenerationResult> LlamaGenerator::Generate(const Context& context, const 
 
 Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMessage>& beginning) {
   RAGTIME_ASSIGN_OR_RETURN(Scheduler * scheduler, GetScheduler());
+  std::call_once(expected_, [] {});  // There is nothing left to load.
   try {
     std::vector<ChatMessage> messages = beginning;
     messages.push_back({"user", "?"});
@@ -168,6 +169,7 @@ Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMes
     } else {
       // What is saved is all but the last token of a prompt, and that is the template's, the same for all.
       tokens.push_back(prompt.tokens.back());
+      NotePrepared(tokens, std::span(prompt.tokens).last(prompt.tail));
     }
     GenerationRequest request;
     request.max_tokens = 1;
@@ -177,6 +179,21 @@ Status LlamaGenerator::Prepare(const Context& context, const std::vector<ChatMes
   } catch (const std::exception& exception) {
     return InternalError(StrCat("llama.cpp failed: ", exception.what()));
   }
+}
+
+void LlamaGenerator::NotePrepared(std::span<const Token> prompt, std::span<const Token> tail) {
+  // A conversation that was given up halfway does not end as the template has it.
+  if (prompt.size() < tail.size() || !std::ranges::equal(prompt.last(tail.size()), tail)) return;
+  const std::span<const Token> said = prompt.first(prompt.size() - tail.size());
+  std::lock_guard lock(load_mutex_);
+  prepared_.assign(said.begin(), said.end());
+}
+
+std::string LlamaGenerator::prepared_prompt() const {
+  std::lock_guard lock(load_mutex_);
+  std::string text;
+  for (const Token token : prepared_) text += model_->Piece(token);
+  return text;
 }
 
 void LlamaGenerator::Expect() {

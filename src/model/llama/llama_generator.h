@@ -14,8 +14,10 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/thread_budget.h"
 #include "model/llama/llama_placement.h"
@@ -63,6 +65,7 @@ class LlamaGenerator final : public Generator {
                                     const OnToken& on_token) override;
   // Goes on from the last prompt that was saved in kv_folder, where there is one.
   Status Prepare(const Context& context, const std::vector<ChatMessage>& beginning) override;
+  std::string prepared_prompt() const override;
   void Expect() override;
   GeneratorStatistics statistics() const override;
   Result<JoinComparison> CompareJoins(const Context& context, const GenerationRequest& request,
@@ -74,6 +77,8 @@ class LlamaGenerator final : public Generator {
   LlamaGenerator(LlamaGeneratorOptions options, std::filesystem::path gguf, GeneratorInfo info);
   Result<LlamaModel*> Model() const;
   Result<Scheduler*> GetScheduler();
+  // Takes a prompt that was made ready, and what the template writes behind a last message.
+  void NotePrepared(std::span<const int32_t> prompt, std::span<const int32_t> tail);
   std::optional<JoinRecord> ReadJoinRecord(const std::string& fingerprint) const;
 
   const LlamaGeneratorOptions options_;
@@ -84,6 +89,7 @@ class LlamaGenerator final : public Generator {
   std::unique_ptr<LlamaModel> reading_model_;  // The same. Null where prompts are read among the others.
   std::unique_ptr<Scheduler> scheduler_;       // The same. Uses both.
   size_t join_head_tokens_ = 0;                // Set before scheduler_; 0: nothing is joined.
+  std::vector<int32_t> prepared_;  // The prompt that Prepare went on from, but for its tail. Guarded by load_mutex_.
   std::once_flag expected_;
   std::jthread loading_;  // Ends before what it loads.
 };

@@ -171,7 +171,9 @@ Result<LlamaModel::Prompt> LlamaModel::BuildPrompt(std::span<const ChatMessage> 
     prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
   };
   for (size_t i = 0; i < format.pieces.size(); ++i) {
+    const size_t before = prompt.tokens.size();
     append(Tokenize(format.pieces[i], true));
+    prompt.tail = prompt.tokens.size() - before;
     if (i >= messages.size()) break;
     const std::string_view content = messages[i].content;
     size_t done = 0;

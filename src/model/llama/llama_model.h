@@ -41,6 +41,7 @@ class LlamaModel final : public BatchModel {
   struct Prompt {
     std::vector<llama_token> tokens;
     std::vector<TokenRange> chunks;
+    size_t tail = 0;           // Tokens behind the last message.
     bool opens_think = false;  // The format itself has written <think>.
     std::vector<llama_token>
         close_think;  // What ends the thinking of a reasoning model; empty: it is none, or may not.

@@ -443,8 +443,11 @@ TEST(LlamaReuseTest, StatesOutliveTheProcessThatSavedThem) {
   {
     // Made ready, it holds the last prompt before anybody asks.
     const std::unique_ptr<LlamaGenerator> generator = OpenModel({.kv_folder = folder});
+    EXPECT_EQ(generator->prepared_prompt(), "");
     ASSERT_TRUE(generator->Prepare({}, {{"system", "You answer."}}).ok());
     EXPECT_EQ(generator->statistics().cached_tokens, prompt_tokens - 1);
+    EXPECT_TRUE(generator->prepared_prompt().ends_with("\n" + Prompt(3).messages[1].content))
+        << generator->prepared_prompt();
     const Result<GenerationResult> result = generator->Generate({}, Prompt(3), nullptr);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->cached_tokens, prompt_tokens - 1);

@@ -44,7 +44,26 @@ void PendingAnswer::End(Status status, bool truncated, std::vector<std::string> 
   changed_.notify_all();
 }
 
+void PendingAnswer::AwaitReader(std::chrono::milliseconds most) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, most, [this] { return has_read_; });
+}
+
+void PendingAnswer::NoteRead() {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(has_read_, true)) return;
+  }
+  changed_.notify_all();
+}
+
 Result<GenerationResult> PendingAnswer::Follow(const Context& context, AnswerStream& answer) {
+  Result<GenerationResult> result = FollowPieces(context, answer);
+  NoteRead();
+  return result;
+}
+
+Result<GenerationResult> PendingAnswer::FollowPieces(const Context& context, AnswerStream& answer) {
   size_t written = 0;
   bool wanted = true;
   std::unique_lock lock(mutex_);
@@ -65,6 +84,7 @@ Result<GenerationResult> PendingAnswer::Follow(const Context& context, AnswerStr
       wanted = answer.Feed(piece);
       if (!wanted) break;
     }
+    NoteRead();
     lock.lock();
   }
   if (wanted && !status_.ok()) return status_;

@@ -6,6 +6,7 @@
 #ifndef RAGTIME_MODEL_LLAMA_PENDING_ANSWER_H_
 #define RAGTIME_MODEL_LLAMA_PENDING_ANSWER_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -32,6 +33,8 @@ class PendingAnswer {
   // Of the first token.
   void SetFirstScores(std::vector<float> scores);
   void Push(std::string piece);
+  // Waits until the first piece is with the reader, or nobody follows any more; at most so long.
+  void AwaitReader(std::chrono::milliseconds most);
   // Nothing comes after this.
   void End(Status status, bool truncated, std::vector<std::string> warnings);
 
@@ -41,9 +44,13 @@ class PendingAnswer {
   std::vector<float> TakeFirstScores();
 
  private:
+  Result<GenerationResult> FollowPieces(const Context& context, AnswerStream& answer);
+  void NoteRead();
+
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<std::string> pieces_;  // This and what follows guarded by mutex_.
+  bool has_read_ = false;           // The reader has the first piece, or has gone.
   bool done_ = false;
   bool truncated_ = false;
   Status status_;

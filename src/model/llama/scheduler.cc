@@ -2,6 +2,7 @@
 #include "model/llama/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -294,7 +295,11 @@ void Scheduler::Note(const TicketPtr& ticket, const AnswerWriter::Progress& prog
     statistics_.guessed_tokens += progress.guessed;
     statistics_.right_guesses += progress.right;
   }
-  if (progress.ends) End(ticket, Status(), progress.truncated);
+  if (progress.ends) return End(ticket, Status(), progress.truncated);
+  // What is computed next takes the processors from those who bring the first token to its reader, for milliseconds.
+  const bool is_first = progress.written > 0 && progress.written == ticket->written;
+  if (is_first && running_.size() == 1)
+    ticket->answer.AwaitReader(std::chrono::milliseconds(options_.hand_over_ms_max));
 }
 
 void Scheduler::End(const TicketPtr& ticket, Status status, bool truncated) {

@@ -39,6 +39,8 @@ struct SchedulerOptions {
   // Save states only where that is measured to be sooner than computing again. A GPU reads a prompt as fast as it
   // copies what it made of it.
   bool weighs_saving = false;
+  // How long nothing is computed at the most, while the first token of the only answer is on its way to its reader.
+  int64_t hand_over_ms_max = 2;
   uint32_t seed = 0;
   // What the model's threads are taken from while there is anything to compute; null: nothing.
   std::shared_ptr<ThreadBudget> budget;
