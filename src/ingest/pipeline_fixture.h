@@ -26,8 +26,8 @@
 
 #include "base/hash.h"
 #include "base/thread_pool.h"
+#include "ingest/folder_fixture.h"
 #include "ingest/pipeline.h"
-#include "ingest/read/readers.h"
 #include "ingest/split/sentence_splitter.h"
 
 namespace ragtime {
@@ -195,25 +195,18 @@ class RecordingStore : public Store {
   DocumentId last_id_ = 0;
 };
 
-class PipelineTest : public ::testing::Test {
+class PipelineTest : public FolderTest {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "ragtime-ingest-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    root_ = fs::canonical(name);
-    fs::permissions(root_, fs::perms::all);
-    owned_ = BuiltinReaders();
-    for (const auto& reader : owned_) readers_.push_back(reader.get());
+    ASSERT_NO_FATAL_FAILURE(FolderTest::SetUp());
     request_.paths = {root_};
     request_.root = root_;
     request_.kb_folder = root_ / "kb";
   }
-  void TearDown() override { fs::remove_all(root_); }
 
   // Files are given a time long ago, so that a later write is a change of time, too.
   void Write(const std::string& name, const std::string& text, int64_t age_s = 1000) {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name, std::ios::binary) << text;
+    FolderTest::Write(name, text);
     SetAge(name, age_s);
   }
   void SetAge(const std::string& name, int64_t age_s) {
@@ -247,9 +240,6 @@ class PipelineTest : public ::testing::Test {
     return text;
   }
 
-  fs::path root_;
-  std::vector<std::unique_ptr<Reader>> owned_;
-  std::vector<const Reader*> readers_;
   IngestRequest request_;
   IngestOptions options_;
   RecordingStore store_;

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <random>
 
-#include "ingest/read/readers.h"
+#include "ingest/folder_fixture.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -22,32 +22,14 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class ScanTest : public ::testing::Test {
+class ScanTest : public FolderTest {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "ragtime-scan-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    root_ = fs::canonical(name);
-    fs::permissions(root_, fs::perms::all);
-    owned_ = BuiltinReaders();
-    for (const auto& reader : owned_) readers_.push_back(reader.get());
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void Write(const std::string& name, const std::string& text = "text") {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name, std::ios::binary) << text;
-  }
   Result<ScanResult> ScanRoot() { return Scan({}, {{root_}, root_, root_ / "kb"}, readers_); }
   static std::vector<std::string> Names(const ScanResult& result) {
     std::vector<std::string> names;
     for (const ScannedFile& file : result.files) names.push_back(file.file_path);
     return names;
   }
-
-  fs::path root_;
-  std::vector<std::unique_ptr<Reader>> owned_;
-  std::vector<const Reader*> readers_;
 };
 
 TEST_F(ScanTest, FindsFilesBelowFoldersInOrderOfTheirNames) {

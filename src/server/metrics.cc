@@ -12,7 +12,8 @@ void AppendHead(std::string& out, const char* name, const char* type, const char
   out += StrCat("# HELP ", name, " ", help, "\n# TYPE ", name, " ", type, "\n");
 }
 
-void AppendValue(std::string& out, const char* name, const char* type, const char* help, uint64_t value) {
+template <typename Number>
+void AppendValue(std::string& out, const char* name, const char* type, const char* help, Number value) {
   AppendHead(out, name, type, help);
   out += StrCat(name, " ", value, "\n");
 }
@@ -105,8 +106,8 @@ std::string ServerMetrics::Print(const GeneratorStatistics& generator, const Thr
               threads.background_pieces);
   AppendValue(out, "ragtime_background_waits_total", "counter", "Of these, those that waited for a thread.",
               threads.background_waits);
-  AppendHead(out, "ragtime_background_wait_seconds_total", "counter", "All their waits together.");
-  out += StrCat("ragtime_background_wait_seconds_total ", threads.background_wait_ms / 1000, "\n");
+  AppendValue(out, "ragtime_background_wait_seconds_total", "counter", "All their waits together.",
+              threads.background_wait_ms / 1000);
   return out;
 }
 

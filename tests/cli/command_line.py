@@ -24,13 +24,20 @@ SOURCE = pathlib.Path(sys.argv[2]).resolve()
 DOCUMENTS = SOURCE / "examples" / "documents"
 
 
+def variables(more=None):
+    """Those of the caller without its settings, and some more."""
+    kept = ("RAGTIME_MODELS", "RAGTIME_CACHE")
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in kept}, **(more or {})}
+
+
 def run(*arguments, timeout=300, environment=None, **more):
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith("RAGTIME_") or k in ("RAGTIME_MODELS", "RAGTIME_CACHE")
-    }
-    env.update(environment or {})
     return subprocess.run(
-        [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=env, **more
+        [str(BINARY), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=variables(environment),
+        **more,
     )
 
 

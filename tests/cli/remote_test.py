@@ -20,7 +20,7 @@ import tempfile
 import threading
 import unittest
 
-from command_line import BINARY, DOCUMENTS, checked, run
+from command_line import BINARY, DOCUMENTS, checked, run, variables
 
 DIMENSION = 256
 
@@ -252,6 +252,7 @@ class Remote(unittest.TestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=variables(),
         )
         try:
             self.assertIn("listening", serving.stdout.readline())
