@@ -188,20 +188,8 @@ Result<std::vector<CollectionHit>> MilvusCollection::SearchVector(const Context&
   proto::SearchResults results;
   RAGTIME_RETURN_IF_ERROR(channel_->Call(
       context, "Search", SearchRequestOf(spec_, query, top, std::move(expression), consistency), results, what_));
-  const auto& data = results.results();
-  const auto& ids = data.ids().int_id().data();
-  if (ids.size() > data.scores_size()) {
-    return DataLossError(StrCat(channel_->name(), ", Search of ", what_, ": hits without scores"));
-  }
-  std::vector<CollectionHit> hits;
-  for (int i = 0; i < ids.size(); ++i) {
-    // Milvus answers with squared distances for L2, and with similarities for the others.
-    const float score = data.scores(i);
-    hits.push_back({ids[i], spec_.metric == Metric::kL2 ? -score : score});
-  }
-  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
-    return a.score != b.score ? a.score > b.score : a.id < b.id;
-  });
+  auto hits = HitsOf(spec_, results.results());
+  if (!hits.ok()) return hits.status().Annotate(StrCat(channel_->name(), ", Search of ", what_));
   return hits;
 }
 

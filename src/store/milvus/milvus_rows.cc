@@ -2,6 +2,7 @@
 #include "store/milvus/milvus_rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ namespace {
 namespace schema = milvus::proto::schema;
 using milvus::proto::milvus::QueryResults;
 using milvus::proto::milvus::UpsertRequest;
+using milvus::proto::schema::SearchResultData;
 
 constexpr char kId[] = "id";
 constexpr char kVector[] = "vector";
@@ -233,6 +235,7 @@ Status ReadText(const QueryResults& results, const std::string& name, std::strin
   for (size_t row = 0; row < rows.size(); ++row) {
     const auto place = rests.Place(row);
     if (!place) continue;
+    if (!rests.scalars().has_array_data()) return Lacking(RestOf(name));
     for (const std::string& piece : rests.scalars().array_data().data(*place).string_data().data()) {
       rows[row].*text += piece;
     }
@@ -366,6 +369,22 @@ Result<std::vector<CollectionRow>> RowsOf(const CollectionSpec& spec, const Quer
     }
   }
   return rows;
+}
+
+Result<std::vector<CollectionHit>> HitsOf(const CollectionSpec& spec, const SearchResultData& data) {
+  const auto& ids = data.ids().int_id().data();
+  if (ids.size() > data.scores_size()) return Lacking("of scores");
+  std::vector<CollectionHit> hits;
+  hits.reserve(static_cast<size_t>(ids.size()));
+  for (int i = 0; i < ids.size(); ++i) {
+    const float score = data.scores(i);
+    if (std::isnan(score)) return Lacking("of scores");  // It has no place in any order.
+    hits.push_back({ids[i], spec.metric == Metric::kL2 ? -score : score});
+  }
+  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+  });
+  return hits;
 }
 
 }  // namespace ragtime

@@ -36,6 +36,10 @@ size_t SizeBytesOf(const CollectionRow& row);
 std::vector<std::string> OutputFields(const CollectionSpec& spec, bool with_vectors);
 Result<std::vector<CollectionRow>> RowsOf(const CollectionSpec& spec,
                                           const milvus::proto::milvus::QueryResults& results, bool with_vectors);
+// The best first; of equal ones the lower id. Milvus answers with squared distances for L2, which become negative
+// scores, and with similarities for the other metrics.
+Result<std::vector<CollectionHit>> HitsOf(const CollectionSpec& spec,
+                                          const milvus::proto::schema::SearchResultData& results);
 
 }  // namespace ragtime
 
