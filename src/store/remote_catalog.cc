@@ -124,6 +124,7 @@ Result<std::vector<RemoteCatalog::Marker>> RemoteCatalog::ReadMarkers(const Cont
 
 Result<std::string> RemoteCatalog::ReadContent(const Context& context, const Marker& marker) const {
   std::string content = marker.content;
+  if (marker.parts > kPartsMax) return Damaged(StrCat("the commit ", marker.sequence, " has ", marker.parts, " parts"));
   if (marker.parts > 0) {
     const int64_t first = IdOf(marker.sequence, marker.is_checkpoint ? kCheckpointSlot : kCommitSlot) + 1;
     std::vector<int64_t> ids;
@@ -142,6 +143,12 @@ Status RemoteCatalog::ApplyContent(std::string_view content) {
 }
 
 Status RemoteCatalog::ApplyMarker(const Context& context, const Marker& marker) {
+  // The sum is of the content only. Version 0 is that of no knowledge base: one would be made over what is there.
+  const SharedCounters& now = marker.counters;
+  if (now.version == 0 || now.version < counters_.version || now.generation < counters_.generation ||
+      now.next_document_id < counters_.next_document_id || now.next_node_id < counters_.next_node_id) {
+    return Damaged(StrCat("the commit ", marker.sequence, " counts backwards"));
+  }
   RAGTIME_ASSIGN_OR_RETURN(const std::string content, ReadContent(context, marker));
   RAGTIME_RETURN_IF_ERROR(ApplyContent(content));
   counters_ = marker.counters;
@@ -172,6 +179,7 @@ Status RemoteCatalog::Reload(const Context& context) {
     const auto found = commits.find(at);
     if (found == commits.end()) return Damaged(StrCat("the commit ", at, " is missing"));
     chain.push_back(found->second);
+    if (found->second->previous >= at) return Damaged(StrCat("the commit ", at, " follows a later one"));
     at = found->second->previous;
   }
   if (checkpoint != nullptr) {
