@@ -398,6 +398,7 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
   for (;;) {
     RAGTIME_ASSIGN_OR_RETURN(auto rows, rows_->Get(context, std::span(&kLeaseId, 1), false));
     std::string holder;
+    int64_t pause_ms = kPollMs;
     if (!rows.empty()) {
       const Result<Json> json = Json::Parse(rows[0].payload);
       if (json.ok() && (*json)["token"].AsString() == token) {
@@ -409,7 +410,12 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
                              .process = json.ok() ? (*json)["process"].AsInt() : 0};
       // One of this object's own that could not be given back is free.
       const bool own = json.ok() && (*json)["token"].AsString() == token_;
-      if (json.ok() && !own && (*json)["until_ms"].AsInt() > UnixTimeMs() && MayBeAlive(owner)) holder = owner.name;
+      const int64_t until_ms = json.ok() ? (*json)["until_ms"].AsInt() : 0;
+      const int64_t now_ms = UnixTimeMs();
+      if (!own && until_ms > now_ms && MayBeAlive(owner)) {
+        holder = owner.name;
+        pause_ms = std::min(kPollMs, until_ms - now_ms);
+      }
       unsure_ = true;  // Somebody has not given it back.
     }
     if (holder.empty()) {
@@ -421,7 +427,7 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
       return FailedPreconditionError(StrCat("the knowledge base on ", server_->name(), " is being written by ", holder),
                                      "wait until it is done, or give a longer --lock-timeout");
     }
-    RAGTIME_RETURN_IF_ERROR(SleepWithin(context, kPollMs));
+    RAGTIME_RETURN_IF_ERROR(SleepWithin(context, pause_ms));
   }
 }
 
