@@ -314,6 +314,7 @@ TEST(Config, RefusesWrongGroupsAndRetrieversByLineAndName) {
   EXPECT_THAT(error("retrievers: [{name: a}, {name: a}]"), HasSubstr("another one"));
   EXPECT_THAT(error("retrievers: [{similarity: bm25_chinese}]"), HasSubstr("bm25, which knows Chinese"));
   EXPECT_THAT(error("retrievers: [{top_k: 0}]"), HasSubstr("1 to 10000"));
+  EXPECT_THAT(error("retrievers: [{top_k: 0}]"), HasSubstr("the retriever in line 1 has the top_k"));
   EXPECT_THAT(error("retrievers: [{weight: nan}]"), HasSubstr("1000000"));
   EXPECT_THAT(error("retrievers: [{similarity_cut_off: high}]"), HasSubstr("a number"));
   EXPECT_THAT(error("retrievers: [{embed_keys: a}]"), HasSubstr("embed_keys"));

@@ -33,8 +33,9 @@ bool Holds(const std::array<std::string_view, N>& names, std::string_view name) 
 }
 
 Status Wrong(std::string_view what, const std::string& name, int line, std::string_view why, std::string remedy) {
-  return InvalidArgumentError(StrCat("the ", what, " ", name.substr(0, 100), " in line ", line, " ", why),
-                              std::move(remedy));
+  return InvalidArgumentError(
+      StrCat("the ", what, name.empty() ? "" : " ", name.substr(0, 100), " in line ", line, " ", why),
+      std::move(remedy));
 }
 
 bool IsName(std::string_view name) {

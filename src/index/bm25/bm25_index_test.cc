@@ -257,7 +257,8 @@ TEST(Bm25, ScoresAreThoseOfTheNaiveScorerBitForBitHoweverTheRowsAreSpread) {
   std::mt19937 random(seed);
   const Bm25Parameters parameters[] = {{1.2f, 0.75f}, {0.9f, 0.4f}, {2.0f, 0.0f}, {0.0f, 1.0f}};
   for (int round = 0; round < 24; ++round) {
-    const size_t words = 5 + random() % 3000;
+    // Words that many of 12,000 rows hold are searched in windows, few rows all at once.
+    const size_t words = 5 + random() % (round < 3 ? 60 : 3000);
     const size_t count = round < 3 ? 12000 : 1 + random() % 2000;
     // Lengths that take one byte each, and some that take two.
     const Rows rows = RandomRows(random, count, words, round % 5 == 0 ? 300 : 1 + random() % 30);
@@ -303,14 +304,15 @@ TEST(Bm25, ScoresAreThoseOfTheNaiveScorerBitForBitHoweverTheRowsAreSpread) {
 }
 
 // So many words that the order in which a score is added up shows: the sums must be made in the order given.
-// Windows of rare words are of up to 16,384 rows, and the first threshold comes from rows of a rare word.
+// In a large index, windows of rare words are of up to 16,384 rows, and the first threshold comes from rows of a rare
+// word; in a smaller one all rows are one window.
 TEST(Bm25, RareWordsAmongManyRowsAreScoredBitForBit) {
   const auto seed =
       static_cast<uint32_t>(std::getenv("RAGTIME_SEED") != nullptr ? std::atoi(std::getenv("RAGTIME_SEED")) : 20261126);
   SCOPED_TRACE("RAGTIME_SEED=" + std::to_string(seed));
   std::mt19937 random(seed);
   const size_t words = 60000;
-  Rows rows = RandomRows(random, 50000, words, 12);
+  Rows rows = RandomRows(random, 70000, words, 12);
   // Pieces that many rows hold, as neighbouring words are, so that the best rows hold all words of a question.
   for (auto& row : rows) {
     if (random() % 20 != 0) continue;
@@ -324,6 +326,9 @@ TEST(Bm25, RareWordsAmongManyRowsAreScoredBitForBit) {
   const Bm25IndexType type;
   const auto bytes = *type.Build(TokenTable(rows).rows());
   auto index = *type.Open(bytes);
+  Rows fewer(rows.begin(), rows.begin() + 30000);
+  const auto fewer_bytes = *type.Build(TokenTable(fewer).rows());
+  auto smaller = *type.Open(fewer_bytes);
   for (int q = 0; q < 40; ++q) {
     std::vector<WeightedTerm> terms;
     const size_t piece = random() % 30;
@@ -334,7 +339,12 @@ TEST(Bm25, RareWordsAmongManyRowsAreScoredBitForBit) {
       terms.back().nodes = *index->CountRows(terms.back().term, RowBitmap{bitmap});
     }
     std::vector<RowHit> expected = oracle.Hits(terms, {}, statistics);
-    for (const size_t limit : {2000, 32, 10, 1}) {
+    std::vector<RowHit> of_fewer = expected;
+    std::erase_if(of_fewer, [&](const RowHit& hit) { return hit.row >= fewer.size(); });
+    for (const size_t limit : {2000, 128, 32, 10, 1}) {
+      of_fewer.resize(std::min<size_t>(of_fewer.size(), limit));
+      const auto found = smaller->Search({}, terms, statistics, limit, RowBitmap{bitmap});
+      EXPECT_TRUE(*found == of_fewer) << "fewer rows, question " << q << ", limit " << limit;
       expected.resize(std::min<size_t>(expected.size(), limit));
       const auto hits = index->Search({}, terms, statistics, limit, RowBitmap{bitmap});
       EXPECT_TRUE(*hits == expected) << "question " << q << ", limit " << limit << ", " << terms.size() << " terms";

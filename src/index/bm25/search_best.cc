@@ -3,7 +3,7 @@
 // MaxScore in windows of rows, with block maxima. In each window every term has a bound, and the terms with the least
 // bounds are set aside as long as they could not lift a row over the threshold by themselves; the others are added up
 // term by term, leaving out blocks that could not either. What is left over the threshold is then looked up in the
-// terms that were set aside.
+// terms that were set aside. Where the terms have few rows, one window holds all of them.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -14,6 +14,7 @@
 
 #include "index/bm25/block_kernels.h"
 #include "index/bm25/bm25_search.h"
+#include "index/bm25/rising_sums.h"
 #include "index/bm25/term_cursor.h"
 #include "index/bm25/window_sums.h"
 #include "index/kernels/top_hits.h"
@@ -46,6 +47,7 @@ struct Term {
 // What a thread needs for its searches, made once: clearing it takes longer than many a search.
 struct Scratch {
   WindowSums sums;
+  RisingSums rising;
   Candidates candidates;
 };
 
@@ -63,6 +65,7 @@ class BestSearch {
         blocks_(new DecodedBlock[query.terms.size() + 1]),
         top_(query.limit),
         sums_(scratch.sums),
+        rising_(scratch.rising),
         candidates_(scratch.candidates) {
     terms_.reserve(query.terms.size());
     for (const TermMatch& term : query.terms) {
@@ -83,6 +86,10 @@ class BestSearch {
   }
 
   Result<std::vector<RowHit>> Run() {
+    if (HasFewPostings()) {
+      RAGTIME_RETURN_IF_ERROR(SearchAtOnce());
+      return top_.Take();
+    }
     if (threshold_ <= 0) {
       RAGTIME_ASSIGN_OR_RETURN(const float reached, ReachedScore(query_));
       RaiseThreshold(std::nextafter(reached, -std::numeric_limits<float>::infinity()));
@@ -110,6 +117,13 @@ class BestSearch {
   double BlockBound(const Term& term, size_t block) const {
     const Bm25Block here = term.cursor.postings().block(block);
     return query_.formula.Bound(term.gain, here.max_count, here.min_length);
+  }
+
+  bool HasFewPostings() const {
+    if (query_.rows > RisingSums::kRowsMax || query_.limit > RisingSums::kLimitMax || !rising_.ready()) return false;
+    uint64_t postings = 0;
+    for (const Term& term : terms_) postings += term.cursor.postings().rows();
+    return postings <= RisingSums::kPostingsMax;
   }
 
   // The first row from `start` on that could be wanted: one that holds a term without which the threshold is out of
@@ -168,6 +182,7 @@ class BestSearch {
   }
 
   Status SearchWindow(uint64_t start, uint64_t end) {
+    const auto add = [this](const uint32_t* rows, const double* parts, size_t count) { sums_.Add(rows, parts, count); };
     BoundTerms(start, end);
     if (below_.back() <= threshold_) return Status();
     size_t aside = 0;
@@ -181,16 +196,44 @@ class BestSearch {
     // In the order of the question, so that the sums are final where no term is aside.
     std::sort(window_terms_.begin() + static_cast<ptrdiff_t>(aside), window_terms_.end());
     for (size_t i = aside; i < window_terms_.size(); ++i) {
-      RAGTIME_RETURN_IF_ERROR(AddTerm(terms_[window_terms_[i]], start, end));
+      RAGTIME_RETURN_IF_ERROR(AddTerm(terms_[window_terms_[i]], start, end, add));
     }
     // Many candidates are cheaper to complete by adding all rows of a term.
     for (; aside > 0; --aside) {
       Term& term = terms_[window_terms_[aside - 1]];
       const double least = std::max(0.0, threshold_ - below_[aside]);
       if (!sums_.HasAbove(least, term.window_blocks * kLookUpsPerBlock)) break;
-      RAGTIME_RETURN_IF_ERROR(AddTerm(term, start, end));
+      RAGTIME_RETURN_IF_ERROR(AddTerm(term, start, end, add));
     }
     sums_.TakeAbove(std::max(0.0, threshold_ - below_[aside]), candidates_);
+    return Offer(aside);
+  }
+
+  // All rows in one window. The terms are added by descending bound, and the threshold follows what the sums reach,
+  // until rows that have only what is left cannot be wanted and few others need to be looked up in it.
+  Status SearchAtOnce() {
+    const auto add = [this](const uint32_t* rows, const double* parts, size_t count) {
+      rising_.Add(rows, parts, count, query_.selection.excluded);
+    };
+    constexpr float kBelow = -std::numeric_limits<float>::infinity();
+    BoundTerms(0, query_.rows);
+    added_in_order_ = false;
+    size_t aside = window_terms_.size();
+    for (; aside > 0; --aside) {
+      Term& term = terms_[window_terms_[aside - 1]];
+      if (below_[aside] <= threshold_ &&
+          rising_.Select(threshold_ - below_[aside]) <= term.window_blocks * kLookUpsPerBlock) {
+        break;
+      }
+      RAGTIME_RETURN_IF_ERROR(AddTerm(term, 0, query_.rows, add));
+      const double least = std::max(threshold_, below_[aside - 1]);
+      if (!rising_.Reaches(query_.limit, least)) continue;
+      // The sum in the order of the question may round to the number below, and one that rounds alike is wanted too.
+      const auto reached = static_cast<float>(rising_.Reached(query_.limit, least));
+      RaiseThreshold(std::nextafter(std::nextafter(reached, kBelow), kBelow));
+    }
+    if (aside == 0) rising_.Select(std::max(0.0, threshold_));
+    rising_.TakeSelected(candidates_);
     return Offer(aside);
   }
 
@@ -215,14 +258,15 @@ class BestSearch {
     return range;
   }
 
-  // Adds the term to the sums of the window, but for blocks of rows that cannot reach the threshold.
-  Status AddTerm(Term& term, uint64_t start, uint64_t end) {
+  // Adds the term to the sums of the window by `add`, but for blocks of rows that cannot reach the threshold.
+  template <typename Add>
+  Status AddTerm(Term& term, uint64_t start, uint64_t end, const Add& add) {
     TermCursor& cursor = term.cursor;
     const double others = Without(below_.back(), term.window_bound);
     for (; !cursor.at_end() && cursor.first_row() < end; cursor.NextBlock()) {
       if (BlockBound(term, cursor.block()) + others > threshold_) {
         RAGTIME_ASSIGN_OR_RETURN(const Range range, ScoreBlock(term, start, end));
-        sums_.Add(cursor.decoded().rows + range.begin, parts_.data(), range.end - range.begin);
+        add(cursor.decoded().rows + range.begin, parts_.data(), range.end - range.begin);
       }
       if (cursor.postings().last_row(cursor.block()) >= end) return Status();
     }
@@ -341,6 +385,7 @@ class BestSearch {
   std::vector<double> below_;           // below_[i]: the bounds of the first i of window_terms_, by ascending bound.
   bool added_in_order_ = true;
   WindowSums& sums_;
+  RisingSums& rising_;
   Candidates& candidates_;
   std::array<double, kBlockRows> parts_;
   std::array<uint32_t, kBlockRows> row_lengths_;
@@ -352,7 +397,10 @@ Result<std::vector<RowHit>> SearchBest(const Context& context, const Bm25Query& 
   if (query.terms.size() > kTermsMax) return SearchAll(context, query);
   Scratch& scratch = ScratchOfThread();
   Result<std::vector<RowHit>> hits = BestSearch(context, query, scratch).Run();
-  if (!hits.ok()) scratch.sums.Clear();
+  if (!hits.ok()) {
+    scratch.sums.Clear();
+    scratch.rising.Clear();
+  }
   return hits;
 }
 
