@@ -13,6 +13,7 @@
 //   --clock processor   or wall, which is right for several threads on a machine that does nothing else
 //   --excluded FILE     a bitmap of rows that no hit may be, 64 to a word
 //   --index FILE        is opened if it is there, else built and written
+//   --worst FILE        the worst score of each query's hits, what a scan finds, is kept in FILE.K, for the next run
 //   --measure no        ends when the index has been opened
 #include <unistd.h>
 
@@ -132,6 +133,25 @@ Status WriteBytes(const std::string& path, std::span<const std::byte> bytes) {
   return Status();
 }
 
+Result<std::vector<float>> WorstScores(VectorMatrix vectors, const Measurement& measurement, std::string path) {
+  const size_t count = measurement.queries.rows;
+  if (!path.empty()) path += "." + std::to_string(measurement.k);
+  if (std::error_code none; !path.empty() && std::filesystem::file_size(path, none) == count * sizeof(float)) {
+    RAGTIME_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+    const auto* scores = reinterpret_cast<const float*>(file.bytes().data());
+    return std::vector<float>(scores, scores + count);
+  }
+  std::vector<float> worst;
+  for (size_t q = 0; q < count; ++q) {
+    RAGTIME_ASSIGN_OR_RETURN(const auto hits, ScanExactly({}, vectors, Metric::kCosine, measurement.queries.row(q),
+                                                          measurement.k, measurement.selection));
+    if (hits.size() < measurement.k) return InvalidArgumentError("fewer rows are left than are looked for");
+    worst.push_back(hits.back().score);
+  }
+  if (!path.empty()) RAGTIME_RETURN_IF_ERROR(WriteBytes(path, std::as_bytes(std::span(worst))));
+  return worst;
+}
+
 Status Bench(const std::string& vectors_path, const std::string& queries_path, size_t dimension,
              const std::string& type, Options options) {
   RAGTIME_ASSIGN_OR_RETURN(const MappedFile vectors_file, MappedFile::Open(vectors_path));
@@ -200,12 +220,7 @@ Status Bench(const std::string& vectors_path, const std::string& queries_path, s
                             .queries = queries,
                             .selection = excluded_rows,
                             .k = k};
-    for (size_t q = 0; q < queries.rows; ++q) {
-      RAGTIME_ASSIGN_OR_RETURN(const auto hits,
-                               ScanExactly({}, vectors, Metric::kCosine, queries.row(q), k, excluded_rows));
-      if (hits.size() < k) return InvalidArgumentError("fewer rows are left than are looked for");
-      measurement.worst_scores.push_back(hits.back().score);
-    }
+    RAGTIME_ASSIGN_OR_RETURN(measurement.worst_scores, WorstScores(vectors, measurement, options["--worst"]));
     for (const uint32_t ef : Numbers(options["--ef"].empty() ? "96" : options["--ef"])) {
       if (ef < k && type != "FLAT") continue;
       for (const uint32_t threads : Numbers(options["--threads"].empty() ? "1" : options["--threads"])) {
@@ -241,7 +256,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr,
                  "usage: vector_search VECTORS QUERIES DIMENSION TYPE [--rows N] [--m N] [--ef-construction N] "
                  "[--ef N,N] [--k N,N] [--threads N,N] [--clock processor|wall] [--excluded FILE] [--index FILE] "
-                 "[--measure no]\n");
+                 "[--worst FILE] [--measure no]\n");
     return 2;
   }
   const Status status = Bench(argv[1], argv[2], std::strtoul(argv[3], nullptr, 10), argv[4], std::move(options));

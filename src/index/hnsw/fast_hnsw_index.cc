@@ -9,9 +9,9 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/str_cat.h"
-#include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_format.h"
 #include "index/hnsw/nearest_rows.h"
+#include "index/hnsw/room_of_thread.h"
 #include "index/hnsw/sign_blocks.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
@@ -51,28 +51,6 @@ struct Parts {
     return parts;
   }
 };
-
-// What a walk needs room for. A thread keeps it for its next search, so that it stays in the cache of its core; nothing
-// is visited between two.
-class RoomOfThread {
- public:
-  RoomOfThread(size_t rows, size_t ef) {
-    visited().Fit(rows);
-    nearest().Clear(ef);
-  }
-  RoomOfThread(const RoomOfThread&) = delete;
-  RoomOfThread& operator=(const RoomOfThread&) = delete;
-  ~RoomOfThread() { visited().Clear(); }
-
-  NearestRows& nearest() const { return nearest_; }
-  VisitedRows& visited() const { return visited_; }
-
- private:
-  static thread_local NearestRows nearest_;
-  static thread_local VisitedRows visited_;
-};
-thread_local NearestRows RoomOfThread::nearest_;
-thread_local VisitedRows RoomOfThread::visited_{0};
 
 class FastHnswIndex final : public VectorIndex {
  public:
@@ -335,7 +313,7 @@ Result<std::unique_ptr<VectorIndex>> FastHnswIndexType::Open(std::span<const std
         StrCat("the HNSW_FAST index has a wrong size: ", bytes.size(), " bytes, expected ", parts.size),
         kRebuildRemedy);
   }
-  if (of_hnsw.has_graph == 0 || vectors.rows > NearestRows::kRowsMax) return hnsw;
+  if (of_hnsw.has_graph == 0) return hnsw;
   const uint32_t ef = parameters_.ef > 0 ? parameters_.ef : HnswEfFor(vectors.rows);
   return std::unique_ptr<VectorIndex>(new FastHnswIndex(bytes, parts, vectors, metric, ef, std::move(hnsw)));
 }

@@ -187,7 +187,13 @@ TEST(NearestRows, KeepsTheBestAndGivesEachOnce) {
       EXPECT_EQ(nearest.bar(), kept.size() == size ? kept.back().first.score : -std::numeric_limits<float>::infinity());
       if (random() % 3 == 0) take();
     }
+    ASSERT_EQ(nearest.count(), kept.size());
     for (size_t i = 0; i <= size; ++i) take();
+    // Given or not, it is kept.
+    for (size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(nearest.At(i).row, kept[i].first.row);
+      EXPECT_EQ(nearest.At(i).score, kept[i].first.score);
+    }
   }
 }
 

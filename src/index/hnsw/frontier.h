@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -31,8 +30,6 @@ class Frontier {
   bool full() const { return count_ == size_; }
   // Best first; equal scores in the order in which they came.
   std::span<const MetRow> rows() const { return {rows_.data(), count_}; }
-  // Scores up to this one are not kept.
-  float bar() const { return full() ? worst_ : -std::numeric_limits<float>::infinity(); }
   // Whether a row with this score would be kept. Never one that is not a number.
   bool Takes(float score) const { return full() ? score > worst_ : score == score; }
 
@@ -57,11 +54,6 @@ class Frontier {
     next_ = std::min(next_, low);
   }
 
-  // The score of the row that Next would give; of the last one if there is none.
-  float next_score() {
-    while (next_ < count_ && rows_[next_].followed) ++next_;
-    return next_ < count_ ? rows_[next_].score : worst_;
-  }
   // The best row that was not given yet; false if there is none.
   bool Next(uint32_t& row) {
     while (next_ < count_ && rows_[next_].followed) ++next_;

@@ -172,7 +172,7 @@ class Linker {
     scratch.visited.Clear();
     scratch.visited.Insert(from);
     scratch.frontier.Offer(from, score);
-    Walk(scratch.frontier, scratch.visited, ids, links_of, scores_of, [] { return true; });
+    Walk(scratch.frontier, scratch.visited, ids, links_of, scores_of);
   }
 
   // Finds the links of the row at `place`, level by level, in the graph as it is. Nothing leads to the row yet.

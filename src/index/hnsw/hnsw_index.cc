@@ -10,9 +10,10 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/str_cat.h"
-#include "index/hnsw/frontier.h"
 #include "index/hnsw/hnsw_builder.h"
 #include "index/hnsw/hnsw_format.h"
+#include "index/hnsw/nearest_rows.h"
+#include "index/hnsw/room_of_thread.h"
 #include "index/hnsw/walk.h"
 #include "index/kernels/coded_rows.h"
 #include "index/kernels/disk_wait.h"
@@ -29,6 +30,12 @@ constexpr uint64_t kWalkCost = 6;
 constexpr size_t kStepsBetweenChecks = 64;
 // A walk to `ef` rows has found the best region after this part of its steps, nearly always.
 constexpr uint64_t kSettledShare = 2;
+
+Status CheckRows(VectorMatrix vectors, std::string_view type) {
+  RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, type));
+  if (vectors.rows <= NearestRows::kRowsMax) return Status();
+  return InvalidArgumentError(StrCat("an index of type ", type, " cannot number that many rows: ", vectors.rows));
+}
 
 uint64_t HeaderHash(const HnswHeader& header) {
   return Hash64(std::as_bytes(std::span(&header, 1)).first(offsetof(HnswHeader, header_hash)));
@@ -88,19 +95,31 @@ class HnswIndex final : public VectorIndex {
     const std::span<const uint32_t> links = BottomLinks(row);
     for (size_t i = 0; i < links.size(); i += 16) __builtin_prefetch(links.data() + i);
   }
-  // Estimates the rows. While the disk is waited for, all that they and a step from them need is asked for at once.
-  void Estimate(const CodedQuery& query, std::span<const uint32_t> rows, float* scores, DiskWait& disk) const {
+  // While the disk is waited for, all that a step to the rows and one from them need is asked for at once.
+  void AskDisk(std::span<const uint32_t> rows, DiskWait& disk) const {
     disk.Step();
-    if (disk.waits()) {
-      for (const uint32_t row : rows) {
-        coded_.ReadCodesSoon(row);
-        ReadSoon(std::as_bytes(BottomLinks(row)));
-      }
+    if (!disk.waits()) return;
+    for (const uint32_t row : rows) {
+      coded_.ReadCodesSoon(row);
+      ReadSoon(std::as_bytes(BottomLinks(row)));
     }
-    coded_.Estimate(query, rows, scores);
   }
   static Status Damaged() {
     return DataLossError("the HNSW index links to a row that it does not have", kRebuildRemedy);
+  }
+
+  // The rows that a step scores.
+  struct Step {
+    uint32_t rows[kLinksOfRowMax];
+    size_t count = 0;
+  };
+  // What following the row leads to and was not visited yet, with its codes on their way; false where links lead
+  // nowhere.
+  bool Collect(uint32_t row, VisitedRows& visited, DiskWait& disk, Step& step) const {
+    if (!VisitLinks(BottomLinks(row), rows_, visited, step.rows, step.count)) return false;
+    AskDisk({step.rows, step.count}, disk);
+    for (size_t i = 0; i < step.count; ++i) coded_.PrefetchCodes(step.rows[i]);
+    return true;
   }
 
   // Where the walk over level 0 begins: what is nearest in the levels above.
@@ -122,7 +141,8 @@ class HnswIndex final : public VectorIndex {
           known = false;
           at[i] = 0;
         }
-        Estimate(query, {at, places.size()}, scores, disk);
+        AskDisk({at, places.size()}, disk);
+        coded_.Estimate(query, {at, places.size()}, scores);
       };
       if (!Descend(place, layout_.places[level], links_of, scores_of) || !known) return Damaged();
     }
@@ -132,30 +152,42 @@ class HnswIndex final : public VectorIndex {
   Result<std::vector<Candidate>> WalkOverAll(const Context& context, const CodedQuery& query, uint64_t ef,
                                              float score_min, DiskWait& disk) const {
     RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query, disk));
-    Frontier frontier(ef);
-    VisitedRows visited(rows_);
-    float score = 0;
-    coded_.Estimate(query, std::span<const uint32_t>(&entry, 1), &score);
+    const RoomOfThread room(rows_, ef);
+    NearestRows& nearest = room.nearest();
+    VisitedRows& visited = room.visited();
     visited.Insert(entry);
-    frontier.Offer(entry, score);
-    Status status;
-    size_t steps = 0;
-    const bool whole = Walk(
-        frontier, visited, rows_, [this](uint32_t row) { return BottomLinks(row); },
-        [&](std::span<const uint32_t> rows, float* scores) { Estimate(query, rows, scores, disk); },
-        [&] {
-          if (++steps % kStepsBetweenChecks == 0) status = context.Check();
-          // What is wanted is elsewhere, once the walk has settled and what it would follow next is too far.
-          const bool settled = steps > ef / kSettledShare && frontier.next_score() < score_min;
-          return status.ok() && !settled;
-        });
-    RAGTIME_RETURN_IF_ERROR(status);
-    if (!whole) return Damaged();
+    // Only of damaged codes it is no number, and then nothing is found.
+    if (const float score = EstimateOf(query, entry); score > nearest.bar()) nearest.Offer(entry, score);
+    NearRow row;
+    Step lists[2];
+    Step* step = &lists[0];
+    Step* next_step = &lists[1];
+    float scores[kLinksOfRowMax];
+    bool more = nearest.Next(row);
+    if (more && !Collect(row.row, visited, disk, *step)) return Damaged();
+    for (size_t steps = 1; more; ++steps) {
+      if (steps % kStepsBetweenChecks == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
+      // What is wanted is elsewhere, once the walk has settled and what it would follow next is too far.
+      if (steps > ef / kSettledShare && row.score < score_min) break;
+      // What comes next is settled before this step's rows are scored, so that its bytes are on their way meanwhile.
+      const bool settled = nearest.Next(row);
+      if (settled && !Collect(row.row, visited, disk, *next_step)) return Damaged();
+      coded_.Estimate(query, {step->rows, step->count}, scores);
+      for (size_t i = 0; i < step->count; ++i) {
+        if (!(scores[i] > nearest.bar())) continue;
+        PrefetchLinks(step->rows[i]);  // It may be followed soon.
+        nearest.Offer(step->rows[i], scores[i]);
+      }
+      more = settled || nearest.Next(row);
+      if (more && !settled && !Collect(row.row, visited, disk, *next_step)) return Damaged();
+      std::swap(step, next_step);
+    }
     std::vector<Candidate> candidates;
-    candidates.reserve(frontier.rows().size());
-    for (const MetRow& met : frontier.rows()) {
-      __builtin_prefetch(At(layout_.twins) + met.row);
-      candidates.push_back({met.row, met.score + coded_.BoundOf(query, met.row)});
+    candidates.reserve(nearest.count());
+    for (size_t i = 0; i < nearest.count(); ++i) {
+      const NearRow near = nearest.At(i);
+      __builtin_prefetch(At(layout_.twins) + near.row);
+      candidates.push_back({near.row, near.score + coded_.BoundOf(query, near.row)});
     }
     const size_t met = candidates.size();
     for (size_t i = 0; i < met; ++i) {
@@ -171,42 +203,62 @@ class HnswIndex final : public VectorIndex {
                                                                  uint64_t ef, uint64_t selected, RowBitmap excluded,
                                                                  DiskWait& disk) const {
     RAGTIME_ASSIGN_OR_RETURN(const uint32_t entry, Entry(query, disk));
-    Frontier kept(ef);
-    VisitedRows visited(rows_);
+    const RoomOfThread room(rows_, ef);
+    NearestRows& kept = room.nearest();
+    VisitedRows& visited = room.visited();
     std::vector<RowHit> open;  // A heap with the best in front: met, not followed.
     const auto worse = [](const RowHit& a, const RowHit& b) {
       return a.score < b.score || (a.score == b.score && a.row > b.row);
     };
     const auto meet = [&](uint32_t row, float score) {
-      if (!kept.Takes(score)) return Status();
+      if (!(score > kept.bar())) return Status();
+      PrefetchLinks(row);  // It may be followed soon.
       open.push_back({row, score});
       std::push_heap(open.begin(), open.end(), worse);
-      PrefetchLinks(row);  // It may be followed soon.
       if (!excluded.Contains(row)) kept.Offer(row, score);
       return ForEachTwin(row, [&](uint32_t twin) {
-        if (!excluded.Contains(twin)) kept.Offer(twin, EstimateOf(query, twin));
+        if (excluded.Contains(twin)) return;
+        const float of_twin = EstimateOf(query, twin);
+        if (of_twin > kept.bar()) kept.Offer(twin, of_twin);
       });
+    };
+    const auto next = [&](uint32_t& row) {
+      if (open.empty() || !(open.front().score > kept.bar())) return false;
+      row = open.front().row;
+      std::pop_heap(open.begin(), open.end(), worse);
+      open.pop_back();
+      return true;
+    };
+    const auto collect = [&](uint32_t row, Step& step) {
+      if (!Collect(row, visited, disk, step)) return false;
+      for (size_t i = 0; i < step.count; ++i) __builtin_prefetch(At(layout_.twins) + step.rows[i]);
+      return true;
     };
     visited.Insert(entry);
     RAGTIME_RETURN_IF_ERROR(meet(entry, EstimateOf(query, entry)));
-    uint32_t met[kLinksOfRowMax];
+    uint32_t row = 0;
+    Step lists[2];
+    Step* step = &lists[0];
+    Step* next_step = &lists[1];
     float scores[kLinksOfRowMax];
-    for (size_t steps = 1; !open.empty() && kept.Takes(open.front().score); ++steps) {
+    bool more = next(row);
+    if (more && !collect(row, *step)) return Damaged();
+    for (size_t steps = 1; more; ++steps) {
       if (steps % kStepsBetweenChecks == 0) RAGTIME_RETURN_IF_ERROR(context.Check());
       if (visited.count() * kWalkCost > 2 * selected) return std::optional<std::vector<Candidate>>();
-      std::pop_heap(open.begin(), open.end(), worse);
-      const uint32_t row = open.back().row;
-      open.pop_back();
-      size_t count = 0;
-      if (!VisitLinks(BottomLinks(row), rows_, visited, met, count)) return Damaged();
-      for (size_t i = 0; i < count; ++i) __builtin_prefetch(At(layout_.twins) + met[i]);
-      Estimate(query, {met, count}, scores, disk);
-      for (size_t i = 0; i < count; ++i) RAGTIME_RETURN_IF_ERROR(meet(met[i], scores[i]));
+      const bool settled = next(row);
+      if (settled && !collect(row, *next_step)) return Damaged();
+      coded_.Estimate(query, {step->rows, step->count}, scores);
+      for (size_t i = 0; i < step->count; ++i) RAGTIME_RETURN_IF_ERROR(meet(step->rows[i], scores[i]));
+      more = settled || next(row);
+      if (more && !settled && !collect(row, *next_step)) return Damaged();
+      std::swap(step, next_step);
     }
     std::vector<Candidate> candidates;
-    candidates.reserve(kept.rows().size());
-    for (const MetRow& row : kept.rows()) {
-      candidates.push_back({row.row, row.score + coded_.BoundOf(query, row.row)});
+    candidates.reserve(kept.count());
+    for (size_t i = 0; i < kept.count(); ++i) {
+      const NearRow near = kept.At(i);
+      candidates.push_back({near.row, near.score + coded_.BoundOf(query, near.row)});
     }
     return std::optional(std::move(candidates));
   }
@@ -248,7 +300,7 @@ uint32_t HnswIndexType::version() const { return kHnswVersion; }
 uint32_t HnswIndexType::version_min() const { return kHnswVersionOf8Bits; }
 
 Result<std::vector<std::byte>> HnswIndexType::Build(const Context& context, VectorMatrix vectors, Metric metric) const {
-  RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, name()));
+  RAGTIME_RETURN_IF_ERROR(CheckRows(vectors, name()));
   HnswHeader header = {};
   std::copy(std::begin(kHnswMagic), std::end(kHnswMagic), header.magic);
   const bool few = bits_ == 0 && vectors.dimension <= kHnsw8BitDimensionsMax;
@@ -284,7 +336,7 @@ Result<std::vector<std::byte>> HnswIndexType::Build(const Context& context, Vect
 
 Result<std::unique_ptr<VectorIndex>> HnswIndexType::Open(std::span<const std::byte> bytes, VectorMatrix vectors,
                                                          Metric metric) const {
-  RAGTIME_RETURN_IF_ERROR(CheckShape(vectors, name()));
+  RAGTIME_RETURN_IF_ERROR(CheckRows(vectors, name()));
   HnswHeader header;
   if (bytes.size() < sizeof(header)) {
     return DataLossError(StrCat("the HNSW index is truncated: ", bytes.size(), " bytes"), kRebuildRemedy);

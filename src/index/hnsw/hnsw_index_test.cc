@@ -10,7 +10,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "index/hnsw/frontier.h"
@@ -230,6 +235,133 @@ TEST_P(Hnsw, ReadsBothVersions) {
   EXPECT_EQ(HnswIndexType().version_min(), 1u);
   EXPECT_GE(recalls[0], 0.97);
   EXPECT_NEAR(recalls[0], recalls[1], 0.02);
+}
+
+// A walk as it is meant, without what makes it fast: the row that is followed next is chosen before what the last one
+// led to is scored. Gives the rows that it keeps.
+std::vector<uint32_t> WalkPlainly(const CodedRows& coded, std::span<const std::byte> bytes, const HnswLayout& layout,
+                                  const CodedQuery& query, size_t ef) {
+  const auto at = [&](uint64_t offset) { return reinterpret_cast<const uint32_t*>(bytes.data() + offset); };
+  const auto score = [&](uint32_t row) {
+    float result = 0;
+    coded.Estimate(query, std::span<const uint32_t>(&row, 1), &result);
+    return result;
+  };
+  uint32_t place = 0;
+  for (size_t level = layout.levels; level-- > 0;) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      const uint32_t* links = at(layout.level_links[level]) + size_t{place} * layout.links;
+      for (size_t i = 0; i < layout.links && links[i] != kNoRow; ++i) {
+        if (!(score(at(layout.rows)[links[i]]) > score(at(layout.rows)[place]))) continue;
+        place = links[i];
+        moved = true;
+      }
+    }
+  }
+  using Met = std::pair<float, uint32_t>;
+  const auto better = [](const Met& a, const Met& b) {
+    return a.first > b.first || (a.first == b.first && a.second < b.second);
+  };
+  std::set<Met, decltype(better)> kept(better);
+  std::set<uint32_t> visited;
+  std::set<uint32_t> followed;
+  const auto meet = [&](uint32_t row) {
+    const float of_row = score(row);
+    if (kept.size() == ef && !(of_row > kept.rbegin()->first)) return;
+    kept.insert({of_row, row});
+    if (kept.size() > ef) kept.erase(std::prev(kept.end()));
+  };
+  const auto next = [&]() -> std::optional<uint32_t> {
+    for (const Met& met : kept) {
+      if (followed.insert(met.second).second) return met.second;
+    }
+    return std::nullopt;
+  };
+  const auto led_to = [&](std::optional<uint32_t> row) {
+    std::vector<uint32_t> rows;
+    const uint32_t* links = at(layout.bottom) + size_t{row.value_or(0)} * 2 * layout.links;
+    for (size_t i = 0; row && i < 2 * size_t{layout.links} && links[i] != kNoRow; ++i) {
+      if (visited.insert(links[i]).second) rows.push_back(links[i]);
+    }
+    return rows;
+  };
+  visited.insert(at(layout.rows)[place]);
+  meet(at(layout.rows)[place]);
+  std::optional<uint32_t> row = next();
+  std::vector<uint32_t> step = led_to(row);
+  while (row) {
+    row = next();
+    std::vector<uint32_t> next_step = led_to(row);
+    for (const uint32_t met : step) meet(met);
+    if (!row) {
+      row = next();
+      next_step = led_to(row);
+    }
+    step = std::move(next_step);
+  }
+  std::vector<uint32_t> rows;
+  for (const Met& met : kept) rows.push_back(met.second);
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+TEST_P(Hnsw, AWalkFindsWhatAPlainOneFinds) {
+  // Codes of 8 bits, and of 4.
+  for (const size_t dimension : {32u, 160u}) {
+    SCOPED_TRACE(dimension);
+    Build(Clustered(21, 6000, dimension, GetParam()), {.m = 8, .ef_construction = 40});
+    HnswHeader header;
+    std::memcpy(&header, bytes_.data(), sizeof(header));
+    const HnswLayout layout = HnswLayout::Of(6000, dimension, header.links, HnswBitsOf(header.version));
+    const uint32_t* twins = reinterpret_cast<const uint32_t*>(bytes_.data() + layout.twins);
+    ASSERT_EQ(std::count(twins, twins + 6000, kNoRow), 6000);  // What they add is tested elsewhere.
+    const CodedRows coded(bytes_, layout.codes, vectors_.matrix(), GetParam(), header.norm_max);
+    for (uint32_t q = 0; q < 60; ++q) {
+      const auto query = vectors_.matrix().row(q * 97);
+      const size_t ef = 10 + q % 17;
+      const std::vector<uint32_t> kept = WalkPlainly(coded, bytes_, layout, coded.Code(query), ef);
+      // All that a walk keeps is wanted, so that no bound leaves any out.
+      const auto hits = index_->Search({}, query, ef, {}, {.ef = static_cast<uint32_t>(ef)});
+      ASSERT_TRUE(hits.ok());
+      std::vector<uint32_t> rows;
+      for (const RowHit& hit : *hits) rows.push_back(hit.row);
+      std::sort(rows.begin(), rows.end());
+      ASSERT_EQ(rows, kept) << "query " << q << ", ef " << ef;
+    }
+  }
+}
+
+// A thread keeps the room of its walks: nothing of one search shows in the next, larger or smaller, filtered or ended
+// by an error.
+TEST_P(Hnsw, ASearchLeavesNothingBehind) {
+  const Vectors few = Clustered(22, 3000, 80, GetParam());
+  const HnswIndexType type({.m = 8, .ef_construction = 40});
+  const auto few_bytes = *type.Build({}, few.matrix(), GetParam());
+  const auto small = *type.Open(few_bytes, few.matrix(), GetParam());
+  Build(Clustered(23, 9000, 80, GetParam()), {.m = 8, .ef_construction = 40});
+  // Nearly every row of the damaged one links to a row that it does not have, but for the first links.
+  auto damaged_bytes = few_bytes;
+  const HnswLayout layout = HnswLayout::Of(3000, 80, 8, 4);
+  auto* bottom = reinterpret_cast<uint32_t*>(damaged_bytes.data() + layout.bottom);
+  for (size_t row = 0; row < 3000; row += 2) bottom[row * 16 + 3] = 3000;
+  const auto damaged = *type.Open(damaged_bytes, few.matrix(), GetParam());
+  const auto excluded = Bits(9000, [](uint32_t row) { return row % 3 == 0; });
+  using Hits = std::vector<std::vector<RowHit>>;
+  const auto search = [&](uint32_t q, bool after_error) {
+    if (after_error) {
+      EXPECT_FALSE(damaged->Search({}, few.matrix().row(q), 10, {}, kWalk).ok());
+    }
+    return Hits{*small->Search({}, few.matrix().row(q), 10, {}, kWalk),
+                *index_->Search({}, vectors_.matrix().row(q), 10, {}, kWalk),
+                *index_->Search({}, vectors_.matrix().row(q), 10, RowBitmap{excluded}, kWalk),
+                *small->Search({}, few.matrix().row(q), 20, {}, {.ef = 30})};
+  };
+  for (uint32_t q = 0; q < 40; ++q) {
+    Hits alone;
+    std::thread([&] { alone = search(q, false); }).join();
+    EXPECT_EQ(search(q, true), alone) << q;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Metrics, Hnsw, testing::ValuesIn(kMetrics),

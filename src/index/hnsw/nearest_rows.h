@@ -36,6 +36,10 @@ class NearestRows {
   // Rows with a score up to this one are not kept.
   float bar() const { return bar_; }
 
+  size_t count() const { return count_; }
+  // The i-th best of those that are kept.
+  NearRow At(size_t i) const { return NearRowOf(keys_[i]); }
+
   // The row is below kRowsMax, and its score above bar().
   void Offer(uint32_t row, float score) {
     const uint64_t key = KeyOf(row, score);

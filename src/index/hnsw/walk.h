@@ -30,14 +30,14 @@ inline bool VisitLinks(std::span<const uint32_t> links, uint32_t places, Visited
 }
 
 // Follows the best places of `frontier` until each that it keeps was followed. links_of(place) gives the links,
-// scores_of(places, scores) the scores, and go_on() is asked before each step.
-template <typename LinksOf, typename ScoresOf, typename GoOn>
-bool Walk(Frontier& frontier, VisitedRows& visited, uint32_t places, const LinksOf& links_of, const ScoresOf& scores_of,
-          const GoOn& go_on) {
+// scores_of(places, scores) the scores.
+template <typename LinksOf, typename ScoresOf>
+bool Walk(Frontier& frontier, VisitedRows& visited, uint32_t places, const LinksOf& links_of,
+          const ScoresOf& scores_of) {
   uint32_t met[kLinksOfRowMax];
   float scores[kLinksOfRowMax];
   uint32_t place = 0;
-  while (go_on() && frontier.Next(place)) {
+  while (frontier.Next(place)) {
     size_t count = 0;
     if (!VisitLinks(links_of(place), places, visited, met, count)) return false;
     scores_of(std::span<const uint32_t>(met, count), scores);
