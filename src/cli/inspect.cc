@@ -20,9 +20,8 @@ void PrintFile(const FileRecord& file, const std::string& indent, const std::str
 }
 
 void PrintFolder(const FileRecord& folder, const FolderTotals& below, const std::string& indent) {
-  std::printf("%s%s/  %llu files, %llu nodes, %s", indent.c_str(), folder.file_name.c_str(),
-              static_cast<unsigned long long>(below.files), static_cast<unsigned long long>(below.nodes),
-              SizeInWords(below.size_bytes).c_str());
+  std::printf("%s%s/  %s, %s, %s", indent.c_str(), folder.file_name.c_str(), Counted(below.files, "file").c_str(),
+              Counted(below.nodes, "node").c_str(), SizeInWords(below.size_bytes).c_str());
   if (below.failed > 0) std::printf(", %llu failed", static_cast<unsigned long long>(below.failed));
   std::printf("\n");
 }
@@ -83,7 +82,7 @@ int RunStats(const Options& options) {
   for (const auto& [key, record] : statistics->embedders) {
     std::printf("embedder    %s: %s (%zu dimensions)\n", key.c_str(), record.model.c_str(), record.dimension);
   }
-  std::printf("files       %llu in %llu folders\n", count(store.files), count(store.folders));
+  std::printf("files       %llu in %s\n", count(store.files), Counted(store.folders, "folder").c_str());
   std::printf("nodes       %llu (%llu deleted, not reclaimed; %llu in the tail)\n", count(store.nodes),
               count(store.deleted_nodes), count(store.tail_nodes));
   std::printf("segments    %llu\n", count(store.segments));

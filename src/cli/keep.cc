@@ -13,8 +13,6 @@ namespace {
 
 constexpr size_t kPathsShown = 20;
 
-unsigned long long Count(uint64_t value) { return value; }
-
 // Opens what the options name, calls `work` on it, and shows what comes of it by `json` or `print`.
 template <typename Work, typename ToJson, typename Print>
 int RunOn(const Options& options, Work work, ToJson json, Print print) {
@@ -31,8 +29,8 @@ int RunOn(const Options& options, Work work, ToJson json, Print print) {
 }
 
 void PrintDeleted(const DeleteReport& report) {
-  std::printf("deleted %llu files, %llu folders, %llu nodes\n", Count(report.files), Count(report.folders),
-              Count(report.nodes));
+  std::printf("deleted %s, %s, %s\n", Counted(report.files, "file").c_str(), Counted(report.folders, "folder").c_str(),
+              Counted(report.nodes, "node").c_str());
   for (size_t i = 0; i < report.file_paths.size() && i < kPathsShown; ++i) {
     std::printf("  %s\n", report.file_paths[i].c_str());
   }
@@ -42,17 +40,17 @@ void PrintDeleted(const DeleteReport& report) {
 
 void PrintCompacted(const CompactReport& report) {
   const auto line = [](const char* name, const StoreStatistics& store) {
-    std::printf("%s  %10s  %llu segments, %llu nodes in the tail, %llu deleted nodes\n", name,
-                SizeInWords(store.size_bytes).c_str(), Count(store.segments), Count(store.tail_nodes),
-                Count(store.deleted_nodes));
+    std::printf("%s  %10s  %s, %s in the tail, %s\n", name, SizeInWords(store.size_bytes).c_str(),
+                Counted(store.segments, "segment").c_str(), Counted(store.tail_nodes, "node").c_str(),
+                Counted(store.deleted_nodes, "deleted node").c_str());
   };
   line("before", report.before);
   line("after ", report.after);
 }
 
 void PrintCopied(const BackupReport& report) {
-  std::printf("%s: %llu files, %llu nodes, %s in %s, checked\n", report.path.c_str(), Count(report.store.files),
-              Count(report.store.nodes), SizeInWords(report.store.size_bytes).c_str(),
+  std::printf("%s: %s, %s, %s in %s, checked\n", report.path.c_str(), Counted(report.store.files, "file").c_str(),
+              Counted(report.store.nodes, "node").c_str(), SizeInWords(report.store.size_bytes).c_str(),
               TimeInWords(report.total_ms).c_str());
 }
 
@@ -87,12 +85,12 @@ int RunVerify(const Options& options, const Context& context) {
       std::printf("%s: %s\n", damage.file.c_str(), damage.message.c_str());
     }
     if (report->damages.empty()) {
-      std::printf("whole: %llu files, %llu nodes, %llu segments, %s\n", Count(report->store.files),
-                  Count(report->store.nodes), Count(report->store.segments),
+      std::printf("whole: %s, %s, %s, %s\n", Counted(report->store.files, "file").c_str(),
+                  Counted(report->store.nodes, "node").c_str(), Counted(report->store.segments, "segment").c_str(),
                   SizeInWords(report->store.size_bytes).c_str());
     } else {
-      std::printf("%zu findings\n  remedy: restore a backup, or ingest the documents into a new knowledge base\n",
-                  report->damages.size());
+      std::printf("%s\n  remedy: restore a backup, or ingest the documents into a new knowledge base\n",
+                  Counted(report->damages.size(), "finding").c_str());
     }
   }
   return report->damages.empty() ? 0 : 1;

@@ -32,7 +32,7 @@ void PrintHits(const SearchResult& result) {
     if (!hit.node.heading.empty()) {
       std::string path;
       for (const std::string& title : hit.node.heading) path += (path.empty() ? "" : " > ") + title;
-      std::printf("    # %s\n", Excerpt(path, kExcerptCharacters).c_str());
+      std::printf("    in: %s\n", Excerpt(path, kExcerptCharacters).c_str());
     }
     std::printf("    %s\n", Excerpt(hit.node.text, kExcerptCharacters).c_str());
   }

@@ -86,7 +86,8 @@ class Ingestion {
     }
     RAGTIME_ASSIGN_OR_RETURN(
         changes, FindChanges(options_.context, scan, known, fields_, request_.limits.file_bytes_max, pool_));
-    report_.files_skipped = scan.skipped;
+    for (const auto& [type, files] : scan.skipped) report_.files_skipped += files;
+    report_.skipped_types = std::move(scan.skipped);
     report_.files_unchanged = changes.unchanged;
     report_.failed = std::move(scan.failed);
     report_.warnings = std::move(scan.warnings);
@@ -108,10 +109,12 @@ class Ingestion {
       }
       std::string types;
       for (const Reader* reader : readers_) types += StrCat(types.empty() ? "" : ", ", reader->type());
-      const std::string what = scope.skipped > 0
-                                   ? StrCat("holds no file of a type that can be read, but others: ", scope.skipped)
-                                   : std::string("is empty");
-      return NotFoundError(StrCat("the folder ", scope.path.string(), " ", what),
+      std::string others;
+      for (const auto& [type, files] : scope.skipped) {
+        others += StrCat(others.empty() ? ", but " : ", ", files, " ", type.empty() ? "without an ending" : type);
+      }
+      return NotFoundError(StrCat("the folder ", scope.path.string(),
+                                  others.empty() ? " is empty" : " holds no file of a type that can be read", others),
                            StrCat("give a folder that holds files of type ", types));
     }
     return Status();
