@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -60,16 +61,11 @@ int RunIngest(const Options& options, const Context& context) {
   }();
   if (!report.ok()) return Fail(options, report.status());
 
-  PrintWarnings(report->warnings);
   for (const FailedFile& failed : report->failed) {
     std::fprintf(stderr, "failed: %s: %s\n", failed.file.c_str(), failed.status.message().c_str());
     if (!failed.status.remedy().empty()) std::fprintf(stderr, "  remedy: %s\n", failed.status.remedy().c_str());
   }
-  if (options.json) {
-    std::printf("%s\n", IngestJson(*report).Dump().c_str());
-  } else {
-    PrintReport(*report);
-  }
+  Show(options, report, IngestJson, PrintReport);
   return report->failed.empty() ? 0 : 1;
 }
 

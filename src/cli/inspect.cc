@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -43,43 +44,26 @@ void PrintTree(const std::multimap<DocumentId, const FileRecord*>& children,
   }
 }
 
-}  // namespace
-
-int RunFiles(const Options& options) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto files = (*knowledge_base)->Files();
-  if (!files.ok()) return Fail(options, files.status());
-  if (options.json) {
-    std::printf("%s\n", FilesJson(*files).Dump().c_str());
-  } else if (options.tree) {
+void PrintFiles(const std::vector<FileRecord>& files, bool as_tree) {
+  if (as_tree) {
     std::multimap<DocumentId, const FileRecord*> children;
-    for (const FileRecord& file : *files) children.emplace(file.parent_id.value_or(0), &file);
-    PrintTree(children, TotalsOfFolders(*files), 0, "");
-  } else {
-    for (const FileRecord& file : *files) {
-      if (!file.is_dir) PrintFile(file, "", file.file_path);
-    }
+    for (const FileRecord& file : files) children.emplace(file.parent_id.value_or(0), &file);
+    PrintTree(children, TotalsOfFolders(files), 0, "");
+    return;
   }
-  return 0;
+  for (const FileRecord& file : files) {
+    if (!file.is_dir) PrintFile(file, "", file.file_path);
+  }
 }
 
-int RunStats(const Options& options) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto statistics = (*knowledge_base)->Statistics();
-  if (!statistics.ok()) return Fail(options, statistics.status());
-  if (options.json) {
-    std::printf("%s\n", StatisticsJson(*statistics).Dump().c_str());
-    return 0;
-  }
-  const StoreStatistics& store = statistics->store;
+void PrintStatistics(const KnowledgeBaseStatistics& statistics) {
+  const StoreStatistics& store = statistics.store;
   auto count = [](uint64_t value) { return static_cast<unsigned long long>(value); };
-  std::printf("uuid        %s\n", statistics->uuid.c_str());
-  std::printf("generation  %llu\n", count(statistics->generation));
-  std::printf("root        %s\n", statistics->root.c_str());
-  std::printf("model       %s (%zu dimensions)\n", statistics->model.c_str(), statistics->dimension);
-  for (const auto& [key, record] : statistics->embedders) {
+  std::printf("uuid        %s\n", statistics.uuid.c_str());
+  std::printf("generation  %llu\n", count(statistics.generation));
+  std::printf("root        %s\n", statistics.root.c_str());
+  std::printf("model       %s (%zu dimensions)\n", statistics.model.c_str(), statistics.dimension);
+  for (const auto& [key, record] : statistics.embedders) {
     std::printf("embedder    %s: %s (%zu dimensions)\n", key.c_str(), record.model.c_str(), record.dimension);
   }
   std::printf("files       %llu in %s\n", count(store.files), Counted(store.folders, "folder").c_str());
@@ -89,22 +73,33 @@ int RunStats(const Options& options) {
   for (const auto& [type, rows] : store.vector_index_rows) {
     std::printf("index       %s of %llu rows\n", type.c_str(), count(rows));
   }
-  if (statistics->tuning) {
-    const VectorTuning& tuning = *statistics->tuning;
+  if (statistics.tuning) {
+    const VectorTuning& tuning = *statistics.tuning;
     std::printf(
         "tuned       ef %u finds %.4f of the nearest %zu (wanted %g), measured %s with %zu questions over %llu nodes\n",
         tuning.ef, tuning.recall, tuning.depth, tuning.recall_wanted, IsoTime(tuning.time_ms).c_str(), tuning.questions,
         count(tuning.nodes));
-    if (IsOutgrown(*statistics))
+    if (IsOutgrown(statistics))
       std::printf("            the knowledge base has changed much since: run ragtime tune again\n");
   }
   std::printf("size        %s\n", SizeInWords(store.size_bytes).c_str());
-  if (!statistics->cache.empty()) {
-    const CacheStatistics& cache = statistics->cache_counts;
-    std::printf("cache       %s (%llu hits, %llu misses by this process)\n", statistics->cache.c_str(),
+  if (!statistics.cache.empty()) {
+    const CacheStatistics& cache = statistics.cache_counts;
+    std::printf("cache       %s (%llu hits, %llu misses by this process)\n", statistics.cache.c_str(),
                 count(cache.hits), count(cache.misses));
   }
-  return 0;
+}
+
+}  // namespace
+
+int RunFiles(const Options& options) {
+  return ShowOf(
+      options, [](KnowledgeBase& kb) { return kb.Files(); }, FilesJson,
+      [&](const std::vector<FileRecord>& files) { PrintFiles(files, options.tree); });
+}
+
+int RunStats(const Options& options) {
+  return ShowOf(options, [](KnowledgeBase& kb) { return kb.Statistics(); }, StatisticsJson, PrintStatistics);
 }
 
 }  // namespace ragtime::cli

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -12,21 +13,6 @@ namespace ragtime::cli {
 namespace {
 
 constexpr size_t kPathsShown = 20;
-
-// Opens what the options name, calls `work` on it, and shows what comes of it by `json` or `print`.
-template <typename Work, typename ToJson, typename Print>
-int RunOn(const Options& options, Work work, ToJson json, Print print) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto report = work(**knowledge_base);
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", json(*report).Dump().c_str());
-  } else {
-    print(*report);
-  }
-  return 0;
-}
 
 void PrintDeleted(const DeleteReport& report) {
   std::printf("deleted %s, %s, %s\n", Counted(report.files, "file").c_str(), Counted(report.folders, "folder").c_str(),
@@ -57,12 +43,12 @@ void PrintCopied(const BackupReport& report) {
 }  // namespace
 
 int RunDelete(const Options& options, const Context& context) {
-  return RunOn(
+  return ShowOf(
       options, [&](KnowledgeBase& kb) { return kb.Delete(options.deleted_paths, context); }, DeleteJson, PrintDeleted);
 }
 
 int RunCompact(const Options& options, const Context& context) {
-  return RunOn(options, [&](KnowledgeBase& kb) { return kb.Compact(context); }, CompactJson, PrintCompacted);
+  return ShowOf(options, [&](KnowledgeBase& kb) { return kb.Compact(context); }, CompactJson, PrintCompacted);
 }
 
 int RunVerify(const Options& options, const Context& context) {
@@ -79,7 +65,7 @@ int RunVerify(const Options& options, const Context& context) {
     report = VerifyReport{.damages = {{config->store.uri + "/catalog.sqlite", report.status().message()}}};
   }
   if (options.json) {
-    std::printf("%s\n", VerifyJson(*report).Dump().c_str());
+    PrintJson(VerifyJson(*report));
   } else {
     for (const Damage& damage : report->damages) {
       std::printf("%s: %s\n", damage.file.c_str(), damage.message.c_str());
@@ -97,7 +83,7 @@ int RunVerify(const Options& options, const Context& context) {
 }
 
 int RunBackup(const Options& options, const Context& context) {
-  return RunOn(
+  return ShowOf(
       options, [&](KnowledgeBase& kb) { return kb.Backup(options.copy_path, options.link, context); }, BackupJson,
       PrintCopied);
 }
@@ -105,14 +91,7 @@ int RunBackup(const Options& options, const Context& context) {
 int RunRestore(const Options& options, const Context& context) {
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
-  const auto report = KnowledgeBase::Restore(options.copy_path, *config, context);
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", BackupJson(*report).Dump().c_str());
-  } else {
-    PrintCopied(*report);
-  }
-  return 0;
+  return Show(options, KnowledgeBase::Restore(options.copy_path, *config, context), BackupJson, PrintCopied);
 }
 
 }  // namespace ragtime::cli

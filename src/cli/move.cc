@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "engine/store_address.h"
 #include "ragtime/knowledge_base.h"
@@ -28,7 +29,6 @@ void PrintCopy(const CopyReport& report) {
 }
 
 void PrintImport(const ImportReport& report) {
-  PrintWarnings(report.warnings);
   std::printf("%s with %s from %s, %llu there already\n", Counted(report.files_imported, "document").c_str(),
               Counted(report.nodes_imported, "passage").c_str(), report.from.c_str(), Count(report.files_reused));
   std::printf("%s made the vectors: %llu embedded again, cosine %.4f at least, %.4f in the middle\n",
@@ -80,13 +80,7 @@ int RunImport(const Options& options, const Context& context) {
                                     printer.Show(progress);
                                   }});
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", ImportJson(*report).Dump().c_str());
-  } else {
-    PrintImport(*report);
-  }
-  return 0;
+  return Show(options, report, ImportJson, PrintImport);
 }
 
 int RunReembed(const Options& options, const Context& context) {
@@ -103,13 +97,7 @@ int RunReembed(const Options& options, const Context& context) {
     return options.undo ? KnowledgeBase::UndoReembed(*config, reembed)
                         : KnowledgeBase::Reembed(*config, config->embed.model, reembed);
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", ReembedJson(*report).Dump().c_str());
-  } else {
-    PrintReembed(*report);
-  }
-  return 0;
+  return Show(options, report, ReembedJson, PrintReembed);
 }
 
 int RunCopy(const Options& options, const Context& context) {
@@ -125,13 +113,7 @@ int RunCopy(const Options& options, const Context& context) {
                                               printer.Show(progress);
                                             }});
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", CopyJson(*report).Dump().c_str());
-  } else {
-    PrintCopy(*report);
-  }
-  return 0;
+  return Show(options, report, CopyJson, PrintCopy);
 }
 
 }  // namespace ragtime::cli
