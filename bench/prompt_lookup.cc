@@ -133,7 +133,7 @@ Status Measure(const Arguments& arguments) {
       sides[i].name = i == 0 ? "off" : i == 1 ? "always" : "auto";
       RAGTIME_ASSIGN_OR_RETURN(sides[i].generator, LlamaGenerator::Open({.model_path = arguments.model,
                                                                          .kv_tokens = (users + 1) * 4096,
-                                                                         .prompt_lookup = i > 0,
+                                                                         .prompt_lookup = i > 0 ? "auto" : "off",
                                                                          .always_guesses = i == 1}));
       // The first time it reads the weights from the disk.
       RAGTIME_RETURN_IF_ERROR(Answer(sides[i], std::span(prompts).first(1), 2));

@@ -37,7 +37,7 @@ EOF
 --- a/ops.cpp
 +++ b/ops.cpp
 @@ -9,0 +10 @@
-+#include "ragtime/attention_tile.h"
++#include "ragtime/attention_row.h"
 @@ -9231,0 +9233,7 @@
 +#if defined(RAGTIME_ATTENTION_TILE)
 +                    if (kv_tile == KV_TILE_SZ) {
@@ -59,6 +59,17 @@ EOF
 +#else
 @@ -9293,0 +9311 @@
 +#endif
+@@ -9489,0 +9508,3 @@
++#if defined(RAGTIME_ATTENTION_ROW)
++    if (!use_ref && ragtime_attention::AttendRows(params, dst)) return;
++#endif
+--- a/ggml-cpu.c
++++ b/ggml-cpu.c
+@@ -3004,2 +3004,4 @@
+                         cur += MAX(prefill, decode);
++                        // What ragtime/attention_row.h adds up apart, 128 keys a part.
++                        cur = MAX(cur, sizeof(float)*neq2*(2+DV)*(node->src[1]->ne[1]/128 + 1));
+                     } break;
 --- a/simd-gemm.h
 +++ b/simd-gemm.h
 @@ -42,2 +42,6 @@
@@ -75,14 +86,20 @@ EOF
 +#include "ragtime/gemm_q8_0.h"
 +
  #ifdef _MSC_VER
-@@ -4043,2 +4045,7 @@
+@@ -3819,3 +3821,3 @@
+ #if !defined(__MMA__)
+-    if (n < 2)
++    if (n < 2 && !RAGTIME_ONE_COLUMN(Atype, Btype))
+         return false;
+@@ -4043,3 +4045,7 @@
             return false;
+-#if defined(__AVX2__) || defined(__AVX512F__) || defined(__AVX__)
 +#if defined(RAGTIME_GEMM_Q8_0)
-+        if (ragtime_gemm::GemmQ8(m, n, k, (const block_q8_0 *)A, lda, (const block_q8_0 *)B, ldb, (float *)C, ldc,
-+                                 params->ith, params->nth))
-+            return true;
-+#endif
- #if defined(__AVX2__) || defined(__AVX512F__) || defined(__AVX__)
++        ragtime_gemm::GemmQ8(m, n, k, (const block_q8_0 *)A, lda, (const block_q8_0 *)B, ldb, (float *)C, ldc,
++                             params->ith, params->nth);
++        return true;
++#elif defined(__AVX2__) || defined(__AVX512F__) || defined(__AVX__)
+         tinyBLAS_Q0_AVX<block_q8_0, block_q8_0, float> tb{
 EOF
   # AMX kernels have other declarations of the same types, so that on a processor with AMX they cannot be united.
   cat >>"$work/source/vendor/llama.cpp/ggml/src/CMakeLists.txt" <<'EOF'

@@ -66,8 +66,10 @@ struct LlmConfig {
   size_t kv_tokens = 0;  // Of all answers written at once together. 0: context_tokens, four times that in `serve`.
   uint64_t kv_memory_bytes = uint64_t{256} << 20;  // Saved states of prompts, in memory and in the knowledge base.
   uint64_t kv_disk_bytes = uint64_t{1} << 30;
-  bool chunk_reuse = true;           // Join passages where `ragtime tune --kv` has measured that it does little harm.
-  bool prompt_lookup = false;        // Guess what the answer repeats of the passages, where it was measured to pay.
+  bool chunk_reuse = true;  // Join passages where `ragtime tune --kv` has measured that it does little harm.
+  // Guess what the answer repeats of the passages, where it is measured to pay: off | exact (where no bit of the answer
+  // can change by it) | auto
+  std::string prompt_lookup = "exact";
   std::string kv_type = "f16";       // How keys and values are kept: f16 | q8_0
   int64_t gpu_layers = -1;           // Layers that GPUs compute; -1: all where there is one that this build can use.
   std::string split_mode = "layer";  // Over several GPUs: none (main_gpu alone) | layer | tensor

@@ -89,11 +89,13 @@ void AddAnswerKeys(std::vector<ConfigKey>& keys) {
        Choice<bool>("llm.chunk_reuse", {{"off", false}, {"auto", true}},
                     [](Config& c) -> bool& { return c.llm.chunk_reuse; })});
   keys.push_back(
-      {"llm.prompt_lookup", "RAGTIME_LLM_PROMPT_LOOKUP", "off | auto", "off",
-       "auto: the model in this process guesses what the answer repeats of the passages and checks several tokens at "
-       "once, where it measures that to be sooner. A near tie of two words may then fall the other way.",
-       Choice<bool>("llm.prompt_lookup", {{"off", false}, {"auto", true}},
-                    [](Config& c) -> bool& { return c.llm.prompt_lookup; })});
+      {"llm.prompt_lookup", "RAGTIME_LLM_PROMPT_LOOKUP", "off | exact | auto", "exact",
+       "The model in this process guesses what the answer repeats of the passages and checks several tokens at once, "
+       "where it measures that to be sooner. exact: where the answer stays the same, bit for bit (Q8_0 weights on a "
+       "processor with AVX-512 VNNI and without AMX). auto: everywhere; a near tie of two words may then fall the "
+       "other way.",
+       Choice<string>("llm.prompt_lookup", {{"off", "off"}, {"exact", "exact"}, {"auto", "auto"}},
+                      [](Config& c) -> string& { return c.llm.prompt_lookup; })});
   keys.push_back(
       {"llm.kv_type", "RAGTIME_LLM_KV_TYPE", "f16 | q8_0", "f16",
        "How keys and values of prompts are kept. q8_0 takes about half the memory and is a little less exact.",

@@ -113,7 +113,7 @@ const std::map<std::string, std::string> kChangesNothing = {
     {"llm.kv_tokens", "likewise"},
     {"llm.kv_memory_bytes", "likewise"},
     {"llm.kv_disk_bytes", "likewise"},
-    {"llm.prompt_lookup", "likewise, but for near ties"},
+    {"llm.prompt_lookup", "likewise, but for near ties with auto"},
     {"llm.gpu_layers", "where it is computed; other rounding, as with other batches"},
     {"llm.split_mode", "likewise"},
     {"llm.main_gpu", "likewise"},

@@ -124,6 +124,7 @@ Result<std::vector<RemoteCatalog::Marker>> RemoteCatalog::ReadMarkers(const Cont
 
 Result<std::string> RemoteCatalog::ReadContent(const Context& context, const Marker& marker) const {
   std::string content = marker.content;
+  if (marker.parts > kPartsMax) return Damaged(StrCat("the commit ", marker.sequence, " has ", marker.parts, " parts"));
   if (marker.parts > 0) {
     const int64_t first = IdOf(marker.sequence, marker.is_checkpoint ? kCheckpointSlot : kCommitSlot) + 1;
     std::vector<int64_t> ids;
@@ -142,6 +143,12 @@ Status RemoteCatalog::ApplyContent(std::string_view content) {
 }
 
 Status RemoteCatalog::ApplyMarker(const Context& context, const Marker& marker) {
+  // The sum is of the content only. Version 0 is that of no knowledge base: one would be made over what is there.
+  const SharedCounters& now = marker.counters;
+  if (now.version == 0 || now.version < counters_.version || now.generation < counters_.generation ||
+      now.next_document_id < counters_.next_document_id || now.next_node_id < counters_.next_node_id) {
+    return Damaged(StrCat("the commit ", marker.sequence, " counts backwards"));
+  }
   RAGTIME_ASSIGN_OR_RETURN(const std::string content, ReadContent(context, marker));
   RAGTIME_RETURN_IF_ERROR(ApplyContent(content));
   counters_ = marker.counters;
@@ -172,6 +179,7 @@ Status RemoteCatalog::Reload(const Context& context) {
     const auto found = commits.find(at);
     if (found == commits.end()) return Damaged(StrCat("the commit ", at, " is missing"));
     chain.push_back(found->second);
+    if (found->second->previous >= at) return Damaged(StrCat("the commit ", at, " follows a later one"));
     at = found->second->previous;
   }
   if (checkpoint != nullptr) {
@@ -390,6 +398,7 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
   for (;;) {
     RAGTIME_ASSIGN_OR_RETURN(auto rows, rows_->Get(context, std::span(&kLeaseId, 1), false));
     std::string holder;
+    int64_t pause_ms = kPollMs;
     if (!rows.empty()) {
       const Result<Json> json = Json::Parse(rows[0].payload);
       if (json.ok() && (*json)["token"].AsString() == token) {
@@ -401,7 +410,12 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
                              .process = json.ok() ? (*json)["process"].AsInt() : 0};
       // One of this object's own that could not be given back is free.
       const bool own = json.ok() && (*json)["token"].AsString() == token_;
-      if (json.ok() && !own && (*json)["until_ms"].AsInt() > UnixTimeMs() && MayBeAlive(owner)) holder = owner.name;
+      const int64_t until_ms = json.ok() ? (*json)["until_ms"].AsInt() : 0;
+      const int64_t now_ms = UnixTimeMs();
+      if (!own && until_ms > now_ms && MayBeAlive(owner)) {
+        holder = owner.name;
+        pause_ms = std::min(kPollMs, until_ms - now_ms);
+      }
       unsure_ = true;  // Somebody has not given it back.
     }
     if (holder.empty()) {
@@ -413,7 +427,7 @@ Status RemoteCatalog::TakeLease(const Context& context, int64_t timeout_ms) {
       return FailedPreconditionError(StrCat("the knowledge base on ", server_->name(), " is being written by ", holder),
                                      "wait until it is done, or give a longer --lock-timeout");
     }
-    RAGTIME_RETURN_IF_ERROR(SleepWithin(context, kPollMs));
+    RAGTIME_RETURN_IF_ERROR(SleepWithin(context, pause_ms));
   }
 }
 

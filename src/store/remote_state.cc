@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/remote_state.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -71,7 +72,7 @@ Result<std::shared_ptr<const RemoteState>> RemoteState::Of(SharedState state) {
   made->counters_ = state.counters;
   for (const auto& [key, value] : state.settings) RAGTIME_RETURN_IF_ERROR(made->TakeSetting(key, value));
   for (FileRecord& file : state.files) RAGTIME_RETURN_IF_ERROR(made->Put(std::move(file)));
-  made->Finish();
+  RAGTIME_RETURN_IF_ERROR(made->Finish());
   return std::shared_ptr<const RemoteState>(std::move(made));
 }
 
@@ -91,7 +92,7 @@ Result<std::shared_ptr<const RemoteState>> RemoteState::After(const SharedChange
   }
   for (const auto& [key, value] : change.settings) RAGTIME_RETURN_IF_ERROR(made->TakeSetting(key, value));
   for (const FileRecord& file : change.put) RAGTIME_RETURN_IF_ERROR(made->Put(file));
-  made->Finish();
+  RAGTIME_RETURN_IF_ERROR(made->Finish());
   return std::shared_ptr<const RemoteState>(std::move(made));
 }
 
@@ -154,7 +155,7 @@ Status RemoteState::Put(FileRecord file) {
   return Status();
 }
 
-void RemoteState::Finish() {
+Status RemoteState::Finish() {
   // Documents that are gone may still stand in a setting that the catalog of a SQL database kept.
   std::erase_if(first_nodes_, [this](const auto& entry) { return !by_id_.contains(entry.first); });
   for (const auto& [id, first] : first_nodes_) document_of_[first] = id;
@@ -162,6 +163,19 @@ void RemoteState::Finish() {
     folders_ += file->is_dir ? 1 : 0;
     nodes_ += file->nodes;
   }
+  // New ids would be those of what is there, and the next writer would erase it as left by a dead one.
+  if (!by_id_.empty() && by_id_.rbegin()->first >= counters_.next_document_id) {
+    return Damaged(
+        StrCat("it holds the document ", by_id_.rbegin()->first, " and counts to ", counters_.next_document_id));
+  }
+  for (const auto& [first, id] : document_of_) {
+    const auto room = static_cast<uint64_t>(std::max<NodeId>(0, counters_.next_node_id - first));
+    if (by_id_.at(id)->nodes > room) {
+      return Damaged(StrCat("it holds ", by_id_.at(id)->nodes, " nodes from ", first, " on and counts to ",
+                            counters_.next_node_id));
+    }
+  }
+  return Status();
 }
 
 std::optional<std::string> RemoteState::Setting(std::string_view key) const {

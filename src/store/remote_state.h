@@ -79,7 +79,7 @@ class RemoteState : public FileRows {
   RemoteState(const RemoteState& other);
   Status Put(FileRecord file);
   Status TakeSetting(const std::string& key, const std::string& value);
-  void Finish();
+  Status Finish();
 
   SharedCounters counters_;
   std::map<std::string, std::string, std::less<>> settings_;

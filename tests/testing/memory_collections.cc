@@ -217,8 +217,13 @@ std::vector<int64_t> MemoryCollections::IdsOf(const std::string& collection) con
 }
 
 void MemoryCollections::Damage(const std::string& collection, int64_t id) {
+  Change(collection, id, [](CollectionRow& row) { row.text += " damaged"; });
+}
+
+void MemoryCollections::Change(const std::string& collection, int64_t id,
+                               const std::function<void(CollectionRow& row)>& change) {
   const std::lock_guard lock(mutex_);
-  collections_.at(collection)->rows.at(id).text += " damaged";
+  change(collections_.at(collection)->rows.at(id));
 }
 
 void MemoryCollections::SetUntranslated(std::function<bool(const FilterNode& leaf)> untranslated) {

@@ -41,8 +41,9 @@ class MemoryCollections final : public CollectionServer {
   uint64_t calls() const;  // So far.
   void LoseEverything();   // As a server that comes back empty.
   std::vector<int64_t> IdsOf(const std::string& collection) const;
-  // Changes the text of a row behind the back of every store.
+  // Changes the text of a row, or whatever it likes of it, behind the back of every store.
   void Damage(const std::string& collection, int64_t id);
+  void Change(const std::string& collection, int64_t id, const std::function<void(CollectionRow& row)>& change);
   // Of what a filter may not hold; by default `like`, `contains` and `is null`.
   void SetUntranslated(std::function<bool(const FilterNode& leaf)> untranslated);
   // A search finds no row whose id is a multiple of it; 0: all.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The product of a Q8_0 matrix with many Q8_0 columns for AVX-512 with VNNI, in place of llama.cpp's own, which takes
+// The product of a Q8_0 matrix with Q8_0 columns for AVX-512 with VNNI, in place of llama.cpp's own, which takes
 // 32 bytes of one row at a time. Compiled as a part of ggml (tools/compile_llama.sh), where block_q8_0 is known.
 //
 // 32 rows of the matrix are packed so that one register holds four bytes of 16 rows. A block of 32 bytes then needs 16
@@ -26,6 +26,7 @@ constexpr int kRows = 32;
 constexpr int kColumns = 6;          // At once: 12 sums of integers and 12 of floats, of 32 registers.
 constexpr int64_t kBlocksMax = 48;   // Of a row, packed at once: 48 KiB, and the columns' stay in the second cache.
 constexpr int64_t kColumnsMin = 32;  // Fewer do not pay for the packing.
+constexpr int64_t kStepBytes = 16 * sizeof(block_q8_0);  // A block of each of 16 rows.
 
 struct Panel {
   // Bytes + 128, and the blocks' scales.
@@ -139,17 +140,92 @@ inline void Multiply(const Panel& panel, int64_t rows, int64_t blocks, const blo
   }
 }
 
+// N columns, and 16 rows as they lie in memory: what reads a matrix for a few columns is to wait for memory only.
+// `next`: the rows that come after these, to be fetched meanwhile. The same sums as Multiply's, bit for bit.
+template <int N>
+inline void MultiplyFew(const block_q8_0* a, int64_t stride, int64_t rows, int64_t blocks, const block_q8_0* b,
+                        int64_t b_stride, const ColumnBlock* prepared, float* c, int64_t c_stride, const char* next) {
+  const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
+  const block_q8_0* row[16];
+  for (int i = 0; i < 16; ++i) row[i] = a + std::min<int64_t>(i, rows - 1) * stride;
+  __m512 sums[N];
+  for (int j = 0; j < N; ++j) sums[j] = _mm512_setzero_ps();
+  for (int64_t l = 0; l < blocks; ++l) {
+    if (next != nullptr) {
+      for (int64_t at = l * kStepBytes; at < (l + 1) * kStepBytes; at += 64) _mm_prefetch(next + at, _MM_HINT_T0);
+    }
+    __m512i both[8];  // Row `low`, and row `low` + 4 in the upper half.
+    for (int i = 0; i < 8; ++i) {
+      const int low = i < 4 ? i : i + 4;
+      const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row[low][l].qs));
+      const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row[low + 4][l].qs));
+      both[i] = _mm512_xor_si512(_mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1), sign);
+    }
+    const auto half = [&](int i) { return static_cast<int16_t>(row[i][l].d); };
+    const __m512 scales = _mm512_cvtph_ps(_mm256_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5),
+                                                            half(6), half(7), half(8), half(9), half(10), half(11),
+                                                            half(12), half(13), half(14), half(15)));
+    for (int j = 0; j < N; ++j) {
+      const auto* bytes = reinterpret_cast<const __m256i*>(b[j * b_stride + l].qs);
+      const __m512i column = _mm512_broadcast_i32x8(_mm256_loadu_si256(bytes));
+      __m512i fours[2];
+      for (int i = 0; i < 2; ++i) {
+        __m512i dots[4];
+        for (int d = 0; d < 4; ++d) dots[d] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), both[4 * i + d], column);
+        const __m512i x =
+            _mm512_add_epi32(_mm512_unpacklo_epi32(dots[0], dots[1]), _mm512_unpackhi_epi32(dots[0], dots[1]));
+        const __m512i y =
+            _mm512_add_epi32(_mm512_unpacklo_epi32(dots[2], dots[3]), _mm512_unpackhi_epi32(dots[2], dots[3]));
+        fours[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(x, y), _mm512_unpackhi_epi64(x, y));
+      }
+      const __m512i all = _mm512_add_epi32(_mm512_shuffle_i32x4(fours[0], fours[1], 0x88),
+                                           _mm512_shuffle_i32x4(fours[0], fours[1], 0xDD));
+      const ColumnBlock& block = prepared[j * blocks + l];
+      const __m512i shifted = _mm512_add_epi32(all, _mm512_set1_epi32(block.offset));
+      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(block.scale));
+      sums[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(shifted), scale, sums[j]);
+    }
+  }
+  const __mmask16 valid = static_cast<__mmask16>(rows >= 16 ? 0xFFFF : (1u << rows) - 1);
+  for (int j = 0; j < N; ++j) _mm512_mask_storeu_ps(c + j * c_stride, valid, sums[j]);
+}
+
+// C = A^T B of few columns.
+inline void FewColumns(int64_t m, int64_t n, int64_t k, const block_q8_0* a, int64_t a_stride, const block_q8_0* b,
+                       int64_t b_stride, float* c, int64_t c_stride, int thread, int threads) {
+  static thread_local std::vector<ColumnBlock> prepared;
+  const int64_t groups = (m + 15) / 16;
+  const int64_t first = groups * thread / threads;
+  const int64_t last = groups * (thread + 1) / threads;
+  if (first == last) return;
+  prepared.resize(static_cast<size_t>(n * k));
+  for (int64_t j = 0; j < n; ++j) Prepare(b + j * b_stride, k, prepared.data() + j * k);
+  for (int64_t group = first; group < last; ++group) {
+    const int64_t row = 16 * group;
+    const block_q8_0* rows = a + row * a_stride;
+    const auto multiply = [&](auto columns, int64_t j) {
+      MultiplyFew<decltype(columns)::value>(rows, a_stride, std::min<int64_t>(16, m - row), k, b + j * b_stride,
+                                            b_stride, prepared.data() + j * k, c + j * c_stride + row, c_stride,
+                                            j == 0 ? reinterpret_cast<const char*>(rows + 16 * a_stride) : nullptr);
+    };
+    int64_t j = 0;
+    for (; j + 4 <= n; j += 4) multiply(std::integral_constant<int, 4>(), j);
+    for (; j + 2 <= n; j += 2) multiply(std::integral_constant<int, 2>(), j);
+    if (j < n) multiply(std::integral_constant<int, 1>(), j);
+  }
+}
+
 // C = A^T B as llamafile_sgemm has it: m rows of `a` and n columns of `b`, k blocks each. The rows are shared out among
-// `threads`. False: not here.
-inline bool GemmQ8(int64_t m, int64_t n, int64_t k, const block_q8_0* a, int64_t a_stride, const block_q8_0* b,
+// `threads`.
+inline void GemmQ8(int64_t m, int64_t n, int64_t k, const block_q8_0* a, int64_t a_stride, const block_q8_0* b,
                    int64_t b_stride, float* c, int64_t c_stride, int thread, int threads) {
-  if (n < kColumnsMin) return false;
+  if (n < kColumnsMin) return FewColumns(m, n, k, a, a_stride, b, b_stride, c, c_stride, thread, threads);
   static thread_local Panel panel;
   static thread_local std::vector<ColumnBlock> prepared;
   const int64_t strips = (m + kRows - 1) / kRows;
   const int64_t first = strips * thread / threads;
   const int64_t last = strips * (thread + 1) / threads;
-  if (first == last) return true;
+  if (first == last) return;
   for (int64_t start = 0; start < k; start += kBlocksMax) {
     const int64_t blocks = std::min(kBlocksMax, k - start);
     prepared.resize(static_cast<size_t>(n * blocks));
@@ -169,12 +245,14 @@ inline bool GemmQ8(int64_t m, int64_t n, int64_t k, const block_q8_0* a, int64_t
       if (j < n) multiply(std::integral_constant<int, 1>(), j);
     }
   }
-  return true;
 }
 
 }  // namespace ragtime_gemm
 
 #define RAGTIME_GEMM_Q8_0
+#define RAGTIME_ONE_COLUMN(a_type, b_type) ((a_type) == GGML_TYPE_Q8_0 && (b_type) == GGML_TYPE_Q8_0)
+#else
+#define RAGTIME_ONE_COLUMN(a_type, b_type) false
 #endif
 
 #endif  // RAGTIME_TOOLS_LLAMA_GEMM_Q8_0_H_

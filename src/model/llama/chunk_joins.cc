@@ -71,10 +71,16 @@ size_t ChunkJoins::Join(Ticket& ticket) {
     at -= anew;
     joined -= anew;
     model_.Forget(ticket.sequence, at);
+    if (joined == 0) {
+      ticket.gaps.clear();
+      return 0;
+    }
   }
   ticket.exact = ticket.held;
   if (ticket.gaps.empty()) {
     ticket.held = at;
+  } else if (ticket.gaps.back().end == at) {
+    ticket.gaps.back().end = body;  // The last chunk gave way whole: nothing stands between the two.
   } else if (at < body) {
     ticket.gaps.push_back({at, body});
   }

@@ -95,7 +95,7 @@ TEST(ChunkJoinsTest, WhatWasJoinedIsNotKept) {
 
 // A prompt of four chunks that were read before in another order, and what is computed of it.
 struct FourChunks {
-  explicit FourChunks(size_t head_tokens) {
+  explicit FourChunks(size_t head_tokens, size_t last_size = 100) {
     options.context_tokens = 1024;
     options.wide_tokens = 20;
     options.head_sequences = 4;
@@ -104,7 +104,7 @@ struct FourChunks {
     const std::vector<Token> system = RandomTokens(random, 40);
     prompt = system;
     for (int i = 0; i < 4; ++i) {
-      const std::vector<Token> chunk = RandomTokens(random, 100);
+      const std::vector<Token> chunk = RandomTokens(random, i < 3 ? 100 : last_size);
       alone.push_back(Joined(system, chunk));
       run.chunks.push_back({prompt.size(), prompt.size() + chunk.size()});
       prompt = Joined(prompt, chunk);
@@ -167,6 +167,17 @@ TEST(ChunkJoinsTest, WhatIsComputedIsNoSmallBatch) {
     EXPECT_EQ(batches[1], 1u);
     EXPECT_EQ(four.prompt.size() - result->cached_tokens, batches[0] + 1);
   }
+}
+
+// Nothing then stands between the head of the last chunk and what is behind it: they are one gap.
+TEST(ChunkJoinsTest, ALastChunkThatGivesWayWholeLeavesOneGap) {
+  FourChunks four(24, 24 + 20 + 1);
+  four.prompt.resize(four.run.chunks.back().end);  // Behind it stands nothing to compute.
+  ScriptedBatchModel model(4096, 10);
+  Scheduler scheduler(model, four.options);
+  four.ReadAlone(scheduler);
+  ExpectAnswer(four.AskAll(scheduler), four.prompt, 4);
+  EXPECT_EQ(scheduler.statistics().joined_tokens, 2 * (100 - 24 - 1u));
 }
 
 TEST(ChunkJoinsTest, ABatchOfHeadsThatFailsLeavesNothingBehind) {

@@ -355,6 +355,8 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
     const size_t threads = model->computes_on_cpu() ? std::max(options_.threads, options_.read_threads) : 1;
     const auto record = options_.chunk_reuse ? ReadJoinRecord(model->fingerprint()) : std::nullopt;
     if (record) join_head_tokens_ = record->head_tokens;
+    const bool guesses =
+        options_.prompt_lookup == "auto" || (options_.prompt_lookup == "exact" && model->rounds_alike());
     scheduler_ = std::make_unique<Scheduler>(*model,
                                              SchedulerOptions{.context_tokens = context_tokens,
                                                               .batch_tokens = options_.batch_tokens,
@@ -363,7 +365,7 @@ Result<Scheduler*> LlamaGenerator::GetScheduler() {
                                                               .states_folder = options_.kv_folder,
                                                               .reuse = options_.reuse,
                                                               .head_sequences = head_sequences,
-                                                              .prompt_lookup = options_.prompt_lookup,
+                                                              .prompt_lookup = guesses,
                                                               .always_guesses = options_.always_guesses,
                                                               .weighs_saving = !model->computes_on_cpu(),
                                                               .seed = options_.seed,

@@ -38,10 +38,10 @@ struct LlamaGeneratorOptions {
   uint64_t kv_disk_bytes = 1ull << 30;
   std::filesystem::path kv_folder;
   LlamaPlacement placement;
-  bool reuse = true;           // False: every prompt is computed whole, to compare with.
-  bool prompt_lookup = false;  // See SchedulerOptions.
-  bool chunk_reuse = true;     // Join chunks where a record in kv_folder says that this was measured to do no harm.
-  size_t threads = 0;          // 0: one per core.
+  bool reuse = true;                  // False: every prompt is computed whole, to compare with.
+  std::string prompt_lookup = "off";  // off | exact (where LlamaModel::rounds_alike) | auto, see SchedulerOptions.
+  bool chunk_reuse = true;  // Join chunks where a record in kv_folder says that this was measured to do no harm.
+  size_t threads = 0;       // 0: one per core.
   std::shared_ptr<ThreadBudget> budget;  // What they are taken from; null: nothing.
   size_t read_threads = 0;               // Of prompts; 0: as many.
   size_t batch_tokens = 0;               // Of a prompt, read at once, 128 to 512; 0: 512.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Goal: ggml's products of Q8_0 matrices and its attention over tiles, which tools/llama/ computes with kernels of ours
-// where the processor has AVX-512, are right for every shape, and do not depend on how many columns are computed at
-// once.
+// Goal: ggml's products of Q8_0 matrices and its attention, which tools/llama/ computes with kernels of ours where the
+// processor has AVX-512, are right for every shape, and do not depend on how much is computed at once.
 #include <ggml-backend.h>
 #include <ggml-cpu.h>
 #include <ggml.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -56,6 +56,9 @@ std::vector<float> AsQ8(const std::vector<float>& values, std::vector<uint8_t>& 
   ggml_get_type_traits(GGML_TYPE_Q8_0)->to_float(bytes.data(), kept.data(), count);
   return kept;
 }
+
+// Whether llama.cpp, which is compiled for this processor, calls the kernels of tools/llama/.
+bool HasKernels() { return ggml_cpu_has_avx512() != 0 && ggml_cpu_has_avx512_vnni() != 0; }
 
 struct Shape {
   int64_t rows, columns, size;
@@ -107,70 +110,150 @@ TEST(LlamaKernelsTest, ColumnsDoNotDependOnTheirNumber) {
   AsQ8(Noise(kAll.rows * kAll.size, 3), matrix);
   const std::vector<float> columns = Noise(kAll.columns * kAll.size, 4);
   const std::vector<float> all = Multiply(matrix, columns, kAll, 2);
-  for (const int64_t count : {64, 65, 100, 449}) {
+  std::vector<int64_t> counts = {64, 65, 100, 449};
+  // llama.cpp's own kernels for few columns round in other ways.
+  if (HasKernels()) counts.insert(counts.end(), {1, 2, 3, 4, 7, 16, 31, 32});
+  for (const int64_t count : counts) {
     const std::vector<float> some = Multiply(matrix, columns, {kAll.rows, count, kAll.size}, 2);
     EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin())) << count;
   }
 }
 
-// Attention of `queries` positions behind others, `keys` in all, two heads of `size` numbers for each one of keys.
-void CheckAttention(int64_t queries, int64_t keys, int64_t size) {
-  SCOPED_TRACE(testing::Message() << queries << " of " << keys << ", heads of " << size);
-  constexpr int64_t kHeads = 2;
-  Graph graph;
-  ggml_context* context = graph.get();
-  ggml_tensor* q = ggml_new_tensor_3d(context, GGML_TYPE_F32, size, queries, kHeads);
-  ggml_tensor* k = ggml_new_tensor_3d(context, GGML_TYPE_F16, size, keys, 1);
-  ggml_tensor* v = ggml_new_tensor_3d(context, GGML_TYPE_F16, size, keys, 1);
-  ggml_tensor* mask = ggml_new_tensor_2d(context, GGML_TYPE_F16, keys, queries);
-  const std::vector<float> q_values = Noise(static_cast<size_t>(ggml_nelements(q)), 5);
-  std::vector<float> k_values = Noise(static_cast<size_t>(ggml_nelements(k)), 6);
-  std::vector<float> v_values = Noise(static_cast<size_t>(ggml_nelements(v)), 7);
-  std::copy(q_values.begin(), q_values.end(), ggml_get_data_f32(q));
-  ggml_fp32_to_fp16_row(k_values.data(), static_cast<ggml_fp16_t*>(k->data), ggml_nelements(k));
-  ggml_fp32_to_fp16_row(v_values.data(), static_cast<ggml_fp16_t*>(v->data), ggml_nelements(v));
-  ggml_fp16_to_fp32_row(static_cast<const ggml_fp16_t*>(k->data), k_values.data(), ggml_nelements(k));
-  ggml_fp16_to_fp32_row(static_cast<const ggml_fp16_t*>(v->data), v_values.data(), ggml_nelements(v));
-  const auto seen = [&](int64_t query) { return keys - queries + query + 1; };
-  for (int64_t i = 0; i < queries; ++i) {
-    for (int64_t n = 0; n < keys; ++n) {
-      static_cast<ggml_fp16_t*>(mask->data)[i * keys + n] = ggml_fp32_to_fp16(n < seen(i) ? 0.0f : -INFINITY);
+// Attention of the last `queries` of `keys` positions. Cells that `belong` says false of belong to others, and nobody
+// sees them.
+struct Attention {
+  int64_t queries, keys, size;
+  int64_t key_heads = 1;
+  int64_t group = 2;  // Heads of queries for each one of keys.
+  std::vector<bool> belong = std::vector<bool>(static_cast<size_t>(keys), true);
+
+  int64_t heads() const { return key_heads * group; }
+  bool Sees(int64_t query, int64_t key) const {
+    return key <= keys - queries + query && belong[static_cast<size_t>(key)];
+  }
+};
+
+// What they are computed of: [head][query or key][number]. Rounded as the tensors are.
+struct Values {
+  explicit Values(const Attention& a)
+      : q(Noise(static_cast<size_t>(a.heads() * a.queries * a.size), 5)),
+        k(Noise(static_cast<size_t>(a.key_heads * a.keys * a.size), 6)),
+        v(Noise(static_cast<size_t>(a.key_heads * a.keys * a.size), 7)) {
+    for (std::vector<float>* values : {&k, &v}) {
+      for (float& value : *values) value = ggml_fp16_to_fp32(ggml_fp32_to_fp16(value));
     }
   }
-  const float scale = 1 / std::sqrt(static_cast<float>(size));
-  const std::vector<float> result = graph.Compute(ggml_flash_attn_ext(context, q, k, v, mask, scale, 0.0f, 0.0f), 2);
-  for (int64_t h = 0; h < kHeads; ++h) {
-    for (int64_t i = 0; i < queries; i += 7) {
-      std::vector<double> weights;
+  std::vector<float> q, k, v;
+};
+
+// [query][head][number]
+std::vector<float> Attend(const Attention& a, const Values& values, int threads) {
+  Graph graph;
+  ggml_context* context = graph.get();
+  ggml_tensor* q = ggml_new_tensor_3d(context, GGML_TYPE_F32, a.size, a.queries, a.heads());
+  ggml_tensor* k = ggml_new_tensor_3d(context, GGML_TYPE_F16, a.size, a.keys, a.key_heads);
+  ggml_tensor* v = ggml_new_tensor_3d(context, GGML_TYPE_F16, a.size, a.keys, a.key_heads);
+  ggml_tensor* mask = ggml_new_tensor_2d(context, GGML_TYPE_F16, a.keys, a.queries);
+  std::copy(values.q.begin(), values.q.end(), ggml_get_data_f32(q));
+  ggml_fp32_to_fp16_row(values.k.data(), static_cast<ggml_fp16_t*>(k->data), ggml_nelements(k));
+  ggml_fp32_to_fp16_row(values.v.data(), static_cast<ggml_fp16_t*>(v->data), ggml_nelements(v));
+  for (int64_t i = 0; i < a.queries; ++i) {
+    for (int64_t n = 0; n < a.keys; ++n) {
+      static_cast<ggml_fp16_t*>(mask->data)[i * a.keys + n] = ggml_fp32_to_fp16(a.Sees(i, n) ? 0.0f : -INFINITY);
+    }
+  }
+  const float scale = 1 / std::sqrt(static_cast<float>(a.size));
+  return graph.Compute(ggml_flash_attn_ext(context, q, k, v, mask, scale, 0.0f, 0.0f), threads);
+}
+
+void CheckAttention(const Attention& a) {
+  SCOPED_TRACE(testing::Message() << a.queries << " of " << a.keys << ", " << a.heads() << " heads of " << a.size);
+  const Values values(a);
+  const std::vector<float> result = Attend(a, values, 2);
+  for (int64_t h = 0; h < a.heads(); ++h) {
+    const int64_t key_row = h / a.group * a.keys;
+    for (int64_t i = 0; i < a.queries; i += 7) {
+      std::vector<double> weights(static_cast<size_t>(a.keys));
       double sum = 0;
-      for (int64_t n = 0; n < seen(i); ++n) {
+      for (int64_t n = 0; n < a.keys; ++n) {
+        if (!a.Sees(i, n)) continue;
         double dot = 0;
-        for (int64_t c = 0; c < size; ++c) {
-          dot += static_cast<double>(q_values[static_cast<size_t>((h * queries + i) * size + c)]) *
-                 k_values[static_cast<size_t>(n * size + c)];
+        for (int64_t c = 0; c < a.size; ++c) {
+          dot += static_cast<double>(values.q[static_cast<size_t>((h * a.queries + i) * a.size + c)]) *
+                 values.k[static_cast<size_t>((key_row + n) * a.size + c)];
         }
-        weights.push_back(std::exp(dot * scale));
-        sum += weights.back();
+        weights[static_cast<size_t>(n)] = std::exp(dot / std::sqrt(static_cast<double>(a.size)));
+        sum += weights[static_cast<size_t>(n)];
       }
-      for (int64_t c = 0; c < size; ++c) {
+      for (int64_t c = 0; c < a.size; ++c) {
         double exact = 0;
-        for (int64_t n = 0; n < seen(i); ++n) {
-          exact += weights[static_cast<size_t>(n)] / sum * v_values[static_cast<size_t>(n * size + c)];
+        for (int64_t n = 0; n < a.keys && sum > 0; ++n) {
+          exact += weights[static_cast<size_t>(n)] / sum * values.v[static_cast<size_t>((key_row + n) * a.size + c)];
         }
-        ASSERT_NEAR(result[static_cast<size_t>((i * kHeads + h) * size + c)], exact, 2e-3) << h << ", " << i;
+        ASSERT_NEAR(result[static_cast<size_t>((i * a.heads() + h) * a.size + c)], exact, 2e-3) << h << ", " << i;
       }
     }
   }
 }
 
 TEST(LlamaKernelsTest, AttentionIsRightForWholeTilesAndParts) {
-  CheckAttention(64, 64, 64);
-  CheckAttention(128, 512, 64);
-  CheckAttention(100, 300, 64);
-  CheckAttention(65, 192, 128);
-  CheckAttention(64, 256, 80);
-  CheckAttention(64, 256, 40);
-  CheckAttention(3, 100, 64);
+  CheckAttention({.queries = 64, .keys = 64, .size = 64});
+  CheckAttention({.queries = 128, .keys = 512, .size = 64});
+  CheckAttention({.queries = 100, .keys = 300, .size = 64});
+  CheckAttention({.queries = 65, .keys = 192, .size = 128});
+  CheckAttention({.queries = 64, .keys = 256, .size = 80});
+  CheckAttention({.queries = 64, .keys = 256, .size = 40});
+}
+
+TEST(LlamaKernelsTest, AttentionIsRightForFewTokens) {
+  // Heads of one to six that share their keys, whole parts of 128 keys and the beginning of one; 80 and 100 are for
+  // llama.cpp's own kernel.
+  for (const int64_t group : {1, 2, 3, 4, 6}) {
+    CheckAttention({.queries = 1, .keys = 256, .size = 64, .key_heads = 2, .group = group});
+    CheckAttention({.queries = 8, .keys = 720, .size = 128, .key_heads = 3, .group = group});
+  }
+  CheckAttention({.queries = 1, .keys = 16, .size = 32});
+  CheckAttention({.queries = 63, .keys = 64, .size = 64});
+  CheckAttention({.queries = 1, .keys = 512, .size = 80});
+  CheckAttention({.queries = 3, .keys = 100, .size = 64});
+  // Cells of others between its own; then none of its own at all.
+  Attention between{.queries = 1, .keys = 1024, .size = 64, .key_heads = 3, .group = 3};
+  for (size_t n = 0; n < 1000; ++n) between.belong[n] = n % 5 == 2 && n / 100 % 2 == 1;
+  CheckAttention(between);
+  between.belong.assign(1024, false);
+  CheckAttention(between);
+}
+
+// What a token gets depends neither on the threads, nor on what is computed beside it, nor on whose cells lie between.
+TEST(LlamaKernelsTest, AttentionOfATokenDependsOnNothingElse) {
+  if (!HasKernels()) return;  // llama.cpp's own kernels promise less.
+  constexpr int64_t kKeys = 640;
+  constexpr int64_t kSize = 64;
+  Attention many{.queries = 16, .keys = kKeys, .size = kSize, .key_heads = 3, .group = 3};
+  const Values values(many);
+  const std::vector<float> all = Attend(many, values, 2);
+  EXPECT_EQ(Attend(many, values, 1), all);
+  EXPECT_EQ(Attend(many, values, 3), all);
+  // The last token alone, its cells twice as far apart, each other one somebody else's.
+  Attention alone{.queries = 1, .keys = 2 * kKeys, .size = kSize, .key_heads = 3, .group = 3};
+  Values apart(alone);
+  for (size_t n = 0; n < alone.belong.size(); ++n) alone.belong[n] = n % 2 == 1;
+  for (int64_t h = 0; h < many.heads(); ++h) {
+    std::copy_n(values.q.begin() + ((h + 1) * many.queries - 1) * kSize, kSize, apart.q.begin() + h * kSize);
+  }
+  for (int64_t h = 0; h < many.key_heads; ++h) {
+    for (int64_t n = 0; n < kKeys; ++n) {
+      const int64_t from = (h * kKeys + n) * kSize;
+      const int64_t to = (h * 2 * kKeys + 2 * n + 1) * kSize;
+      std::copy_n(values.k.begin() + from, kSize, apart.k.begin() + to);
+      std::copy_n(values.v.begin() + from, kSize, apart.v.begin() + to);
+    }
+  }
+  for (const int threads : {1, 2, 3}) {
+    const std::vector<float> last = Attend(alone, apart, threads);
+    ASSERT_EQ(last.size(), static_cast<size_t>(many.heads() * kSize));
+    EXPECT_TRUE(std::equal(last.begin(), last.end(), all.end() - many.heads() * kSize)) << threads;
+  }
 }
 
 }  // namespace

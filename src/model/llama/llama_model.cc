@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -87,6 +88,22 @@ std::optional<RopeShape> RopeShapeOf(const llama_model* model) {
   return shape;
 }
 
+// Whether kernels of ours compute all that rounds in other ways in other batches. Where there is AMX, llama.cpp packs
+// the weights for it. Nobody has looked at other kinds of models, nor at attention with limits or windows.
+bool RoundsAlike(const llama_model* model, const std::optional<RopeShape>& rope) {
+  char kind[64];
+  char weights[16];
+  if (llama_model_meta_val_str(model, "general.architecture", kind, sizeof(kind)) < 0 ||
+      llama_model_meta_val_str(model, "general.file_type", weights, sizeof(weights)) < 0) {
+    return false;
+  }
+  const std::string_view name = kind;
+  return (name == "llama" || name == "qwen2" || name == "qwen3") && std::atoi(weights) == LLAMA_FTYPE_MOSTLY_Q8_0 &&
+         NumberOf(model, ".expert_count", 0) == 0 && rope && rope->head_size % 32 == 0 &&
+         llama_model_n_swa(model) == 0 && ggml_cpu_has_avx512() != 0 && ggml_cpu_has_avx512_vnni() != 0 &&
+         ggml_cpu_has_amx_int8() == 0;
+}
+
 size_t CountGpus() {
   size_t count = 0;
   for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
@@ -151,6 +168,7 @@ Result<std::unique_ptr<LlamaModel>> LlamaModel::Load(const std::filesystem::path
   model->keeps_bytes_ = placement.kv_type == "q8_0";
   const std::optional<RopeShape> rope = RopeShapeOf(model->model_);
   if (rope && !model->keeps_bytes_) model->turner_.emplace(*rope);
+  model->rounds_alike_ = model->on_cpu_ && !model->keeps_bytes_ && RoundsAlike(model->model_, rope);
   // What else decides what a cell holds: how llama.cpp writes it, its version, and what keys and values are.
   model->fingerprint_ =
       HashHex(StrCat(weights, " state ", LLAMA_STATE_SEQ_VERSION, " ggml ", ggml_version(), " ", placement.kv_type));

@@ -72,6 +72,10 @@ class LlamaModel final : public BatchModel {
   // False where a part of it is on a GPU.
   bool computes_on_cpu() const { return on_cpu_; }
 
+  // Whether a token gets the same bits whatever is computed beside it in a batch of fewer than 64 tokens
+  // (tools/llama/).
+  bool rounds_alike() const { return rounds_alike_; }
+
   size_t cells() const override { return cells_; }
   size_t sequences() const override { return sequences_; }
   bool keeps_beginnings() const override;
@@ -108,6 +112,7 @@ class LlamaModel final : public BatchModel {
   const llama_vocab* vocab_ = nullptr;
   bool keeps_bytes_ = false;  // Keys and values as q8_0 instead of f16.
   bool on_cpu_ = true;
+  bool rounds_alike_ = false;
   size_t thread_count_ = 0;
   std::shared_ptr<ggml_threadpool> threads_;
   llama_context* context_ = nullptr;

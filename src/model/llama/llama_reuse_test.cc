@@ -2,6 +2,7 @@
 //
 // Goal: a real model writes the same whether a prompt's beginning was computed or reused: bit for bit where the batches
 // are cut alike, token by token over a hundred prompts where they are not, and after a restart.
+#include <ggml-cpu.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -269,9 +270,9 @@ TEST(LlamaReuseTest, PassagesAreJoinedOnlyWhereARecordAllowsIt) {
   fs::remove_all(folder);
 }
 
-TEST(LlamaReuseTest, GuessingChangesNoAnswerButNearTies) {
+TEST(LlamaReuseTest, GuessingChangesNoAnswer) {
   const std::unique_ptr<LlamaGenerator> plain = OpenModel({});
-  const std::unique_ptr<LlamaGenerator> guessing = OpenModel({.prompt_lookup = true});
+  const std::unique_ptr<LlamaGenerator> guessing = OpenModel({.prompt_lookup = "auto"});
   ASSERT_NE(plain, nullptr);
   ASSERT_NE(guessing, nullptr);
   size_t equal = 0;
@@ -294,7 +295,20 @@ TEST(LlamaReuseTest, GuessingChangesNoAnswerButNearTies) {
               kPrompts, statistics.right_guesses, statistics.guessed_tokens, plain_ms / kPrompts,
               guessing_ms / kPrompts);
   EXPECT_GT(statistics.guessed_tokens, 0u);
-  EXPECT_GE(equal, kPrompts - 4);
+  // With kernels of ours (tools/llama/) a token gets the same bits whatever is computed beside it.
+  const bool exact = ggml_cpu_has_avx512() != 0 && ggml_cpu_has_avx512_vnni() != 0 && ggml_cpu_has_amx_int8() == 0;
+  EXPECT_GE(equal, exact ? kPrompts : kPrompts - 4);
+  // By default guesses are made where they are exact, and nowhere else.
+  const std::unique_ptr<LlamaGenerator> careful = OpenModel({.prompt_lookup = "exact"});
+  const std::unique_ptr<LlamaGenerator> rounded =
+      OpenModel({.placement = {.kv_type = "q8_0"}, .prompt_lookup = "exact"});
+  for (LlamaGenerator* generator : {careful.get(), rounded.get()}) {
+    ASSERT_NE(generator, nullptr);
+    GenerationRequest request = Prompt(0);
+    request.messages[1].content += " Repeat the first two sentences word for word.";
+    ASSERT_TRUE(generator->Generate({}, request, nullptr).ok());
+    EXPECT_EQ(generator->statistics().guessed_tokens > 0, exact && generator == careful.get());
+  }
 }
 
 TEST(LlamaReuseTest, ConcurrentAnswersShareBatches) {

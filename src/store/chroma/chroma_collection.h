@@ -41,11 +41,10 @@ class ChromaCollection final : public Collection {
   // At most `limit` ids that match, in no order.
   Result<std::vector<int64_t>> FindIds(const Context& context, const Json& where, size_t offset, size_t limit) const;
   Result<Json> WhereOf(const Filter& filter) const;
-  Json MetadataOf(const CollectionRow& row) const;
   // A request of rows from `i` on, which is moved behind the last of them.
   Json UpsertOf(std::span<const CollectionRow> rows, size_t& i) const;
-  Result<CollectionRow> RowOfAnswer(const Json& answer, size_t i, bool with_vectors) const;
-  Status Unexpected(std::string_view operation, std::string_view what) const;
+  // With the server, the operation and the collection in front.
+  Status Named(const Status& status, std::string_view operation) const;
 
   const std::shared_ptr<const ChromaServer> server_;
   const CollectionSpec spec_;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr char kMadeWith[] = "ragtime";  // The key of a collection's metadata that says what it was made with.
 constexpr size_t kWordsMax = 300;
+// A thousand rows with vectors of 4,096 numbers take 80 MiB.
+constexpr size_t kAnswerBytesMax = size_t{256} << 20;
 
 std::string Escaped(std::string_view part) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -126,7 +128,7 @@ Result<Json> ChromaServer::Call(const Context& context, std::string_view what, s
 Result<Json> ChromaServer::CallUrl(const Context& context, std::string_view what, std::string_view method,
                                    std::string url, std::string body) const {
   HttpRequest request{.method = std::string(method), .url = std::move(url), .body = std::move(body)};
-  request.body_size_bytes_max = size_t{256} << 20;
+  request.body_size_bytes_max = kAnswerBytesMax;
   request.headers = {{"Content-Type", "application/json"}};
   if (!options_.token.empty()) {
     request.headers.emplace_back("x-chroma-token", options_.token);
@@ -142,7 +144,7 @@ Result<Json> ChromaServer::CallUrl(const Context& context, std::string_view what
     return status.Annotate(StrCat(name_, ": ", what)).WithRemedy("look into the server's log, or check its address");
   };
   if (!answer.ok()) return named(answer.status());
-  Result<Json> json = answer->body.empty() ? Json() : Json::Parse(answer->body);
+  Result<Json> json = answer->body.empty() ? Json() : Json::Parse(answer->body, kAnswerBytesMax);
   if (!json.ok()) {
     return named(UnavailableError("the answer is no JSON", "check that a Chroma server is at that address"));
   }
