@@ -10,10 +10,11 @@
 #include <cstdlib>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/builtin.h"
-#include "engine/recorded.h"
+#include "recorded_store.h"
+#include "store_data.h"
 
 namespace ragtime {
 namespace {
@@ -63,47 +64,21 @@ class Generator {
 };
 
 Status Make(const std::string& folder, size_t nodes, const std::string& model) {
-  Config config;
-  config.store.uri = folder;
-  config.embed.model = model;
-  RAGTIME_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
-  RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeStore(config, /*create=*/true));
-  RAGTIME_RETURN_IF_ERROR(store->BeginWrite(0));
-  const Recorded recorded{.root = "/nowhere",
-                          .model = embedder->info().model,
-                          .fingerprint = embedder->info().fingerprint,
-                          .split_size_tokens = config.split.size_tokens,
-                          .split_overlap_tokens = config.split.overlap_tokens};
-  WriteBatch batch{.documents = {}, .erased = {}, .settings = recorded.ToSettings()};
+  RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeRecordedStore(folder, model, {}));
   Generator generator;
-  size_t made = 0;
+  WriteBatch batch;
   size_t pending = 0;
-  while (made < nodes) {
-    DocumentWrite document;
-    char name[32];
-    std::snprintf(name, sizeof(name), "file-%08zu.txt", made);
-    document.file.file_name = name;
-    document.file.file_path = name;
-    document.file.file_type = "txt";
-    document.file.content_hash = std::string(32, '0');
-    document.file.encoding = "UTF-8";
-    document.file.status = FileStatus::kReady;
-    uint64_t offset = 0;
-    for (uint32_t position = 0; position < kNodesPerFile && made < nodes; ++position, ++made, ++pending) {
-      NewNode node{.node = {.group = "sentence-256", .position = position, .text = generator.Text()},
-                   .vector = generator.Vector()};
-      node.node.bytes = Span{offset, offset + node.node.text.size()};
-      offset += node.node.text.size();
-      document.nodes.push_back(std::move(node));
+  for (size_t made = 0; made < nodes;) {
+    DocumentWrite document = NewDocument(made);
+    for (size_t i = 0; i < kNodesPerFile && made < nodes; ++i, ++made, ++pending) {
+      AddNode(document, generator.Text(), generator.Vector());
     }
-    document.file.file_size = offset;
     batch.documents.push_back(std::move(document));
-    if (pending >= kCommitNodes || made == nodes) {
-      const auto committed = store->Commit(Context{}, std::move(batch));
-      if (!committed.ok()) return committed.status();
-      batch = {};
-      pending = 0;
-    }
+    if (pending < kCommitNodes && made < nodes) continue;
+    const auto committed = store->Commit(Context{}, std::move(batch));
+    if (!committed.ok()) return committed.status();
+    batch = {};
+    pending = 0;
   }
   return store->Seal(Context{});
 }

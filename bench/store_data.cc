@@ -80,6 +80,17 @@ std::vector<size_t> StoreData::Nearest(size_t query, size_t limit,
 }
 
 DocumentWrite StoreData::Document(size_t first_row, size_t end_row) const {
+  DocumentWrite document = NewDocument(first_row);
+  const DocumentFields& fields = fields_.at(first_row / kNodesPerDocument);
+  document.file.fields = {
+      {"year", fields.year}, {"author", fields.author}, {"draft", fields.draft}, {"score", fields.score}};
+  for (size_t row = first_row; row < end_row; ++row) {
+    AddNode(document, std::string(text(row)), {vector(row).begin(), vector(row).end()});
+  }
+  return document;
+}
+
+DocumentWrite NewDocument(size_t first_row) {
   DocumentWrite document;
   char name[32];
   std::snprintf(name, sizeof(name), "file-%08zu.txt", first_row);
@@ -89,22 +100,18 @@ DocumentWrite StoreData::Document(size_t first_row, size_t end_row) const {
   document.file.content_hash = std::string(32, '0');
   document.file.encoding = "UTF-8";
   document.file.status = FileStatus::kReady;
-  const DocumentFields& fields = fields_.at(first_row / kNodesPerDocument);
-  document.file.fields = {
-      {"year", fields.year}, {"author", fields.author}, {"draft", fields.draft}, {"score", fields.score}};
-  uint64_t offset = 0;
-  for (size_t row = first_row; row < end_row; ++row) {
-    const std::string_view content = text(row);
-    NewNode node{.node = {.group = "sentence-256",
-                          .position = static_cast<uint32_t>(row - first_row),
-                          .text = std::string(content)},
-                 .vector = {vector(row).begin(), vector(row).end()}};
-    node.node.bytes = Span{offset, offset + content.size()};
-    offset += content.size();
-    document.nodes.push_back(std::move(node));
-  }
-  document.file.file_size = offset;
   return document;
+}
+
+void AddNode(DocumentWrite& document, std::string text, std::vector<float> vector) {
+  const uint64_t start = document.file.file_size;
+  document.file.file_size += text.size();
+  NewNode node{.node = {.group = "sentence-256",
+                        .position = static_cast<uint32_t>(document.nodes.size()),
+                        .text = std::move(text)},
+               .vector = std::move(vector)};
+  node.node.bytes = Span{start, document.file.file_size};
+  document.nodes.push_back(std::move(node));
 }
 
 Status CommitDocuments(const StoreData& data, size_t first, size_t end, Store& store) {

@@ -69,6 +69,11 @@ class StoreData {
   std::vector<DocumentFields> fields_;
 };
 
+// Without nodes, named after the first row that goes in.
+DocumentWrite NewDocument(size_t first_row);
+// Puts a node behind those that are there, its text behind theirs.
+void AddNode(DocumentWrite& document, std::string text, std::vector<float> vector);
+
 // Commits documents [first, end) in batches of about 8,192 nodes.
 Status CommitDocuments(const StoreData& data, size_t first, size_t end, Store& store);
 

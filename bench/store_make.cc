@@ -8,8 +8,7 @@
 #include <cstdlib>
 
 #include "base/stopwatch.h"
-#include "engine/builtin.h"
-#include "engine/recorded.h"
+#include "recorded_store.h"
 #include "store_data.h"
 
 namespace ragtime {
@@ -17,20 +16,7 @@ namespace {
 
 Status Make(const std::string& folder, const std::string& data_folder, size_t rows, const std::string& model) {
   RAGTIME_ASSIGN_OR_RETURN(const StoreData data, StoreData::Open(data_folder, rows));
-  Config config;
-  config.store.uri = folder;
-  config.embed.model = model;
-  RAGTIME_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
-  RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeStore(config, /*create=*/true));
-  RAGTIME_RETURN_IF_ERROR(store->BeginWrite(0));
-  const Recorded recorded{.root = "/nowhere",
-                          .model = embedder->info().model,
-                          .fingerprint = embedder->info().fingerprint,
-                          .split_size_tokens = config.split.size_tokens,
-                          .split_overlap_tokens = config.split.overlap_tokens};
-  const auto settings = store->Commit(
-      Context{}, {.documents = {}, .erased = {}, .settings = recorded.ToSettings(), .fields = FieldSpecs()});
-  if (!settings.ok()) return settings.status();
+  RAGTIME_ASSIGN_OR_RETURN(const auto store, MakeRecordedStore(folder, model, FieldSpecs()));
   const Stopwatch commits;
   RAGTIME_RETURN_IF_ERROR(CommitDocuments(data, 0, data.documents(), *store));
   const double commit_ms = commits.ElapsedMs();

@@ -38,8 +38,8 @@ def shown(name):
     option, _, kind = name.partition(" ")
     needed = ", required" if kind.endswith("REQUIRED") else ""
     values = re.search(r"\{(.*)\}", kind)
-    span = re.search(r"in \[(\S+) - (\S+)\]", kind)
-    default = re.search(r"=(\S+)", kind)
+    span = re.search(r"in \[(\S+) - ([^]]+)\]", kind)
+    default = re.search(r"=\[?([^]\s]+)", kind)
     words = f" {values.group(1).replace(',', ', ')}" if values else ""
     words += f" {span.group(1)} to {span.group(2)}" if span else ""
     words += f" (else {default.group(1)})" if default else ""

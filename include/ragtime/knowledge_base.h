@@ -79,7 +79,8 @@ struct IngestReport {
   uint64_t files_moved = 0;
   uint64_t files_deleted = 0;
   uint64_t files_unchanged = 0;
-  uint64_t files_skipped = 0;  // Of types that no reader takes.
+  uint64_t files_skipped = 0;                     // Of types that no reader takes.
+  std::map<std::string, uint64_t> skipped_types;  // Of those, by ending in lower case; "": without one.
   uint64_t nodes_added = 0;
   uint64_t nodes_reused = 0;  // Of nodes_added, those whose vector was known already.
   uint64_t source_bytes = 0;  // Read and split.

@@ -79,8 +79,13 @@ void PrintSources(const Answer& answer, FILE* out) {
       line += (line.empty() ? "" : ", ") + std::string(stage) + " " + TimeInWords(found->second);
     }
   }
-  std::fprintf(stderr, "\n%s, %zu prompt tokens (%zu cached), %zu generated\n", line.c_str(), answer.prompt_tokens,
-               answer.cached_tokens, answer.completion_tokens);
+  std::fprintf(stderr, "\n%s", line.c_str());
+  // An answer of the documents' own sentences reads and writes none.
+  if (answer.prompt_tokens > 0) {
+    std::fprintf(stderr, ", %zu prompt tokens (%zu cached), %zu generated", answer.prompt_tokens, answer.cached_tokens,
+                 answer.completion_tokens);
+  }
+  std::fprintf(stderr, "\n");
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <map>
+#include <string>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -16,12 +19,21 @@ double Milliseconds(const Timings& timings, const std::string& stage) {
   return found == timings.end() ? 0 : found->second;
 }
 
+// " (2 docx, 1 pdf)": of what types the files are that nothing reads.
+std::string SkippedInWords(const std::map<std::string, uint64_t>& types) {
+  std::string words;
+  for (const auto& [type, files] : types) {
+    words += (words.empty() ? " (" : ", ") + std::to_string(files) + " " + (type.empty() ? "without an ending" : type);
+  }
+  return words.empty() ? words : words + ")";
+}
+
 void PrintReport(const IngestReport& report) {
-  std::printf("%llu new, %llu changed, %llu moved, %llu deleted, %llu unchanged, %llu skipped, %zu failed\n",
+  std::printf("%llu new, %llu changed, %llu moved, %llu deleted, %llu unchanged, %llu skipped%s, %zu failed\n",
               Count(report.files_added), Count(report.files_changed), Count(report.files_moved),
               Count(report.files_deleted), Count(report.files_unchanged), Count(report.files_skipped),
-              report.failed.size());
-  std::printf("%llu nodes from %s in %s", Count(report.nodes_added), SizeInWords(report.source_bytes).c_str(),
+              SkippedInWords(report.skipped_types).c_str(), report.failed.size());
+  std::printf("%s from %s in %s", Counted(report.nodes_added, "node").c_str(), SizeInWords(report.source_bytes).c_str(),
               TimeInWords(Milliseconds(report.timings_ms, "total")).c_str());
   if (report.nodes_reused > 0) std::printf(" (%llu vectors reused)", Count(report.nodes_reused));
   std::printf("\n");
@@ -49,16 +61,11 @@ int RunIngest(const Options& options, const Context& context) {
   }();
   if (!report.ok()) return Fail(options, report.status());
 
-  PrintWarnings(report->warnings);
   for (const FailedFile& failed : report->failed) {
     std::fprintf(stderr, "failed: %s: %s\n", failed.file.c_str(), failed.status.message().c_str());
     if (!failed.status.remedy().empty()) std::fprintf(stderr, "  remedy: %s\n", failed.status.remedy().c_str());
   }
-  if (options.json) {
-    std::printf("%s\n", IngestJson(*report).Dump().c_str());
-  } else {
-    PrintReport(*report);
-  }
+  Show(options, report, IngestJson, PrintReport);
   return report->failed.empty() ? 0 : 1;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -13,26 +14,9 @@ namespace {
 
 constexpr size_t kPathsShown = 20;
 
-unsigned long long Count(uint64_t value) { return value; }
-
-// Opens what the options name, calls `work` on it, and shows what comes of it by `json` or `print`.
-template <typename Work, typename ToJson, typename Print>
-int RunOn(const Options& options, Work work, ToJson json, Print print) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto report = work(**knowledge_base);
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", json(*report).Dump().c_str());
-  } else {
-    print(*report);
-  }
-  return 0;
-}
-
 void PrintDeleted(const DeleteReport& report) {
-  std::printf("deleted %llu files, %llu folders, %llu nodes\n", Count(report.files), Count(report.folders),
-              Count(report.nodes));
+  std::printf("deleted %s, %s, %s\n", Counted(report.files, "file").c_str(), Counted(report.folders, "folder").c_str(),
+              Counted(report.nodes, "node").c_str());
   for (size_t i = 0; i < report.file_paths.size() && i < kPathsShown; ++i) {
     std::printf("  %s\n", report.file_paths[i].c_str());
   }
@@ -42,29 +26,29 @@ void PrintDeleted(const DeleteReport& report) {
 
 void PrintCompacted(const CompactReport& report) {
   const auto line = [](const char* name, const StoreStatistics& store) {
-    std::printf("%s  %10s  %llu segments, %llu nodes in the tail, %llu deleted nodes\n", name,
-                SizeInWords(store.size_bytes).c_str(), Count(store.segments), Count(store.tail_nodes),
-                Count(store.deleted_nodes));
+    std::printf("%s  %10s  %s, %s in the tail, %s\n", name, SizeInWords(store.size_bytes).c_str(),
+                Counted(store.segments, "segment").c_str(), Counted(store.tail_nodes, "node").c_str(),
+                Counted(store.deleted_nodes, "deleted node").c_str());
   };
   line("before", report.before);
   line("after ", report.after);
 }
 
 void PrintCopied(const BackupReport& report) {
-  std::printf("%s: %llu files, %llu nodes, %s in %s, checked\n", report.path.c_str(), Count(report.store.files),
-              Count(report.store.nodes), SizeInWords(report.store.size_bytes).c_str(),
+  std::printf("%s: %s, %s, %s in %s, checked\n", report.path.c_str(), Counted(report.store.files, "file").c_str(),
+              Counted(report.store.nodes, "node").c_str(), SizeInWords(report.store.size_bytes).c_str(),
               TimeInWords(report.total_ms).c_str());
 }
 
 }  // namespace
 
 int RunDelete(const Options& options, const Context& context) {
-  return RunOn(
+  return ShowOf(
       options, [&](KnowledgeBase& kb) { return kb.Delete(options.deleted_paths, context); }, DeleteJson, PrintDeleted);
 }
 
 int RunCompact(const Options& options, const Context& context) {
-  return RunOn(options, [&](KnowledgeBase& kb) { return kb.Compact(context); }, CompactJson, PrintCompacted);
+  return ShowOf(options, [&](KnowledgeBase& kb) { return kb.Compact(context); }, CompactJson, PrintCompacted);
 }
 
 int RunVerify(const Options& options, const Context& context) {
@@ -81,25 +65,25 @@ int RunVerify(const Options& options, const Context& context) {
     report = VerifyReport{.damages = {{config->store.uri + "/catalog.sqlite", report.status().message()}}};
   }
   if (options.json) {
-    std::printf("%s\n", VerifyJson(*report).Dump().c_str());
+    PrintJson(VerifyJson(*report));
   } else {
     for (const Damage& damage : report->damages) {
       std::printf("%s: %s\n", damage.file.c_str(), damage.message.c_str());
     }
     if (report->damages.empty()) {
-      std::printf("whole: %llu files, %llu nodes, %llu segments, %s\n", Count(report->store.files),
-                  Count(report->store.nodes), Count(report->store.segments),
+      std::printf("whole: %s, %s, %s, %s\n", Counted(report->store.files, "file").c_str(),
+                  Counted(report->store.nodes, "node").c_str(), Counted(report->store.segments, "segment").c_str(),
                   SizeInWords(report->store.size_bytes).c_str());
     } else {
-      std::printf("%zu findings\n  remedy: restore a backup, or ingest the documents into a new knowledge base\n",
-                  report->damages.size());
+      std::printf("%s\n  remedy: restore a backup, or ingest the documents into a new knowledge base\n",
+                  Counted(report->damages.size(), "finding").c_str());
     }
   }
   return report->damages.empty() ? 0 : 1;
 }
 
 int RunBackup(const Options& options, const Context& context) {
-  return RunOn(
+  return ShowOf(
       options, [&](KnowledgeBase& kb) { return kb.Backup(options.copy_path, options.link, context); }, BackupJson,
       PrintCopied);
 }
@@ -107,14 +91,7 @@ int RunBackup(const Options& options, const Context& context) {
 int RunRestore(const Options& options, const Context& context) {
   const auto config = ResolveKnowledgeBase(options);
   if (!config.ok()) return Fail(options, config.status());
-  const auto report = KnowledgeBase::Restore(options.copy_path, *config, context);
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", BackupJson(*report).Dump().c_str());
-  } else {
-    PrintCopied(*report);
-  }
-  return 0;
+  return Show(options, KnowledgeBase::Restore(options.copy_path, *config, context), BackupJson, PrintCopied);
 }
 
 }  // namespace ragtime::cli

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/svg_plot.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
@@ -26,12 +27,10 @@ Json ModelJson(const ModelRecord& model) {
   return std::move(json.Set("path", model.path.string()));
 }
 
-void PrintJson(Json json) {
-  Json object(Json::Object{});
-  object.Set("schema", kJsonSchema);
-  for (const auto& [key, value] : json.AsObject()) object.Set(key, value);
-  std::printf("%s\n", object.Dump().c_str());
-}
+// What every printed object begins with.
+Json Printed() { return std::move(Json(Json::Object{}).Set("schema", kJsonSchema)); }
+
+Json ModelReport(const ModelRecord& model) { return std::move(Printed().Set("model", ModelJson(model))); }
 
 void PrintModel(const ModelRecord& model) {
   std::printf("%s\n  %s, %s %s, %llu tokens, %s\n  %s\n", model.name.c_str(), model.kind.c_str(),
@@ -71,6 +70,12 @@ Json ComparisonJson(const ModelComparison& comparison) {
   return std::move(json.Set("agreement", comparison.agreement));
 }
 
+Json ComparisonsJson(const std::vector<ModelComparison>& comparisons) {
+  Json list(Json::Array{});
+  for (const ModelComparison& comparison : comparisons) list.Append(ComparisonJson(comparison));
+  return std::move(Printed().Set("models", std::move(list)));
+}
+
 void PrintComparisons(const std::vector<ModelComparison>& comparisons) {
   size_t width = 5;
   for (const ModelComparison& row : comparisons) width = std::max(width, row.model.name.size());
@@ -106,7 +111,7 @@ Json TuningJson(const ModelTuning& tuning) {
     batches.Append(std::move(
         Json(Json::Object{}).Set("tokens", uint64_t{row.tokens}).Set("read_tokens_per_s", row.read_tokens_per_s)));
   }
-  Json json(Json::Object{});
+  Json json = Printed();
   json.Set("model", ModelJson(tuning.model)).Set("cores", uint64_t{tuning.cores}).Set("speeds", std::move(speeds));
   json.Set("batches", std::move(batches)).Set("f16_tokens_per_s", tuning.f16_tokens_per_s);
   json.Set("q8_0_tokens_per_s", tuning.q8_0_tokens_per_s).Set("threads", uint64_t{tuning.threads});
@@ -154,7 +159,7 @@ int RunModelsList(const Options& options) {
   if (options.json) {
     Json list(Json::Array{});
     for (const ModelRecord& model : models) list.Append(ModelJson(model));
-    PrintJson(std::move(Json(Json::Object{}).Set("models", std::move(list))));
+    PrintJson(Printed().Set("models", std::move(list)));
     return 0;
   }
   for (const ModelRecord& model : models) PrintModel(model);
@@ -165,14 +170,7 @@ int RunModelsList(const Options& options) {
 int RunModelsShow(const Options& options) {
   const auto config = ResolveConfig(options);
   if (!config.ok()) return Fail(options, config.status());
-  const auto model = ShowModel(*config, options.models.name);
-  if (!model.ok()) return Fail(options, model.status());
-  if (options.json) {
-    PrintJson(std::move(Json(Json::Object{}).Set("model", ModelJson(*model))));
-  } else {
-    PrintModel(*model);
-  }
-  return 0;
+  return Show(options, ShowModel(*config, options.models.name), ModelReport, PrintModel);
 }
 
 int RunModelsAdd(const Options& options, const Context&) {
@@ -181,13 +179,7 @@ int RunModelsAdd(const Options& options, const Context&) {
   const ModelsOptions& models = options.models;
   const auto added =
       AddModel(*config, {.source = models.name, .name = models.as, .sha256 = models.sha256, .link = models.link});
-  if (!added.ok()) return Fail(options, added.status());
-  if (options.json) {
-    PrintJson(std::move(Json(Json::Object{}).Set("model", ModelJson(*added))));
-  } else {
-    PrintModel(*added);
-  }
-  return 0;
+  return Show(options, added, ModelReport, PrintModel);
 }
 
 int RunModelsQuantize(const Options& options, const Context& context) {
@@ -212,10 +204,10 @@ int RunModelsQuantize(const Options& options, const Context& context) {
                  report->from.name.c_str(), report->from.type.c_str());
   }
   if (options.json) {
-    Json json(Json::Object{});
+    Json json = Printed();
     json.Set("from", ModelJson(report->from)).Set("to", ModelJson(report->to));
     json.Set("requantized", report->requantized);
-    PrintJson(std::move(json.Set("importance_tokens", uint64_t{report->importance_tokens})));
+    PrintJson(json.Set("importance_tokens", uint64_t{report->importance_tokens}));
   } else {
     PrintModel(report->to);
     if (report->importance_tokens > 0) {
@@ -243,14 +235,7 @@ int RunModelsCompare(const Options& options, const Context& context) {
     const Status written = WritePlots(options.models.plot, PanelsOf(*comparisons));
     if (!written.ok()) return Fail(options, written);
   }
-  if (options.json) {
-    Json list(Json::Array{});
-    for (const ModelComparison& comparison : *comparisons) list.Append(ComparisonJson(comparison));
-    PrintJson(std::move(Json(Json::Object{}).Set("models", std::move(list))));
-  } else {
-    PrintComparisons(*comparisons);
-  }
-  return 0;
+  return Show(options, comparisons, ComparisonsJson, PrintComparisons);
 }
 
 int RunModelsTune(const Options& options, const Context& context) {
@@ -262,17 +247,12 @@ int RunModelsTune(const Options& options, const Context& context) {
   }
   const auto tuning =
       TuneModel(*config, options.models.name.empty() ? config->llm.model : options.models.name, context);
-  if (!tuning.ok()) return Fail(options, tuning.status());
-  if (options.json) {
-    PrintJson(TuningJson(*tuning));
-  } else {
-    PrintTuning(*tuning);
-  }
-  if (config->threads != 0) {
+  const int code = Show(options, tuning, TuningJson, PrintTuning);
+  if (tuning.ok() && config->threads != 0) {
     std::fprintf(stderr, "warning: threads is %zu in the configuration and comes first; set threads: 0\n",
                  config->threads);
   }
-  return 0;
+  return code;
 }
 
 }  // namespace ragtime::cli

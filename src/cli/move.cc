@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "engine/store_address.h"
 #include "ragtime/knowledge_base.h"
@@ -20,17 +21,16 @@ unsigned long long Count(uint64_t value) { return value; }
 
 void PrintCopy(const CopyReport& report) {
   std::printf("%s -> %s\n", report.from.c_str(), report.to.c_str());
-  std::printf("%llu files copied with %llu nodes, %llu were there already, %llu removed\n", Count(report.files_copied),
-              Count(report.nodes_copied), Count(report.files_reused), Count(report.files_removed));
-  std::printf("both sides hold %llu files, %llu nodes, checksum %s; %s in %s\n", Count(report.files),
-              Count(report.nodes), report.checksum.c_str(), SizeInWords(report.store.size_bytes).c_str(),
-              TimeInWords(report.timings_ms.at("total")).c_str());
+  std::printf("%s copied with %s, %llu there already, %llu removed\n", Counted(report.files_copied, "file").c_str(),
+              Counted(report.nodes_copied, "node").c_str(), Count(report.files_reused), Count(report.files_removed));
+  std::printf("both sides hold %s, %s, checksum %s; %s in %s\n", Counted(report.files, "file").c_str(),
+              Counted(report.nodes, "node").c_str(), report.checksum.c_str(),
+              SizeInWords(report.store.size_bytes).c_str(), TimeInWords(report.timings_ms.at("total")).c_str());
 }
 
 void PrintImport(const ImportReport& report) {
-  PrintWarnings(report.warnings);
-  std::printf("%llu documents with %llu passages from %s, %llu were there already\n", Count(report.files_imported),
-              Count(report.nodes_imported), report.from.c_str(), Count(report.files_reused));
+  std::printf("%s with %s from %s, %llu there already\n", Counted(report.files_imported, "document").c_str(),
+              Counted(report.nodes_imported, "passage").c_str(), report.from.c_str(), Count(report.files_reused));
   std::printf("%s made the vectors: %llu embedded again, cosine %.4f at least, %.4f in the middle\n",
               report.model.c_str(), Count(report.nodes_checked), report.cosine_min, report.cosine_median);
   std::string fields;
@@ -41,8 +41,8 @@ void PrintImport(const ImportReport& report) {
 }
 
 void PrintReembed(const ReembedReport& report) {
-  std::printf("%s (%zu) -> %s (%zu): %llu passages, %llu embedded in %s\n", report.model_before.c_str(),
-              report.dimension_before, report.model.c_str(), report.dimension, Count(report.nodes),
+  std::printf("%s (%zu) -> %s (%zu): %s, %llu embedded in %s\n", report.model_before.c_str(), report.dimension_before,
+              report.model.c_str(), report.dimension, Counted(report.nodes, "passage").c_str(),
               Count(report.nodes_embedded), TimeInWords(report.timings_ms.at("total")).c_str());
   if (report.recall) {
     std::printf("of %llu questions find their passage among the first 10: ", Count(report.questions));
@@ -80,13 +80,7 @@ int RunImport(const Options& options, const Context& context) {
                                     printer.Show(progress);
                                   }});
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", ImportJson(*report).Dump().c_str());
-  } else {
-    PrintImport(*report);
-  }
-  return 0;
+  return Show(options, report, ImportJson, PrintImport);
 }
 
 int RunReembed(const Options& options, const Context& context) {
@@ -103,13 +97,7 @@ int RunReembed(const Options& options, const Context& context) {
     return options.undo ? KnowledgeBase::UndoReembed(*config, reembed)
                         : KnowledgeBase::Reembed(*config, config->embed.model, reembed);
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", ReembedJson(*report).Dump().c_str());
-  } else {
-    PrintReembed(*report);
-  }
-  return 0;
+  return Show(options, report, ReembedJson, PrintReembed);
 }
 
 int RunCopy(const Options& options, const Context& context) {
@@ -125,13 +113,7 @@ int RunCopy(const Options& options, const Context& context) {
                                               printer.Show(progress);
                                             }});
   }();
-  if (!report.ok()) return Fail(options, report.status());
-  if (options.json) {
-    std::printf("%s\n", CopyJson(*report).Dump().c_str());
-  } else {
-    PrintCopy(*report);
-  }
-  return 0;
+  return Show(options, report, CopyJson, PrintCopy);
 }
 
 }  // namespace ragtime::cli

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/field_json.h"
@@ -68,16 +69,8 @@ void PrintTable(const TableResult& result) {
 }  // namespace
 
 int RunQuery(const Options& options, const Context& context) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto result = (*knowledge_base)->Query(RequestOf(options, context));
-  if (!result.ok()) return Fail(options, result.status());
-  if (options.json) {
-    std::printf("%s\n", TableJson(*result).Dump().c_str());
-  } else {
-    PrintTable(*result);
-  }
-  return 0;
+  return ShowOf(
+      options, [&](KnowledgeBase& kb) { return kb.Query(RequestOf(options, context)); }, TableJson, PrintTable);
 }
 
 }  // namespace ragtime::cli

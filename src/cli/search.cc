@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -32,7 +33,7 @@ void PrintHits(const SearchResult& result) {
     if (!hit.node.heading.empty()) {
       std::string path;
       for (const std::string& title : hit.node.heading) path += (path.empty() ? "" : " > ") + title;
-      std::printf("    # %s\n", Excerpt(path, kExcerptCharacters).c_str());
+      std::printf("    in: %s\n", Excerpt(path, kExcerptCharacters).c_str());
     }
     std::printf("    %s\n", Excerpt(hit.node.text, kExcerptCharacters).c_str());
   }
@@ -40,6 +41,10 @@ void PrintHits(const SearchResult& result) {
   for (const auto& [stage, ms] : result.timings_ms)
     stages += (stages.empty() ? "" : ", ") + stage + " " + TimeInWords(ms);
   std::fprintf(stderr, "%s\n", stages.c_str());
+}
+
+int ShowHits(const Options& options, const std::string& question, const Result<SearchResult>& result) {
+  return Show(options, result, [&](const SearchResult& found) { return SearchJson(question, found); }, PrintHits);
 }
 
 // One line of JSON for each question, or its hits below it. A question that fails does not end the others.
@@ -54,16 +59,7 @@ int SearchQueries(const Options& options, KnowledgeBase& knowledge_base, const C
   int code = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     if (!options.json) std::printf("%s%s\n", i == 0 ? "" : "\n", (*questions)[i].c_str());
-    if (!results[i].ok()) {
-      code = Fail(options, results[i].status());
-      continue;
-    }
-    PrintWarnings(results[i]->warnings);
-    if (options.json) {
-      std::printf("%s\n", SearchJson((*questions)[i], *results[i]).Dump().c_str());
-    } else {
-      PrintHits(*results[i]);
-    }
+    if (const int failed = ShowHits(options, (*questions)[i], results[i]); failed != 0) code = failed;
   }
   return code;
 }
@@ -78,16 +74,8 @@ int RunSearch(const Options& options, const Context& context) {
   const auto knowledge_base = OpenKnowledgeBase(options);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
   if (!options.questions_file.empty()) return SearchQueries(options, **knowledge_base, context);
-  const auto result =
-      (*knowledge_base)->Search({.query = options.question, .filter = options.filter, .context = context});
-  if (!result.ok()) return Fail(options, result.status());
-  PrintWarnings(result->warnings);
-  if (options.json) {
-    std::printf("%s\n", SearchJson(options.question, *result).Dump().c_str());
-  } else {
-    PrintHits(*result);
-  }
-  return 0;
+  return ShowHits(options, options.question,
+                  (*knowledge_base)->Search({.query = options.question, .filter = options.filter, .context = context}));
 }
 
 }  // namespace ragtime::cli

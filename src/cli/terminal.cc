@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/str_cat.h"
 #include "text/utf8.h"
 
 namespace ragtime::cli {
@@ -18,6 +19,13 @@ constexpr int kBarCells = 30;
 size_t TerminalColumns() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+// A stage without files, as the comparison of two models, counts none.
+std::string CountsInWords(const IngestProgress& progress) {
+  const std::string files =
+      progress.files_total == 0 ? "" : StrCat(progress.files_done, "/", Counted(progress.files_total, "file"), ", ");
+  return files + Counted(progress.nodes_done, "node");
 }
 
 }  // namespace
@@ -49,30 +57,26 @@ void ProgressPrinter::DrawBar(const IngestProgress& progress) {
   const int cells = static_cast<int>(share * kBarCells + 0.5);
   std::string bar;
   for (int i = 0; i < kBarCells; ++i) bar += i < cells ? "█" : "░";
-  std::array<char, 96> counts{};
-  std::snprintf(
-      counts.data(), counts.size(), "%llu/%llu files, %llu nodes", static_cast<unsigned long long>(progress.files_done),
-      static_cast<unsigned long long>(progress.files_total), static_cast<unsigned long long>(progress.nodes_done));
+  const std::string counts = CountsInWords(progress);
   const std::string head = progress.stage + " ";
-  const size_t used = head.size() + kBarCells + 2 + std::string_view(counts.data()).size();
+  const size_t used = head.size() + kBarCells + 2 + counts.size();
   const size_t columns = TerminalColumns();
   const std::string file = columns > used + 12 ? Excerpt(progress.file, columns - used - 3) : "";
-  std::fprintf(stderr, "\r\033[K%s%s %s %s", head.c_str(), bar.c_str(), counts.data(), file.c_str());
+  std::fprintf(stderr, "\r\033[K%s%s %s %s", head.c_str(), bar.c_str(), counts.c_str(), file.c_str());
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void ProgressPrinter::PrintLine(const IngestProgress& progress) {
-  std::fprintf(stderr, "%s: %llu/%llu files, %llu nodes committed%s%s\n", progress.stage.c_str(),
-               static_cast<unsigned long long>(progress.files_done),
-               static_cast<unsigned long long>(progress.files_total),
-               static_cast<unsigned long long>(progress.nodes_done),
+  std::fprintf(stderr, "%s: %s committed%s%s\n", progress.stage.c_str(), CountsInWords(progress).c_str(),
                progress.file.empty() ? "" : ", last: ", progress.file.c_str());
 }
 
 void PrintWarnings(const std::vector<Warning>& warnings) {
   for (const Warning& warning : warnings) std::fprintf(stderr, "warning: %s\n", warning.message.c_str());
 }
+
+std::string Counted(uint64_t count, std::string_view noun) { return StrCat(count, " ", noun, count == 1 ? "" : "s"); }
 
 std::string SizeInWords(uint64_t bytes) {
   constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};

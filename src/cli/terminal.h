@@ -35,8 +35,9 @@ class ProgressPrinter {
 
 void PrintWarnings(const std::vector<Warning>& warnings);
 
-std::string SizeInWords(uint64_t bytes);  // "1.4 MiB"
-std::string TimeInWords(double ms);       // "0.42 ms", "3.1 s"
+std::string Counted(uint64_t count, std::string_view noun);  // "1 file", "2 files"
+std::string SizeInWords(uint64_t bytes);                     // "1.4 MiB"
+std::string TimeInWords(double ms);                          // "0.42 ms", "3.1 s"
 // One line of text, at most `characters_max` characters, with an ellipsis where it was cut.
 std::string Excerpt(const std::string& text, size_t characters_max);
 // Columns of a terminal that the text takes: a Chinese, Japanese or Korean character takes two.

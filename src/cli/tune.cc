@@ -4,11 +4,26 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
 
 namespace ragtime::cli {
+namespace {
+
+void Print(const TuneReport& report) {
+  std::printf("    ef   recall   a search\n");
+  for (const TunePoint& point : report.points) {
+    std::printf("%6u   %6.4f   %s\n", point.ef, point.recall, TimeInWords(point.mean_us / 1e3).c_str());
+  }
+  std::printf("  scan   1.0000   %s\n", TimeInWords(report.scan_us / 1e3).c_str());
+  const VectorTuning& chosen = report.tuning;
+  std::printf("ef %u finds %.4f of the nearest %zu nodes, measured with %zu questions over %llu nodes; recorded\n",
+              chosen.ef, chosen.recall, chosen.depth, chosen.questions, static_cast<unsigned long long>(chosen.nodes));
+}
+
+}  // namespace
 
 int RunTune(const Options& options, const Context& context) {
   if (options.tune_kv) return RunTuneJoins(options, context);
@@ -22,22 +37,7 @@ int RunTune(const Options& options, const Context& context) {
   }
   auto knowledge_base = KnowledgeBase::Open(*config, /*must_exist=*/true);
   if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto report = (*knowledge_base)->Tune(tuning);
-  if (!report.ok()) return Fail(options, report.status());
-  PrintWarnings(report->warnings);
-  if (options.json) {
-    std::printf("%s\n", TuneJson(*report).Dump().c_str());
-    return 0;
-  }
-  std::printf("    ef   recall   a search\n");
-  for (const TunePoint& point : report->points) {
-    std::printf("%6u   %6.4f   %s\n", point.ef, point.recall, TimeInWords(point.mean_us / 1e3).c_str());
-  }
-  std::printf("  scan   1.0000   %s\n", TimeInWords(report->scan_us / 1e3).c_str());
-  const VectorTuning& chosen = report->tuning;
-  std::printf("ef %u finds %.4f of the nearest %zu nodes, measured with %zu questions over %llu nodes; recorded\n",
-              chosen.ef, chosen.recall, chosen.depth, chosen.questions, static_cast<unsigned long long>(chosen.nodes));
-  return 0;
+  return Show(options, (*knowledge_base)->Tune(tuning), TuneJson, Print);
 }
 
 }  // namespace ragtime::cli

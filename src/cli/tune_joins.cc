@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -74,13 +75,7 @@ int RunTuneJoins(const Options& options, const Context& context) {
   std::sort(tuning.head_tokens.begin(), tuning.head_tokens.end());
   const Result<JoinRecord> record = (*knowledge_base)->TuneJoins(tuning);
   if (terminal) std::fprintf(stderr, "\r\033[K");
-  if (!record.ok()) return Fail(options, record.status());
-  if (options.json) {
-    std::printf("%s\n", JoinRecordJson(*record).Dump().c_str());
-  } else {
-    Print(*record, options);
-  }
-  return 0;
+  return Show(options, record, JoinRecordJson, [&](const JoinRecord& kept) { Print(kept, options); });
 }
 
 }  // namespace ragtime::cli

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "cli/terminal.h"
 #include "ragtime/knowledge_base.h"
 #include "wire/schema.h"
@@ -32,20 +33,13 @@ void PrintReport(const WhyNotReport& report) {
 }  // namespace
 
 int RunWhyNot(const Options& options, const Context& context) {
-  const auto knowledge_base = OpenKnowledgeBase(options);
-  if (!knowledge_base.ok()) return Fail(options, knowledge_base.status());
-  const auto report =
-      (*knowledge_base)
-          ->WhyNot(
-              {.file = options.missing_file, .query = options.question, .filter = options.filter, .context = context});
-  if (!report.ok()) return Fail(options, report.status());
-  PrintWarnings(report->warnings);
-  if (options.json) {
-    std::printf("%s\n", WhyNotJson(options.question, *report).Dump().c_str());
-  } else {
-    PrintReport(*report);
-  }
-  return 0;
+  return ShowOf(
+      options,
+      [&](KnowledgeBase& kb) {
+        return kb.WhyNot(
+            {.file = options.missing_file, .query = options.question, .filter = options.filter, .context = context});
+      },
+      [&](const WhyNotReport& report) { return WhyNotJson(options.question, report); }, PrintReport);
 }
 
 }  // namespace ragtime::cli

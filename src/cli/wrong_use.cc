@@ -54,7 +54,15 @@ Status WrongUse(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> left = command->remaining();
   const bool has_commands = !command->get_subcommands(nullptr).empty();
   if (const std::string what = error.what(); left.empty() && error.get_name() == "ArgumentMismatch") {
-    return InvalidArgumentError(StrCat(what.substr(0, what.find(':')), " needs a value"), help);
+    const bool twice = what.find("At Most") != std::string::npos;
+    return InvalidArgumentError(StrCat(what.substr(0, what.find(':')), twice ? " is given twice" : " needs a value"),
+                                twice ? "leave one of them out" : help);
+  }
+  if (std::string what = error.what(); error.get_name() == "ExcludesError") {
+    const std::string excludes = " excludes ";
+    return InvalidArgumentError(
+        StrCat(what.replace(what.find(excludes), excludes.size(), " and "), " exclude each other"),
+        "leave one of them out");
   }
   if (left.empty()) {
     return InvalidArgumentError(has_commands ? StrCat(called, " needs a command") : std::string(error.what()), help);

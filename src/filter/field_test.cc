@@ -10,8 +10,10 @@
 #include <ctime>
 #include <limits>
 #include <random>
+#include <tuple>
 
 #include "filter/datetime.h"
+#include "filter/value_check.h"
 
 namespace ragtime {
 namespace {
@@ -158,6 +160,24 @@ TEST(Field, ParsesValues) {
     ASSERT_FALSE(value.ok()) << text;
     EXPECT_EQ(value.status().code(), StatusCode::kInvalidArgument);
     EXPECT_THAT(value.status().message(), testing::HasSubstr(text));
+  }
+}
+
+TEST(Field, AValueThatNoDocumentMayHaveIsRefusedByName) {
+  const std::string longest(kFieldBytesMax, 'a');
+  EXPECT_TRUE(CheckValue("year", FieldType::kInt, FieldValue(int64_t{5})).ok());
+  EXPECT_TRUE(CheckValue("text", FieldType::kString, FieldValue(longest)).ok());
+  EXPECT_TRUE(CheckValue("far", FieldType::kFloat, FieldValue(kInfinity)).ok());
+  for (const auto& [type, value, needle] : std::vector<std::tuple<FieldType, FieldValue, const char*>>{
+           {FieldType::kInt, FieldValue(std::string("x")), "x is of type int"},
+           {FieldType::kString, FieldValue(longest + "a"), "x is too long: 65537 bytes"},
+           {FieldType::kStringList, FieldValue(std::vector<std::string>{longest}), "x is too long: 65537 bytes"},
+           {FieldType::kStringList, FieldValue(std::vector<std::string>{"a", "\xFF"}), "x is not UTF-8"},
+           {FieldType::kFloat, FieldValue(std::numeric_limits<double>::quiet_NaN()), "x is not a number"}}) {
+    const Status status = CheckValue("x", type, value);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), testing::HasSubstr(needle));
+    EXPECT_FALSE(status.remedy().empty());
   }
 }
 

@@ -2,13 +2,13 @@
 #include "ingest/fields.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/str_cat.h"
+#include "filter/value_check.h"
 #include "text/utf8.h"
 #include "wire/field_json.h"
 #include "wire/yaml.h"
@@ -18,8 +18,6 @@ namespace {
 
 constexpr size_t kSidecarBytesMax = size_t{1} << 20;
 constexpr size_t kFrontMatterBytesMax = size_t{64} << 10;
-// More than this in one value is refused by stores, and would end the ingestion there.
-constexpr size_t kValueBytesMax = size_t{64} << 10;
 
 // None if there is no sidecar.
 std::optional<Result<std::string>> ReadSidecar(const FieldSources& sources) {
@@ -42,40 +40,6 @@ std::string WithRemedy(const Status& status) {
   return status.remedy().empty() ? status.message() : StrCat(status.message(), "; ", status.remedy());
 }
 
-size_t SizeBytes(const FieldValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
-  size_t size = 0;
-  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
-    for (const std::string& element : *list) size += element.size() + 1;
-  }
-  return size;
-}
-
-bool IsUtf8(const FieldValue& value) {
-  const auto valid = [](const std::string& text) { return FindInvalidUtf8(text) == std::string::npos; };
-  if (const auto* text = std::get_if<std::string>(&value)) return valid(*text);
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  return list == nullptr || std::all_of(list->begin(), list->end(), valid);
-}
-
-// What a store would refuse.
-Status Check(const FieldSpec& spec, const FieldValue& value) {
-  const auto refuse = [&spec](std::string_view why, std::string remedy) {
-    return InvalidArgumentError(StrCat("the field ", spec.name, " ", why), std::move(remedy));
-  };
-  if (!HasType(value, spec.type)) {
-    return refuse(StrCat("is of type ", FieldTypeName(spec.type), ", not ", ToString(value).substr(0, 100)),
-                  "change the value, or the type in doc_fields");
-  }
-  if (SizeBytes(value) > kValueBytesMax) {
-    return refuse(StrCat("is longer than ", kValueBytesMax, " bytes: ", SizeBytes(value)), "shorten it");
-  }
-  if (!IsUtf8(value)) return refuse("is not UTF-8", "convert it");
-  const auto* number = std::get_if<double>(&value);
-  if (number != nullptr && std::isnan(*number)) return refuse("is not a number", "leave it out");
-  return Status();
-}
-
 // One document's fields in the making.
 class Collection {
  public:
@@ -85,7 +49,8 @@ class Collection {
   void Add(const FieldSpec& spec, std::string_view source, Result<FieldValue> value) {
     if (std::find(seen_.begin(), seen_.end(), &spec) != seen_.end()) return;
     seen_.push_back(&spec);
-    const Status status = value.ok() ? Check(spec, *value) : value.status();
+    // What a store refuses would end the ingestion there.
+    const Status status = value.ok() ? CheckValue(StrCat("the field ", spec.name), spec.type, *value) : value.status();
     if (!status.ok()) {
       Warn(source, status);
     } else if (!std::holds_alternative<std::monostate>(*value)) {

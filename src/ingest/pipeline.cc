@@ -2,7 +2,6 @@
 #include "ingest/pipeline.h"
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <map>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/unix_time.h"
 #include "base/write_right.h"
 #include "ingest/changes.h"
+#include "ingest/embed_queue.h"
 #include "ingest/fields.h"
 #include "ingest/read_ahead.h"
 #include "ingest/scan.h"
@@ -27,16 +27,6 @@ constexpr char kGroupsSetting[] = "node_groups";
 // Behind the meta_hash of a file with a group that the language model did not write: no file has this hash by itself,
 // so it is read again.
 constexpr std::string_view kIncomplete = "?";
-
-// A file on its way into the store.
-struct PendingFile {
-  DocumentWrite write;
-  bool known = false;          // It changed; otherwise it is new.
-  bool unchanged_row = false;  // It failed as it did before: there is nothing to write.
-  size_t missing = 0;          // Nodes without a vector.
-  size_t reused = 0;           // Nodes that took theirs from the old version.
-  uint64_t source_bytes = 0;
-};
 
 class Ingestion {
  public:
@@ -86,7 +76,8 @@ class Ingestion {
     }
     RAGTIME_ASSIGN_OR_RETURN(
         changes, FindChanges(options_.context, scan, known, fields_, request_.limits.file_bytes_max, pool_));
-    report_.files_skipped = scan.skipped;
+    for (const auto& [type, files] : scan.skipped) report_.files_skipped += files;
+    report_.skipped_types = std::move(scan.skipped);
     report_.files_unchanged = changes.unchanged;
     report_.failed = std::move(scan.failed);
     report_.warnings = std::move(scan.warnings);
@@ -108,10 +99,12 @@ class Ingestion {
       }
       std::string types;
       for (const Reader* reader : readers_) types += StrCat(types.empty() ? "" : ", ", reader->type());
-      const std::string what = scope.skipped > 0
-                                   ? StrCat("holds no file of a type that can be read, but others: ", scope.skipped)
-                                   : std::string("is empty");
-      return NotFoundError(StrCat("the folder ", scope.path.string(), " ", what),
+      std::string others;
+      for (const auto& [type, files] : scope.skipped) {
+        others += StrCat(others.empty() ? ", but " : ", ", files, " ", type.empty() ? "without an ending" : type);
+      }
+      return NotFoundError(StrCat("the folder ", scope.path.string(),
+                                  others.empty() ? " is empty" : " holds no file of a type that can be read", others),
                            StrCat("give a folder that holds files of type ", types));
     }
     return Status();
@@ -166,30 +159,20 @@ class Ingestion {
     const IngestLimits& limits = request_.limits;
     ReadAhead reads(options_.context, files, groups_, fields_,
                     {limits.file_bytes_max, limits.text_bytes_max, limits.in_flight_bytes_max}, pool_);
-    queues_[""].embedder = &embedder_;
-    for (const auto& [key, embedder] : request_.embedders) queues_[key].embedder = embedder;
-    for (auto& [key, queue] : queues_) {
-      queue.key = key;
-      queue.window_nodes = limits.window_nodes_min;
-    }
+    queues_.try_emplace("", "", embedder_, limits);
+    for (const auto& [key, embedder] : request_.embedders) queues_.try_emplace(key, key, *embedder, limits);
     Status status;
     for (size_t i = 0; i < files.size() && status.ok(); ++i) {
       ReadFileResult read = reads.Take();
       status = options_.context.Check();
       if (status.ok()) status = AddFile(files[i], std::move(read));
       for (auto& [key, queue] : queues_) {
-        while (status.ok() && queue.items.size() >= queue.window_nodes) {
-          status = EmbedWindow(queue);
-          if (status.ok()) status = CommitFinished(/*all=*/false);
-        }
+        while (status.ok() && queue.HasWindow()) status = EmbedWindow(queue);
       }
       if (status.ok()) status = CommitFinished(/*all=*/false);
     }
     for (auto& [key, queue] : queues_) {
-      while (status.ok() && !queue.items.empty()) {
-        status = EmbedWindow(queue);
-        if (status.ok()) status = CommitFinished(/*all=*/false);
-      }
+      while (status.ok() && !queue.empty()) status = EmbedWindow(queue);
     }
     // What has its vectors is worth keeping when the embedder fails; who cancels wants to stop now.
     if (!status.ok() && !options_.context.Check().ok()) return status;
@@ -231,13 +214,9 @@ class Ingestion {
     RAGTIME_RETURN_IF_ERROR(ReuseVectors(file, pending));
     for (size_t i = 0; i < pending.write.nodes.size(); ++i) {
       const NewNode& node = pending.write.nodes[i];
-      const auto wait_for = [&](const std::string& key) {
-        ++pending.missing;
-        queues_.at(key).items.push_back({&pending, i});
-      };
-      if (node.vector.empty() && groups_.IsEmbedded(node.node.group)) wait_for("");
+      if (node.vector.empty() && groups_.IsEmbedded(node.node.group)) queues_.at("").Add(pending, i);
       for (const std::string& key : groups_.EmbedKeys(node.node.group)) {
-        if (!node.named.contains(key)) wait_for(key);
+        if (!node.named.contains(key)) queues_.at(key).Add(pending, i);
       }
     }
     return Status();
@@ -305,59 +284,12 @@ class Ingestion {
     return Status();
   }
 
-  struct ToEmbed {
-    PendingFile* file = nullptr;
-    size_t index = 0;
-  };
-  // What waits for one embedder.
-  struct Queue {
-    std::string key;
-    Embedder* embedder = nullptr;
-    std::deque<ToEmbed> items;
-    size_t window_nodes = 1;
-  };
-
-  Status EmbedWindow(Queue& queue) {
-    RAGTIME_RETURN_IF_ERROR(options_.context.Check());
-    Stopwatch stopwatch;
-    Embedder& embedder = *queue.embedder;
-    const size_t count = std::min(queue.window_nodes, queue.items.size());
-    std::vector<std::string> texts;
-    texts.reserve(count);
-    for (size_t i = 0; i < count; ++i) texts.push_back(NodeOf(queue.items[i]).node.text);
-    const size_t dimension = embedder.info().dimension;
-    RAGTIME_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                             embedder.Embed(options_.context.InBackground(), texts, TextKind::kPassage));
-    if (dimension == 0 || vectors.size() != count * dimension) {
-      return InternalError(StrCat("the embedder ", embedder.info().model, " of dimension ", dimension, " gave ",
-                                  vectors.size(), " numbers for this many nodes: ", count),
-                           "choose another model");
-    }
-    for (size_t i = 0; i < count; ++i) {
-      const float* const row = vectors.data() + i * dimension;
-      if (!std::all_of(row, row + dimension, [](float value) { return std::isfinite(value); })) {
-        return InternalError(
-            StrCat("the embedder ", embedder.info().model, " gave a vector that is not finite for node ",
-                   NodeOf(queue.items[i]).node.position, " of ", queue.items[i].file->write.file.file_path),
-            "choose another model, or another precision of it");
-      }
-      NewNode& node = NodeOf(queue.items[i]);
-      (queue.key.empty() ? node.vector : node.named[queue.key]).assign(row, row + dimension);
-      --queue.items[i].file->missing;
-    }
-    queue.items.erase(queue.items.begin(), queue.items.begin() + static_cast<std::ptrdiff_t>(count));
-    const double elapsed_ms = stopwatch.ElapsedMs();
+  // Embeds a window of what waits, and commits what is whole now, if a commit is due.
+  Status EmbedWindow(EmbedQueue& queue) {
+    RAGTIME_ASSIGN_OR_RETURN(const double elapsed_ms, queue.EmbedWindow(options_.context));
     report_.timings_ms["embed"] += elapsed_ms;
-    const double per_interval =
-        static_cast<double>(count * static_cast<size_t>(std::max<int64_t>(request_.limits.commit_interval_ms, 1))) /
-        std::max(elapsed_ms, 1e-3);
-    queue.window_nodes =
-        static_cast<size_t>(std::clamp(per_interval, static_cast<double>(request_.limits.window_nodes_min),
-                                       static_cast<double>(request_.limits.window_nodes_max)));
-    return Status();
+    return CommitFinished(/*all=*/false);
   }
-
-  static NewNode& NodeOf(const ToEmbed& item) { return item.file->write.nodes[item.index]; }
 
   // Commits the files at the front that have all their vectors: if a commit is due, or all of them.
   Status CommitFinished(bool all) {
@@ -450,7 +382,7 @@ class Ingestion {
   IngestReport report_;
   IngestProgress progress_;
   std::deque<PendingFile> pending_;  // In order of path; erased at the front only, so that pointers into it stay valid.
-  std::map<std::string, Queue> queues_;  // By key; "": of embedder_.
+  std::map<std::string, EmbedQueue> queues_;  // By key; "": of embedder_.
   Stopwatch since_commit_;
   bool commit_failed_ = false;
 };

@@ -67,7 +67,7 @@ TEST_F(PipelineTest, RefusesEmptyAndMissingFoldersByName) {
   EXPECT_EQ(Ingest().status().code(), StatusCode::kNotFound);
   EXPECT_THAT(Ingest().status().message(), HasSubstr(root_.string() + " is empty"));
   Write("a.bin", "?");
-  EXPECT_THAT(Ingest().status().message(), HasSubstr("others: 1"));
+  EXPECT_THAT(Ingest().status().message(), HasSubstr("but 1 bin"));
   request_.paths = {root_ / "missing"};
   EXPECT_THAT(Ingest().status().message(), HasSubstr("missing"));
   request_.paths = {};

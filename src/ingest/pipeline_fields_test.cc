@@ -19,6 +19,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 std::vector<FieldSpec> SomeFields() {
   return {{"year", FieldType::kInt, FieldIndex::kBtree},         {"author", FieldType::kString, FieldIndex::kHash},
@@ -73,7 +74,7 @@ TEST_F(FieldsTest, ASidecarWinsAndEachOfItsChangesIsOne) {
   Write("nothing.md.meta.json", "{}");
   IngestReport report = MustIngest();
   EXPECT_THAT(Files(), ElementsAre("a.md", "b.html"));
-  EXPECT_EQ(report.files_skipped, 1u) << "only the one beside nothing";
+  EXPECT_THAT(report.skipped_types, ElementsAre(Pair("json", 1u))) << "only the one beside nothing";
   EXPECT_EQ(FieldsOf("b.html"), "draft=false year=2021");
   EXPECT_THAT(report.warnings, IsEmpty());
   const size_t embedded = embedder_.embedded;

@@ -17,6 +17,7 @@ namespace ragtime {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Pair;
 
 TEST_F(PipelineTest, TakesUpAFolder) {
   Write("b.txt", "Text of b.");
@@ -29,6 +30,7 @@ TEST_F(PipelineTest, TakesUpAFolder) {
   EXPECT_THAT(Files(), ElementsAre("a/x.md", "a/y.html", "b.txt"));
   EXPECT_EQ(report.files_added, 3u);
   EXPECT_EQ(report.files_skipped, 1u);
+  EXPECT_THAT(report.skipped_types, ElementsAre(Pair("bin", 1u)));
   EXPECT_EQ(report.nodes_added, 3u);
   EXPECT_GT(report.source_bytes, 0u);
   EXPECT_EQ(store_.seals, 1u);

@@ -81,7 +81,7 @@ class Scanner {
       return InvalidArgumentError(StrCat("a knowledge base cannot take up its own files: ", given.string()),
                                   "give a folder of documents");
     }
-    scope_ = {path, S_ISDIR(info.st_mode), 0, 0};
+    scope_ = {path, S_ISDIR(info.st_mode), 0, {}};
     if (scope_.is_folder) {
       RAGTIME_RETURN_IF_ERROR(WalkFolder(path));
     } else if (!S_ISREG(info.st_mode)) {
@@ -93,7 +93,7 @@ class Scanner {
       AddFile(path, info);
       if (const fs::path sidecar = SidecarOf(path); fs::is_regular_file(sidecar, error)) sidecars_.insert(sidecar);
     }
-    result_.skipped += scope_.skipped;
+    for (const auto& [type, files] : scope_.skipped) result_.skipped[type] += files;
     result_.scopes.push_back(scope_);
     return Status();
   }
@@ -137,7 +137,7 @@ class Scanner {
       return;
     }
     if (!S_ISREG(info.st_mode) || FindReader(path) == nullptr) {
-      ++scope_.skipped;
+      ++scope_.skipped[LowerExtension(path)];
       return;
     }
     AddFile(path, info);
@@ -176,7 +176,7 @@ class Scanner {
       } else if (S_ISREG(info.st_mode) && link.native().ends_with(kSidecarEnding)) {
         sidecars_.insert(link);
       } else if (!S_ISREG(info.st_mode) || FindReader(link) == nullptr) {
-        ++result_.skipped;
+        ++result_.skipped[LowerExtension(link)];
       } else if (!IsInKnowledgeBase(target) && !identities_.contains({info.st_dev, info.st_ino})) {
         AddFile(link, info);
       }
@@ -187,13 +187,11 @@ class Scanner {
 
   // One that stands beside no file that is read is a file of a type that no reader takes.
   void AddSidecars() {
-    result_.skipped += sidecars_.size();
     for (ScannedFile& file : result_.files) {
-      fs::path sidecar = SidecarOf(file.path);
-      if (!sidecars_.contains(sidecar)) continue;
-      file.fields.sidecar = std::move(sidecar);
-      --result_.skipped;
+      auto sidecar = sidecars_.extract(SidecarOf(file.path));
+      if (!sidecar.empty()) file.fields.sidecar = std::move(sidecar.value());
     }
+    for (const fs::path& alone : sidecars_) ++result_.skipped[LowerExtension(alone)];
   }
 
   std::string NameOf(const fs::path& path) const {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,12 +38,15 @@ struct ScannedFile {
   FieldSources fields;  // The scan finds the sidecar only.
 };
 
+// How many files no reader takes, by ending in lower case; "": without one.
+using SkippedTypes = std::map<std::string, uint64_t>;
+
 // One of the given paths.
 struct ScannedScope {
   std::filesystem::path path;  // Absolute.
   bool is_folder = false;
-  uint64_t files = 0;    // Found below it.
-  uint64_t skipped = 0;  // Of types that no reader takes.
+  uint64_t files = 0;  // Found below it.
+  SkippedTypes skipped;
 };
 
 struct ScanResult {
@@ -51,7 +55,7 @@ struct ScanResult {
   std::vector<ScannedScope> scopes;
   std::vector<FailedFile> failed;
   std::vector<std::filesystem::path> unreadable;  // Folders of which nothing is known now.
-  uint64_t skipped = 0;
+  SkippedTypes skipped;
   std::vector<Warning> warnings;
 };
 

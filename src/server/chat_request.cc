@@ -215,7 +215,7 @@ Result<SearchRequest> ParseSearchRequest(std::string_view body) {
   SearchRequest request;
   RAGTIME_RETURN_IF_ERROR(TakeText(json, "query", "query", request.query));
   if (request.query.find_first_not_of(" \t\r\n") == std::string::npos) {
-    return Wrong("query", json["query"], "what to look for");
+    return InvalidArgumentError("there is no query", "give what to look for as query");
   }
   RAGTIME_ASSIGN_OR_RETURN(request.top_k, TakeCount(json, "top_k", 1000));
   RAGTIME_ASSIGN_OR_RETURN(request.route, ParseRoute(json, "route"));

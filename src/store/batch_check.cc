@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "base/str_cat.h"
+#include "filter/value_check.h"
 #include "text/utf8.h"
 
 namespace ragtime {
@@ -187,42 +188,15 @@ Status CheckDeclared(std::span<const FieldSpec> fields) {
   return Status();
 }
 
-size_t SizeBytes(const FieldValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return text->size();
-  size_t size = 0;
-  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
-    for (const std::string& element : *list) size += element.size() + 1;
-  }
-  return size;
-}
-
-bool IsUtf8(const FieldValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return FindInvalidUtf8(*text) == std::string::npos;
-  const auto* list = std::get_if<std::vector<std::string>>(&value);
-  return list == nullptr || std::all_of(list->begin(), list->end(), [](const std::string& element) {
-           return FindInvalidUtf8(element) == std::string::npos;
-         });
-}
-
 Status CheckFields(const std::string& path, const Fields& fields, std::span<const FieldSpec> declared) {
   for (const auto& [name, value] : fields) {
-    const auto refuse = [&name, &path](std::string_view why, std::string remedy) {
-      return InvalidArgumentError(StrCat("the field ", name, " of ", path, " ", why), std::move(remedy));
-    };
+    const std::string subject = StrCat("the field ", name, " of ", path);
     const auto spec =
         std::find_if(declared.begin(), declared.end(), [&](const FieldSpec& s) { return s.name == name; });
-    if (spec == declared.end()) return refuse("is not declared", "declare it in doc_fields");
-    if (!HasType(value, spec->type)) {
-      return refuse(StrCat("is of type ", FieldTypeName(spec->type), ", not ", ToString(value).substr(0, 100)),
-                    "change the value, or the type in doc_fields");
+    if (spec == declared.end()) {
+      return InvalidArgumentError(StrCat(subject, " is not declared"), "declare it in doc_fields");
     }
-    if (SizeBytes(value) > kFieldBytesMax) {
-      return refuse(StrCat("is too long: ", SizeBytes(value), " bytes, limit ", kFieldBytesMax), "shorten it");
-    }
-    if (!IsUtf8(value)) return refuse("is not UTF-8", "convert it");
-    if (const auto* number = std::get_if<double>(&value); number != nullptr && std::isnan(*number)) {
-      return refuse("is not a number", "leave it out");
-    }
+    RAGTIME_RETURN_IF_ERROR(CheckValue(subject, spec->type, value));
   }
   return Status();
 }

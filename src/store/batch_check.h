@@ -26,7 +26,6 @@ inline constexpr size_t kGroupBytesMax = 256;
 inline constexpr size_t kFilePathBytesMax = 4096;
 inline constexpr size_t kDimensionMax = 65536;
 inline constexpr size_t kFieldsMax = 256;
-inline constexpr size_t kFieldBytesMax = size_t{64} << 10;  // Of the value of one field of one document.
 // The setting that keeps the declarations of fields, as EncodeFieldSpecs writes them.
 inline constexpr char kFieldsSetting[] = "doc_fields";
 

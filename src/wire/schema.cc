@@ -390,7 +390,10 @@ Json IngestJson(const IngestReport& report) {
   Json json = Object();
   json.Set("files_added", report.files_added).Set("files_changed", report.files_changed);
   json.Set("files_moved", report.files_moved).Set("files_deleted", report.files_deleted);
+  Json skipped_types(Json::Object{});
+  for (const auto& [type, files] : report.skipped_types) skipped_types.Set(type, files);
   json.Set("files_unchanged", report.files_unchanged).Set("files_skipped", report.files_skipped);
+  json.Set("skipped_types", std::move(skipped_types));
   json.Set("nodes_added", report.nodes_added).Set("nodes_reused", report.nodes_reused);
   json.Set("source_bytes", report.source_bytes).Set("failed", std::move(failed));
   json.Set("timings_ms", TimingsJson(report.timings_ms));

@@ -96,6 +96,7 @@ class Ask(CommandLine):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("seven days", result.stdout)
         self.assertIn("Sources", result.stdout)
+        self.assertNotIn("prompt tokens", result.stderr, "no model read any")
 
     def test_a_redis_keeps_answers_and_conversations_between_processes(self):
         folder = self.scratch()

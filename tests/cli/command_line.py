@@ -6,6 +6,7 @@ A program that imports it has BINARY and SOURCE_DIR as its first two arguments.
 """
 
 import html.parser
+import http.server
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import schema_check
@@ -57,6 +59,25 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def start_server(test, handler, **state):
+    """An HTTP server of this process until the test ends; `handler` finds the state as attributes of `self.server`."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    for name, value in state.items():
+        setattr(server, name, value)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+
+    def stop():
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    test.addCleanup(stop)
+    return server
 
 
 class TextOfHtml(html.parser.HTMLParser):

@@ -33,6 +33,8 @@ class Errors(CommandLine):
             (("models", "lst"), ("ragtime models has no command lst", "did you mean list?")),
             (("search", "x", "--topk=3"), ("no option --topk=3", "did you mean --top-k?", "ragtime search --help")),
             (("search", "x", "--kb"), ("--kb needs a value",)),
+            (("search", "x", "--top-k", "3", "--top-k", "4"), ("--top-k is given twice", "leave one of them out")),
+            (("search", "x", "--queries", __file__), ("question and --queries exclude each other",)),
             (("--kb", "kb", "search", "x"), ("--kb stands before the command", "behind")),
             (("ask", "two", "words"), ('"words" is one argument too many', "quotes")),
             (("ask", "--kb", "kb"), ("question is required", "ragtime ask --help")),

@@ -140,6 +140,19 @@ class Ingest(CommandLine):
         hits = checked(run("search", "ferry pier two", "--kb", kb, "--json"), "search")["hits"]
         self.assertEqual(hits[0]["file"], "invalid.txt")
 
+    def test_files_of_other_types_are_counted_by_type(self):
+        folder = self.scratch()
+        (folder / "docs").mkdir()
+        for name in ("paper.pdf", "Scan.PDF", "letter.docx", "Makefile"):
+            (folder / "docs" / name).write_text("?")
+        command = ("ingest", folder / "docs", "--kb", folder / "kb")
+        self.assertFails(run(*command), "no file of a type that can be read, but 1 without an ending, 1 docx, 2 pdf")
+        (folder / "docs/a.txt").write_text("Badgers dig at night.\n")
+        report = checked(run(*command, "--json"), "ingest")
+        self.assertEqual(report["files_skipped"], 4)
+        self.assertEqual(report["skipped_types"], {"": 1, "docx": 1, "pdf": 2})
+        self.assertIn("1 unchanged, 4 skipped (1 without an ending, 1 docx, 2 pdf), 0 failed", run(*command).stdout)
+
     def test_a_200_mb_line_ends_clearly_and_the_rest_goes_in(self):
         folder = self.scratch()
         docs = folder / "docs"

@@ -47,7 +47,7 @@ class Keep(CommandLine):
         self.assertEqual(report["file_paths"], ["en/borrowing.md"])
         result = run("delete", "zh", "--kb", kb)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("4 files, 1 folders", result.stdout)
+        self.assertIn("4 files, 1 folder, ", result.stdout)
         self.assertIn("next ragtime ingest", result.stdout)
         hits = checked(run("search", "借书证丢了怎么办？", "--kb", kb, "--json"), "search")["hits"]
         self.assertEqual([hit["file"] for hit in hits if hit["file"].startswith("zh/")], [])

@@ -17,10 +17,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 
-from command_line import BINARY, DOCUMENTS, checked, run, variables
+from command_line import BINARY, DOCUMENTS, checked, run, start_server, variables
 
 DIMENSION = 256
 
@@ -96,20 +95,7 @@ class Remote(unittest.TestCase):
         self.kb = self.folder / "kb"
 
     def start(self, model="a"):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ScriptedModels)
-        server.daemon_threads = True
-        server.asked, server.refuse, server.model = [], 0, model
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-
-        def stop():
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        self.addCleanup(stop)
-        server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        return server
+        return start_server(self, ScriptedModels, asked=[], refuse=0, model=model)
 
     def dead_url(self):
         with socket.socket() as taken:

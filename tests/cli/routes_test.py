@@ -12,10 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 
-from command_line import DOCUMENTS, SOURCE, checked, run
+from command_line import DOCUMENTS, SOURCE, checked, run, start_server
 
 EXAMPLE = pathlib.Path(sys.argv[3]).resolve()
 LOST_CARD = "借书证丢了怎么办？"
@@ -72,18 +71,8 @@ class Routes(unittest.TestCase):
         return checked(result, "search")
 
     def start_model(self):
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ScriptedModel)
-        server.asked = []
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-
-        def stop():
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        self.addCleanup(stop)
-        return server, f"llm: {{api: openai, base_url: 'http://127.0.0.1:{server.server_address[1]}/v1', model: m}}\n"
+        server = start_server(self, ScriptedModel, asked=[])
+        return server, f"llm: {{api: openai, base_url: '{server.url}', model: m}}\n"
 
     def test_three_routes_over_two_groups_in_two_languages(self):
         config = SOURCE / "examples" / "three_routes.yaml"

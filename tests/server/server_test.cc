@@ -385,7 +385,7 @@ TEST_F(ServerTest, SearchModelsHealth) {
   EXPECT_EQ(Parsed(found.body)["schema"].AsInt(), 1);
   EXPECT_EQ(Parsed(found.body)["hits"][0]["file"].AsString(), "a.md");
   EXPECT_EQ(Post("/v1/search", R"({"query":"x","filter":"bad"})").code, 400);
-  EXPECT_THAT(Post("/v1/search", R"({"query":""})").body, HasSubstr("query is"));
+  EXPECT_THAT(Post("/v1/search", R"({"query":""})").body, HasSubstr("there is no query"));
   EXPECT_THAT(Post("/v1/search", R"({"query":"x","top_k":1001})").body, HasSubstr("top_k is 1001"));
   EXPECT_EQ(Parsed(Get("/v1/models").body)["data"][0]["id"].AsString(), "scripted");
   EXPECT_EQ(Get("/healthz").code, 200);
