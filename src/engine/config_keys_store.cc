@@ -132,8 +132,8 @@ void AddStoreKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(
       {"store_conf.kwargs.index_kwargs.params.profile", "RAGTIME_HNSW_PROFILE", "compact | fast", "compact",
        "HNSW: what is kept for each node. compact: codes of 4 bits and links, less than a quarter of the vector. fast: "
-       "codes of 8 bits and where its links lie, six times as much in all; a search for the best ten takes 0.8 to 0.95 "
-       "of the time. For new segments, and for all after `ragtime compact`.",
+       "codes of 8 bits and where its links lie, six times as much in all; where nearly all of the best ten must be "
+       "found a search takes four fifths of the time. For new segments, and for all after `ragtime compact`.",
        Choice<HnswProfile>("store_conf.kwargs.index_kwargs.params.profile",
                            {{"compact", HnswProfile::kCompact}, {"fast", HnswProfile::kFast}},
                            [](Config& c) -> HnswProfile& { return c.store.hnsw.profile; })});
