@@ -2,20 +2,12 @@
 #include "answer_targets.h"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "model/llama/json_grammar.h"
 #include "model/openai/embedding_answer.h"
+#include "require.h"
 
 namespace ragtime {
-namespace {
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
-
 bool UseAsSchema(std::string_view text) {
   const Result<std::string> grammar = JsonGrammar(text);
   if (!grammar.ok()) {

@@ -3,27 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
+#include "fuzzed_collection.h"
+#include "require.h"
 #include "store/chroma/chroma_rows.h"
 
 namespace ragtime {
 namespace {
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
-
-CollectionSpec Spec() {
-  return {.name = "c",
-          .dimension = 3,
-          .columns = {{"year", FieldType::kInt},
-                      {"when", FieldType::kDatetime},
-                      {"price", FieldType::kFloat},
-                      {"open", FieldType::kBool},
-                      {"author", FieldType::kString},
-                      {"tags", FieldType::kStringList}}};
-}
 
 template <typename T>
 bool Taken(const Result<T>& result) {
@@ -34,7 +20,7 @@ bool Taken(const Result<T>& result) {
 }
 
 bool TakeRows(const Json& answer, bool with_vectors) {
-  const CollectionSpec spec = Spec();
+  const CollectionSpec spec = FuzzedCollection();
   const auto rows = ChromaRowsOf(spec, answer, with_vectors);
   if (!Taken(rows)) return false;
   for (const CollectionRow& row : *rows) {
@@ -52,7 +38,7 @@ bool TakeRows(const Json& answer, bool with_vectors) {
 bool TakeHits(const Json& answer) {
   bool taken = false;
   for (const Metric metric : {Metric::kCosine, Metric::kL2}) {
-    CollectionSpec spec = Spec();
+    CollectionSpec spec = FuzzedCollection();
     spec.metric = metric;
     const auto hits = ChromaHitsOf(spec, answer);
     if (!Taken(hits)) continue;

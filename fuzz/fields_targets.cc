@@ -2,11 +2,11 @@
 #include "fields_targets.h"
 
 #include <cmath>
-#include <cstdlib>
 
 #include "base/str_cat.h"
 #include "ingest/fields.h"
 #include "ingest/read/markdown_reader.h"
+#include "require.h"
 #include "text/utf8.h"
 #include "wire/field_json.h"
 
@@ -21,10 +21,6 @@ const FieldReader& Fuzzed() {
                                                             {"score", FieldType::kFloat, FieldIndex::kNone},
                                                             {"draft", FieldType::kBool, FieldIndex::kNone}});
   return *reader;
-}
-
-void Require(bool condition) {
-  if (!condition) std::abort();
 }
 
 size_t Check(const Fields& fields) {

@@ -22,6 +22,7 @@
 #include "index/scalar/columns.h"
 #include "index/scalar/columns_format.h"
 #include "ragtime/filter.h"
+#include "require.h"
 #include "text/token_table.h"
 #include "text/utf8.h"
 #include "text/words.h"
@@ -31,10 +32,6 @@ namespace {
 
 constexpr size_t kRows = 300;
 constexpr size_t kDimension = 20;
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
 
 VectorMatrix Vectors() {
   static const std::vector<float> data = [] {

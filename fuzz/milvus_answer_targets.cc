@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
+#include "fuzzed_collection.h"
+#include "require.h"
 #include "store/milvus/milvus_columns.h"
 #include "store/milvus/milvus_expression.h"
 #include "store/milvus/milvus_rows.h"
@@ -14,21 +15,6 @@ namespace {
 
 namespace proto = milvus::proto::milvus;
 namespace schema = milvus::proto::schema;
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
-
-CollectionSpec Spec() {
-  return {.name = "c",
-          .dimension = 3,
-          .columns = {{"year", FieldType::kInt},
-                      {"when", FieldType::kDatetime},
-                      {"price", FieldType::kFloat},
-                      {"open", FieldType::kBool},
-                      {"author", FieldType::kString},
-                      {"tags", FieldType::kStringList}}};
-}
 
 template <typename Message>
 bool Parse(std::span<const std::byte> bytes, Message& message) {
@@ -56,14 +42,14 @@ bool UseAsMilvusRows(std::span<const std::byte> bytes) {
   if (!Parse(bytes, results)) return false;
   bool taken = false;
   for (const bool with_vectors : {false, true}) {
-    const auto rows = RowsOf(Spec(), results, with_vectors);
+    const auto rows = RowsOf(FuzzedCollection(), results, with_vectors);
     if (rows.ok()) {
       taken |= SizeOf(*rows) > 0;
     } else {
       Require(rows.status().code() == StatusCode::kDataLoss && !rows.status().remedy().empty());
     }
   }
-  const MilvusLayout layout = {.key = "id", .vector = "vector", .columns = OutputFields(Spec(), true)};
+  const MilvusLayout layout = {.key = "id", .vector = "vector", .columns = OutputFields(FuzzedCollection(), true)};
   const auto foreign = ForeignRowsOf(layout, results.fields_data(), 2);
   if (!foreign.ok()) return taken;
   for (const ForeignRow& row : *foreign) taken |= !row.columns.Dump().empty();
@@ -73,7 +59,7 @@ bool UseAsMilvusRows(std::span<const std::byte> bytes) {
 bool UseAsMilvusHits(std::span<const std::byte> bytes) {
   proto::SearchResults results;
   if (!Parse(bytes, results)) return false;
-  const auto hits = HitsOf(Spec(), results.results());
+  const auto hits = HitsOf(FuzzedCollection(), results.results());
   if (!hits.ok()) return false;
   for (const CollectionHit& hit : *hits) Require(!std::isnan(hit.score));
   Require(std::is_sorted(hits->begin(), hits->end(),

@@ -5,21 +5,17 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string_view>
 
 #include "base/str_cat.h"
 #include "catalog/connection.h"
+#include "require.h"
 #include "store/milvus/milvus_lite_file.h"
 
 namespace ragtime {
 namespace {
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // A file with one collection of one row, made once and written again for each input.
 class LiteFile {

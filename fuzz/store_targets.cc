@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "index/flat/flat_index.h"
 #include "index/scalar/columns.h"
 #include "model/gguf_file.h"
+#include "require.h"
 #include "store/deletions.h"
 #include "store/map/map_file.h"
 #include "store/map/map_state.h"
@@ -28,10 +28,6 @@ namespace {
 
 constexpr uint64_t kSegmentId = 5;
 constexpr uint32_t kDeletionRows = 1000;
-
-void Require(bool condition) {
-  if (!condition) std::abort();
-}
 
 IndexSet Indexes() {
   return {.vector = std::make_shared<FlatIndexType>(), .keyword = std::make_shared<Bm25IndexType>()};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// KeepBest puts hits in the one order that every store answers in: best first, equal scores by ascending id.
+// The one order that every store answers in: best first, equal scores by ascending id.
 #ifndef RAGTIME_STORE_HITS_H_
 #define RAGTIME_STORE_HITS_H_
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ragtime/store.h"
+#include "store/collection.h"
 
 namespace ragtime {
 
@@ -20,6 +21,13 @@ inline void KeepBest(std::vector<Hit>& hits, size_t limit) {
   const size_t kept = std::min(limit, hits.size());
   std::partial_sort(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(kept), hits.end(), better);
   hits.resize(kept);
+}
+
+// No score may be NaN.
+inline void SortBestFirst(std::vector<CollectionHit>& hits) {
+  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
+  });
 }
 
 }  // namespace ragtime

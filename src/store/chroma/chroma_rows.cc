@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/chroma/chroma_rows.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "base/str_cat.h"
 #include "store/chroma/chroma_filter.h"
+#include "store/hits.h"
 
 namespace ragtime {
 namespace {
@@ -134,9 +134,7 @@ Result<std::vector<CollectionHit>> ChromaHitsOf(const CollectionSpec& spec, cons
     const double distance = distances[i].AsDouble();
     hits.push_back({*id, static_cast<float>(spec.metric == Metric::kL2 ? -distance : 1 - distance)});
   }
-  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
-    return a.score != b.score ? a.score > b.score : a.id < b.id;
-  });
+  SortBestFirst(hits);
   return hits;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/str_cat.h"
+#include "store/hits.h"
 #include "store/milvus/milvus_columns.h"
 #include "store/milvus/milvus_expression.h"
 
@@ -381,9 +382,7 @@ Result<std::vector<CollectionHit>> HitsOf(const CollectionSpec& spec, const Sear
     if (std::isnan(score)) return Lacking("of scores");  // It has no place in any order.
     hits.push_back({ids[i], spec.metric == Metric::kL2 ? -score : score});
   }
-  std::sort(hits.begin(), hits.end(), [](const CollectionHit& a, const CollectionHit& b) {
-    return a.score != b.score ? a.score > b.score : a.id < b.id;
-  });
+  SortBestFirst(hits);
   return hits;
 }
 
